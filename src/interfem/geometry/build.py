@@ -1,0 +1,203 @@
+"""Cell in, mesh file out: bodies drawn, fragmented, named, meshed in the stretched coordinate, mapped back, written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gmsh
+
+from ..regions import extent, interface_name
+from . import flaw, patch, pore, roughness, void
+from .bodies import block
+from .errors import GeometryError
+from .sizes import Sizes, Source, edges_along, make_sizes, near_level, near_slab, transfer_levels
+from .stack import Stack, make_stack
+from .warp import warp
+
+FORMAT = 1  # raise it when the same case is to give another mesh
+FEATURES = {"void": void, "flaw": flaw, "pore": pore, "patch": patch, "roughness": roughness}
+OPTIONS = {
+    "General.Terminal": 0,
+    "General.NumThreads": 1,  # the same mesh on every machine
+    "Mesh.MeshSizeExtendFromBoundary": 0,
+    "Mesh.MeshSizeFromPoints": 0,
+    "Mesh.MeshSizeFromCurvature": 0,
+    "Mesh.Algorithm": 6,  # frontal Delaunay
+    "Mesh.Algorithm3D": 1,  # Delaunay
+    "Mesh.Optimize": 1,
+    "Mesh.OptimizeNetgen": 0,
+    "Mesh.MshFileVersion": 4.1,
+    "Mesh.Binary": 1,
+    "Mesh.SaveAll": 0,
+}
+
+
+def build_mesh(case, folder: Path = Path("meshes")) -> Path:
+    """Mesh of a case as a binary `.msh` 4.1 named by its content; an existing one is reused. Gmsh, one process only.
+
+    Cell groups are the regions; facet groups the boundaries, the walls of holes ("void|li"), the interfaces ("li|sse") and the
+    patches ("patch:patch"). GeometryError if it cannot be made.
+    """
+    path = Path(folder) / f"{mesh_hash(case)}.msh"
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}-{os.getpid()}.msh")
+    with session():
+        draw(case)
+        gmsh.write(str(draft))
+    os.replace(draft, path)
+    return path
+
+
+def mesh_hash(case) -> str:
+    """Content hash of all that the mesh depends on: not the materials' values, only whether they conduct alike."""
+    features = []
+    for feature in case.features:
+        data = feature.model_dump()
+        data.pop("electrons", None)
+        if "fill" in data:
+            data["fill"] = data["fill"] != "empty"
+        features.append(data)
+    content = [FORMAT, gmsh.__version__, case.geometry.model_dump(), [(layer.name, layer.thickness) for layer in case.layers], features,
+               case.mesh.model_dump(), transfer_levels(case), [extent(f, case) for f in case.features]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """Gmsh from start to end, silent; its errors told as GeometryError."""
+    gmsh.initialize(readConfigFiles=False, interruptible=False)
+    try:
+        for name, value in OPTIONS.items():
+            gmsh.option.setNumber(name, value)
+        gmsh.model.add("interfem")
+        yield
+    except GeometryError:
+        raise
+    except Exception as error:  # Gmsh raises plain Exception
+        raise GeometryError(f"geometry: Gmsh could not mesh the cell ({error}); change a feature's size or place a little, or mesh.refinement") from error
+    finally:
+        gmsh.finalize()
+
+
+def draw(case) -> None:
+    """Mesh of the case in the current Gmsh model, named and in physical coordinates."""
+    sizes = make_sizes(case)
+    stack, source = plan(case, sizes)
+    cells, holes, patches = fragment(case, stack)
+    name_groups(case, stack, cells, holes, patches)
+    mesh_cells(case, stack, source)
+    warp(case, stack)
+
+
+def plan(case, sizes: Sizes) -> tuple[Stack, Source]:
+    """The stretched stack, and the edge length wanted at each point (x, y, height)."""
+    levels = transfer_levels(case)
+    places = [(level, level) for level in levels] + [extent(f, case)[2:] for f in case.features if f.kind != "roughness"]
+    along = edges_along(case, sizes, places)
+    stack = make_stack(case.levels, along, case.mesh.film_layers, sizes.dimension)
+    fine = [near_level(level, sizes.interface, sizes.growth) for level in levels]
+    for n, edge in enumerate(along):
+        if stack.along[n] < edge:
+            fine.append(near_slab(case.levels[n], case.levels[n + 1], stack.along[n] * case.mesh.refinement, sizes.growth))
+    for feature in case.features:
+        fine += FEATURES[feature.kind].sources(feature, case, sizes)
+    refinement, most = case.mesh.refinement, sizes.size
+
+    def edge_at(x: float, y: float, height: float) -> float:
+        return min([most, *(source(x, y, height) for source in fine)]) / refinement
+
+    return stack, edge_at
+
+
+def fragment(case, stack: Stack) -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
+    """Draw all bodies and make them conform. Names of cell entities, of hole entities, and of patch facets, by Gmsh tag."""
+    geometry, dimension = case.geometry, case.geometry.dimension
+    bodies, names = [], []
+    for n, layer in enumerate(case.layers):
+        low, rise = stack.virtual[n], (stack.virtual[n + 1] - stack.virtual[n]) / stack.sublayers[n]
+        for k in range(stack.sublayers[n]):
+            bodies += block(dimension, (geometry.inner_radius, 0.0, low + k * rise),
+                            (geometry.width - geometry.inner_radius, geometry.depth or 0.0, rise))
+            names.append(layer.name)
+    slabs = len(bodies)
+    for feature in case.features:
+        parts = FEATURES[feature.kind].body(feature, case, stack)
+        bodies += parts
+        names += [feature.name] * len(parts)
+    pieces = [[body] for body in bodies]
+    if len(bodies) > 1:
+        pieces = gmsh.model.occ.fragment(bodies[:slabs], bodies[slabs:])[1]
+    gmsh.model.occ.synchronize()
+    empty = {f.name for f in case.features if getattr(f, "fill", "empty") == "empty"}
+    named = {(dim, tag): name for group, name in zip(pieces, names) for dim, tag in group}  # features come last and win
+    cells = {tag: name for (dim, tag), name in named.items() if dim == dimension and name not in empty}
+    holes = {tag: name for (dim, tag), name in named.items() if dim == dimension and name in empty}
+    patches = {tag: name for (dim, tag), name in named.items() if dim == dimension - 1}
+    return cells, holes, patches
+
+
+def name_groups(case, stack: Stack, cells: dict[int, str], holes: dict[int, str], patches: dict[int, str]) -> None:
+    """Physical groups of cells and facets; holes leave the model, so that they are not meshed."""
+    dimension = case.geometry.dimension
+    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for tag, name in cells.items():
+        groups[dimension, name].append(tag)
+    inner = []
+    for _, tag in gmsh.model.getEntities(dimension - 1):
+        beside = [int(t) for t in gmsh.model.getAdjacencies(dimension - 1, tag)[0]]
+        name = facet_name(case, stack, tag, beside, cells, holes, patches)
+        if name:
+            groups[dimension - 1, name].append(tag)
+        elif all(t in holes for t in beside):
+            inner.append((dimension - 1, tag))
+    gmsh.model.removeEntities([(dimension, tag) for tag in holes] + inner)
+    for number, ((dim, name), tags) in enumerate(groups.items(), 1):
+        gmsh.model.addPhysicalGroup(dim, tags, tag=number, name=name)
+
+
+def facet_name(case, stack: Stack, tag: int, beside: list[int], cells, holes, patches) -> str | None:
+    """Group of a facet entity from what lies beside it; None inside one region or one hole."""
+    solid = [cells[t] for t in beside if t in cells]
+    if tag in patches:
+        return f"{patches[tag]}:patch"
+    if not solid:
+        return None
+    if len(solid) == 2:
+        return None if solid[0] == solid[1] else interface_name(*solid, case)
+    empty = [holes[t] for t in beside if t in holes]
+    return f"{empty[0]}|{solid[0]}" if empty else side_name(case, stack, tag)
+
+
+def side_name(case, stack: Stack, tag: int) -> str:
+    """Outer boundary on which a facet entity lies."""
+    geometry, dimension = case.geometry, case.geometry.dimension
+    box = gmsh.model.getBoundingBox(dimension - 1, tag)
+    low, high = box[:3], box[3:]
+    across = {"plane": ("left", "right"), "axisymmetric": ("inner" if geometry.inner_radius else "axis", "outer"), "box": ("left", "right")}
+    planes = [(0, geometry.inner_radius, across[geometry.kind][0]), (0, geometry.width, across[geometry.kind][1]),
+              (dimension - 1, 0.0, "collector"), (dimension - 1, stack.virtual[-1], "counter")]
+    if geometry.kind == "box":
+        planes += [(1, 0.0, "front"), (1, geometry.depth, "back")]
+    near = 1e-5 * min(geometry.width, stack.virtual[-1])
+    for axis, position, name in planes:
+        if abs(low[axis] - position) < near and abs(high[axis] - position) < near:
+            return name
+    raise GeometryError(f"geometry: a face near ({low[0]:g}, {low[1]:g}, {low[2]:g}) um belongs to no side of the cell; "
+                        f"a feature may only just touch another face; move it a little")
+
+
+def mesh_cells(case, stack: Stack, edge_at: Source) -> None:
+    """Triangles or tetrahedra, sized by `edge_at` through the stretched coordinate."""
+    if case.geometry.dimension == 2:
+        gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: edge_at(x, 0.0, stack.height(y)))
+    else:
+        gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: edge_at(x, y, stack.height(z)))
+    gmsh.model.mesh.generate(case.geometry.dimension)

@@ -1,0 +1,53 @@
+"""Surface flaw from an interface into the electrolyte: a wedge, or half an ellipse; it may cut through thin layers."""
+
+from __future__ import annotations
+
+from math import hypot, sqrt
+
+from ..regions import direction
+from .bodies import DimTags, center, cut_by_layers, ellipsoid, wedge
+from .sizes import Sizes, Source
+
+MOUTH_ELEMENTS = {2: 3.0, 3: 1.6}  # elements across the local opening
+
+
+def body(feature, case, stack) -> DimTags:
+    """The part of the flaw in each layer it passes through."""
+    dimension, (level, sign) = case.geometry.dimension, direction(feature, case)
+    middle, length = (*center(feature, case), level), feature.length or feature.width
+    if feature.shape == "wedge":
+        def draw(lift):
+            return wedge(dimension, middle, feature.width, sign * feature.depth, length, lift)
+    else:
+        def draw(lift):
+            return ellipsoid(dimension, middle, (feature.width / 2, length / 2, feature.depth), lift)
+    first, step = (case.levels.index(level), 1) if sign > 0 else (case.levels.index(level) - 1, -1)
+    passed = [n for n in range(first, len(case.layers) if sign > 0 else -1, step)
+              if min(abs(case.levels[n] - level), abs(case.levels[n + 1] - level)) < feature.depth]
+    return cut_by_layers(case, stack, passed, draw)
+
+
+def sources(feature, case, sizes: Sizes) -> list[Source]:
+    """A few elements across the opening all the way down to the tip's edge length."""
+    (x, y), (level, _) = center(feature, case), direction(feature, case)
+    wide, deep, long = feature.width / 2, feature.depth, (feature.length or feature.width) / 2
+    rounded = feature.shape == "ellipse"
+    tip = sizes.tip_of(deep, wide**2 / deep if rounded else 0.0)
+    across = MOUTH_ELEMENTS[sizes.dimension]
+    growth, most = sizes.growth, sizes.interface
+
+    def wedge_source(px: float, py: float, pz: float) -> float:
+        down, aside = abs(pz - level), max(abs(py - y) - long, 0.0)
+        opening = 2 * wide * max(1.0 - down / deep, 0.0)
+        apart = sqrt(max(abs(px - x) - opening / 2, 0.0) ** 2 + aside**2 + max(down - deep, 0.0) ** 2)
+        return min(max(opening / across, tip), most) + growth * apart
+
+    def ellipse_source(px: float, py: float, pz: float) -> float:
+        down, aside, sideways = pz - level, py - y, abs(px - x)
+        scaled = hypot(aside / long, down / deep)
+        if scaled < 1.0:
+            opening = 2 * wide * sqrt(1.0 - scaled**2)
+            return min(max(opening / across, tip), most) + growth * max(sideways - opening / 2, 0.0)
+        return min(tip, most) + growth * hypot(sideways, (1.0 - 1.0 / scaled) * hypot(aside, down))
+
+    return [ellipse_source if rounded else wedge_source]

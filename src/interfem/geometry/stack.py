@@ -1,0 +1,68 @@
+"""Layers along the stack, and the stretched stack coordinate in which thin layers are meshed.
+
+Heights are physical, 0 at the collector. The mesher works in a virtual coordinate `v`, piecewise linear in the height,
+in which a film thinner than `film_layers` local edge lengths is drawn that thick. There its elements are isotropic; mapped
+back they are flat. Their aspect ratio (edge along the film over element height) is held below `ASPECT` by a finer
+edge along very thin films.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+
+ASPECT = {2: 40.0, 3: 150.0}  # largest aspect ratio in a stretched film, by dimension
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Affine piece `v = shift + scale * height` of one layer."""
+
+    scale: float
+    shift: float
+
+    def __call__(self, height: float) -> float:
+        return self.shift + self.scale * height
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Faces of the layers in both coordinates, sublayers of each layer, and the edge length along each layer."""
+
+    levels: tuple[float, ...]
+    virtual: tuple[float, ...]
+    sublayers: tuple[int, ...]
+    along: tuple[float, ...]
+
+    def slab(self, layer: int) -> Slab:
+        low, high = self.levels[layer], self.levels[layer + 1]
+        scale = (self.virtual[layer + 1] - self.virtual[layer]) / (high - low)
+        return Slab(scale, self.virtual[layer] - scale * low)
+
+    def height(self, v: float) -> float:
+        """Physical height of a virtual one."""
+        n = min(max(bisect_right(self.virtual, v) - 1, 0), len(self.sublayers) - 1)
+        low, high = self.virtual[n], self.virtual[n + 1]
+        return self.levels[n] + (v - low) * (self.levels[n + 1] - self.levels[n]) / (high - low)
+
+    def heights(self, v: np.ndarray) -> np.ndarray:
+        """Physical heights of an array of virtual ones."""
+        return np.interp(v, self.virtual, self.levels)
+
+
+def make_stack(levels: tuple[float, ...], along: tuple[float, ...], film_layers: int, dimension: int) -> Stack:
+    """Stack whose layers are at least `film_layers` elements thick where the edge length is `along` (one a layer).
+
+    A layer that would hold fewer than twice that is split into sublayers, so that the count is certain.
+    """
+    virtual, sublayers, edges = [0.0], [], []
+    for low, high, edge in zip(levels, levels[1:], along):
+        thickness = high - low
+        edge = min(edge, ASPECT[dimension] * thickness / film_layers)
+        drawn = max(thickness, film_layers * edge)
+        virtual.append(virtual[-1] + drawn)
+        sublayers.append(film_layers if drawn < 2 * film_layers * edge else 1)
+        edges.append(edge)
+    return Stack(tuple(levels), tuple(virtual), tuple(sublayers), tuple(edges))
