@@ -51,7 +51,7 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# About 350 MB of wheels, 1.4 GB installed. Root on Debian or Ubuntu gets the system packages too; others are told what is missing.
+# About 350 MB of wheels, 1.4 GB installed. Root on Debian or Ubuntu gets system packages too; others are told what is missing.
 .venv/locked: requirements.lock
 	-@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(MAKE) --no-print-directory system; fi
 	@python=; \

@@ -1,5 +1,3 @@
 """interfem: finite-element simulator of the lithium / sulfide-electrolyte interface."""
 
-from importlib.metadata import version
-
-__version__ = version("interfem")
+__version__ = "0.1.0"

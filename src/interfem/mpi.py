@@ -15,8 +15,8 @@ if importlib.util.find_spec("dolfinx_solver"):
 
 from mpi4py import MPI  # noqa: E402
 
-# Ranks of this launch, as the launcher tells each process; the innermost launcher first. SLURM_NTASKS is not among them: it is set
-# in the whole of a batch script, where a serial `interfem check` or a smaller mpirun are in order.
+# Ranks of this launch, as the launcher tells each process; the innermost launcher first. SLURM_NTASKS is not among them: it is
+# set in all of a batch script, where a serial `interfem check` or a smaller mpirun are in order.
 LAUNCHERS = {
     "OMPI_COMM_WORLD_SIZE": "Open MPI's mpirun",
     "PMI_SIZE": "mpirun or srun",
@@ -42,8 +42,8 @@ def check_size(size: int, environment: Mapping[str, str]) -> None:
     variable = next((name for name in LAUNCHERS if name in environment), None)
     if variable is not None and int(environment[variable]) != size:
         raise LaunchError(
-            f"{variable} = {environment[variable]}: {LAUNCHERS[variable]} started that many processes, but MPI sees {size} rank(s): "
-            "they would run as separate copies. Launch with the mpirun beside this Python "
+            f"{variable} = {environment[variable]}: {LAUNCHERS[variable]} started that many processes, but MPI sees {size}, "
+            "so they would run as separate copies. Launch with the mpirun beside this Python "
             f"({os.path.join(sys.prefix, 'bin', 'mpirun')}), or with a matching `srun --mpi=...` (`srun --mpi=list` shows them)."
         )
 
