@@ -5,23 +5,42 @@ Each takes physical centres and extents and the layer's affine map `lift` of hei
 
 from __future__ import annotations
 
+from itertools import product
+from math import pi
+
 import gmsh
 
 DimTags = list[tuple[int, int]]
 
 
-def ellipsoid(dimension: int, center: tuple[float, float, float], axes: tuple[float, float, float], lift) -> DimTags:
-    """Ellipse (2D) or ellipsoid about (x, y, height) with semi-axes along x, y and the height."""
+def ellipse(center: tuple[float, float], axes: tuple[float, float], lift) -> DimTags:
+    """Ellipse about (x, height) with semi-axes along x and the height."""
+    (x, height), a, b = center, axes[0], axes[1] * lift.scale
+    if a >= b:
+        return [(2, gmsh.model.occ.addDisk(x, lift(height), 0, a, b))]
+    return [(2, gmsh.model.occ.addDisk(x, lift(height), 0, b, a, zAxis=[0, 0, 1], xAxis=[0, 1, 0]))]
+
+
+def ellipsoid(case, center: tuple[float, float, float], axes: tuple[float, float, float], sides: tuple[int, ...], lift) -> DimTags:
+    """Octants above (1) and below (-1) the centre of an ellipsoid with semi-axes along x, y and the height, in the cell.
+
+    Octants, since cutting them from a whole ball fails at its poles and seam; and a thin one gets its sharp front as an edge.
+    """
     (x, y, height), (a, b, c) = center, axes
-    v, c = lift(height), c * lift.scale
-    if dimension == 2:
-        if a >= c:
-            return [(2, gmsh.model.occ.addDisk(x, v, 0, a, c))]
-        return [(2, gmsh.model.occ.addDisk(x, v, 0, c, a, zAxis=[0, 0, 1], xAxis=[0, 1, 0]))]
-    ball = [(3, gmsh.model.occ.addSphere(x, y, v, a))]
-    if (b, c) != (a, a):
-        gmsh.model.occ.dilate(ball, x, y, v, 1, b / a, c / a)
-    return ball
+    v, parts = lift(height), []
+    for side in sides:
+        for east, north in product((1, -1), (1, -1)):
+            if not (0 < x + east * a < case.geometry.width and 0 < y + north * b < case.geometry.depth):
+                continue  # beyond a plane of symmetry
+            octant = [(3, gmsh.model.occ.addSphere(x, y, v, a, angle1=0, angle2=pi / 2, angle3=pi / 2))]
+            gmsh.model.occ.rotate(octant, x, y, v, 1, 1, 1, 2 * pi / 3)  # its pole goes from the height to x, where a thin one is flat
+            for flip, normal, offset in ((east, (1, 0, 0), x), (north, (0, 1, 0), y), (side, (0, 0, 1), v)):
+                if flip < 0:
+                    gmsh.model.occ.mirror(octant, *normal, -offset)
+            if (b, c * lift.scale) != (a, a):
+                gmsh.model.occ.dilate(octant, x, y, v, 1, b / a, c * lift.scale / a)
+            parts += octant
+    return parts
 
 
 def wedge(dimension: int, center: tuple[float, float, float], width: float, depth: float, length: float, lift) -> DimTags:
@@ -54,9 +73,10 @@ def cut_by_layers(case, stack, layers, draw) -> DimTags:
     geometry, parts = case.geometry, []
     for n in layers:
         low, high = stack.virtual[n], stack.virtual[n + 1]
+        whole = draw(stack.slab(n))
         size = (geometry.width - geometry.inner_radius, geometry.depth or 0.0, high - low)
         room = block(geometry.dimension, (geometry.inner_radius, 0.0, low), size)
-        parts += gmsh.model.occ.intersect(draw(stack.slab(n)), room)[0]
+        parts += gmsh.model.occ.intersect(whole, room)[0]
     return parts
 
 

@@ -22,6 +22,7 @@ from .warp import warp
 
 FORMAT = 1  # raise it when the same case is to give another mesh
 FEATURES = {"void": void, "flaw": flaw, "pore": pore, "patch": patch, "roughness": roughness}
+SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
 OPTIONS = {
     "General.Terminal": 0,
     "General.NumThreads": 1,  # the same mesh on every machine
@@ -201,3 +202,7 @@ def mesh_cells(case, stack: Stack, edge_at: Source) -> None:
     else:
         gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: edge_at(x, y, stack.height(z)))
     gmsh.model.mesh.generate(case.geometry.dimension)
+    if case.geometry.dimension == 3:
+        quality = gmsh.model.mesh.getElementQualities(gmsh.model.mesh.getElementsByType(4)[0], "gamma")
+        if min(quality) < SLIVER:
+            gmsh.model.mesh.optimize("Netgen")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from .bodies import DimTags, center, cut_by_layers, ellipsoid
+from .bodies import DimTags, center, cut_by_layers, ellipse, ellipsoid
 from .sizes import Sizes, Source, near_ellipsoid, near_point, near_ring
 
 
 def body(feature, case, stack) -> DimTags:
     """The whole ellipse, or the part of it inside the cell."""
     layer, middle, axes = placed(feature, case)
-    return cut_by_layers(case, stack, [layer], lambda lift: ellipsoid(case.geometry.dimension, middle, axes, lift))
+
+    def draw(lift):
+        if case.geometry.dimension == 2:
+            return ellipse((middle[0], middle[2]), (axes[0], axes[2]), lift)
+        return ellipsoid(case, middle, axes, (-1, 1), lift)
+
+    return cut_by_layers(case, stack, [layer], draw)
 
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:

@@ -27,20 +27,20 @@ class Sizes:
     growth: float
 
     def rim_of(self, radius: float) -> float:
-        """At a contact edge: 1/100 of the radius in 2D, 1/12 in a box."""
-        return self.rim or radius / {2: 100.0, 3: 12.0}[self.dimension]
+        """At a contact edge: 1/100 of the radius in 2D, 1/10 in a box."""
+        return self.rim or radius / {2: 100.0, 3: 10.0}[self.dimension]
 
     def tip_of(self, depth: float, curvature: float) -> float:
-        """At a flaw's tip: 1/50 of the depth in 2D (finer if rounded, `curvature` is its radius), 1/14 in a box."""
+        """At a flaw's tip: 1/50 of the depth in 2D (finer if rounded, `curvature` is its radius), 1/12 in a box."""
         if self.tip:
             return self.tip
         if self.dimension == 3:
-            return depth / 14.0
+            return depth / 12.0
         return min(depth / 50.0, max(curvature / 2.0, depth / 400.0)) if curvature else depth / 50.0
 
     def wall_of(self, extent: float) -> float:
         """Along a curved wall."""
-        return min(self.interface, extent / {2: 10.0, 3: 5.0}[self.dimension])
+        return min(self.interface, extent / {2: 10.0, 3: 4.5}[self.dimension])
 
 
 def make_sizes(case) -> Sizes:
@@ -50,7 +50,7 @@ def make_sizes(case) -> Sizes:
     mean = (height * across) ** 0.5 if dimension == 2 else (height * across * geometry.depth) ** (1.0 / 3.0)
     size = mesh.size or mean / {2: 12.0, 3: 8.0}[dimension]
     interface = mesh.interface_size or min(size, mean / {2: 80.0, 3: 16.0}[dimension])
-    return Sizes(dimension, size, interface, mesh.rim_size, mesh.tip_size, {2: 0.25, 3: 0.45}[dimension])
+    return Sizes(dimension, size, interface, mesh.rim_size, mesh.tip_size, {2: 0.25, 3: 0.55}[dimension])
 
 
 def transfer_levels(case) -> list[float]:
