@@ -1,0 +1,337 @@
+"""Mesh file -> `Domain`: named regions, interfaces and boundaries, submeshes of the carriers, and the measures.
+
+Two habits hold here and nowhere else: the side order of an interface ("+" is the electron conductor, so that the
+facet normal n("+") points from the anode side into the electrolyte), and the quadrature degrees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import ufl
+from mpi4py import MPI
+
+from . import mpi  # noqa: F401  (before dolfinx)
+import dolfinx.io.gmsh
+from dolfinx import fem, mesh
+
+from .case import Case
+from .regions import Kinetics, Region, interface_name, is_transfer, kinetics
+
+# Integration labels, the same in every case, so that compiled forms are shared between cases.
+IONS, ELECTRONS, ELASTIC_METAL, ELASTIC_CERAMIC, EVERYWHERE = 1, 2, 3, 4, 5
+BONDED, BLOCKED = 1, 2
+GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
+LAWS = {"butler_volmer": 0, "linear": 1}
+
+
+class DomainError(Exception):
+    """The mesh does not fit the case."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Regions of one material and law: they share a constitutive law, a pressure and a stored-Li field."""
+
+    number: int
+    name: str
+    regions: tuple[Region, ...]
+
+    @property
+    def head(self) -> Region:
+        return self.regions[0]
+
+
+@dataclass(frozen=True)
+class Submesh:
+    """Cells (or facets) of the parent mesh as a mesh of their own. `parents[k]` is the parent entity of cell k."""
+
+    mesh: mesh.Mesh
+    cells: mesh.EntityMap
+    vertices: mesh.EntityMap
+    parents: np.ndarray
+    facet_tags: mesh.MeshTags | None = None
+
+    @property
+    def owned(self) -> int:
+        topology = self.mesh.topology
+        return topology.index_map(topology.dim).size_local
+
+
+class Weighted:
+    """Measure with the weight of the geometry (2 pi r if axisymmetric): `f * Weighted` is a form."""
+
+    def __init__(self, measure: ufl.Measure, weight):
+        self.measure, self.weight = measure, weight
+
+    def __rmul__(self, integrand):
+        return (integrand * self.weight) * self.measure
+
+
+@dataclass
+class Domain:
+    """Everything about the geometry that the equations need. Build it by `read_domain`."""
+
+    mesh: mesh.Mesh
+    kind: str
+    regions: tuple[Region, ...]
+    region_of_cell: np.ndarray  # index into regions, ghosts included
+    facet_tags: mesh.MeshTags
+    boundaries: dict[str, int]  # name -> facet tag
+    groups: tuple[Group, ...]
+    submeshes: dict[str, Submesh]  # "ions", "electrons", "gamma", and "<group>" for groups with own fields
+    interfaces: tuple[str, ...]  # names of the interfaces in gamma
+    interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
+    blocked: np.ndarray  # True where a cell of gamma passes no charge
+    kinetics: dict[str, Kinetics]  # of the charge-transfer interfaces present
+    _dx: ufl.Measure
+    _dS: ufl.Measure
+    _ds: ufl.Measure
+    transfer_labels: dict[int, tuple[Group, str]] = field(default_factory=dict)
+
+    @property
+    def comm(self) -> MPI.Comm:
+        return self.mesh.comm
+
+    @property
+    def dimension(self) -> int:
+        return self.mesh.topology.dim
+
+    @cached_property
+    def entity_maps(self) -> list:
+        return [sub.cells for sub in self.submeshes.values()]
+
+    @cached_property
+    def x(self):
+        return ufl.SpatialCoordinate(self.mesh)
+
+    @cached_property
+    def weight(self):
+        """1, or 2 pi r in axisymmetric geometry: integrals are then over the full turn."""
+        return 2 * np.pi * self.x[0] if self.kind == "axisymmetric" else 1.0
+
+    def dx(self, label: int) -> Weighted:
+        return Weighted(self._dx(label), self.weight)
+
+    def dS(self, *labels: int) -> Weighted:
+        weight = self.weight("+") if self.kind == "axisymmetric" else 1.0
+        return Weighted(self._dS(labels), weight)
+
+    def ds(self, boundary: str) -> Weighted:
+        return Weighted(self._ds(self.boundaries[boundary]), self.weight)
+
+    def dx_gamma(self, names: tuple[str, ...] | None = None) -> Weighted:
+        """Measure on the interface mesh itself, over the named interfaces (all if None)."""
+        sub = self.submeshes["gamma"]
+        chosen = range(len(self.interfaces)) if names is None else [self.interfaces.index(n) for n in names]
+        owned = self.interface_of_gamma[: sub.owned]
+        cells = np.flatnonzero(np.isin(owned, list(chosen))).astype(np.int32)
+        r = ufl.SpatialCoordinate(sub.mesh)[0]
+        measure = ufl.Measure("dx", domain=sub.mesh, subdomain_data=[(1, cells)], metadata={"quadrature_degree": 6})
+        return Weighted(measure(1), 2 * np.pi * r if self.kind == "axisymmetric" else 1.0)
+
+    def normal(self):
+        """Unit normal on an interface, from the metal ("+") into the ion conductor."""
+        return ufl.FacetNormal(self.mesh)("+")
+
+    def cells_of(self, regions, sub: str | None = None) -> np.ndarray:
+        """Owned cells of the given regions, in parent numbering or in that of a submesh."""
+        wanted = [n for n, r in enumerate(self.regions) if r in regions]
+        if sub is None:
+            owned = self.mesh.topology.index_map(self.dimension).size_local
+            return np.flatnonzero(np.isin(self.region_of_cell[:owned], wanted)).astype(np.int32)
+        submesh = self.submeshes[sub]
+        return np.flatnonzero(np.isin(self.region_of_cell[submesh.parents[: submesh.owned]], wanted)).astype(np.int32)
+
+    def boundary_area(self, *names: str) -> float:
+        """Area (2D: length times 1 um) of boundaries, over all ranks."""
+        total = 0.0
+        for name in names:
+            if name in self.boundaries:
+                total += self.integral(1.0 * self.ds(name))
+        return total
+
+    def integral(self, form) -> float:
+        """Value of a scalar form, summed over all ranks."""
+        compiled = fem.form(form, entity_maps=self.entity_maps)
+        return self.comm.allreduce(fem.assemble_scalar(compiled), MPI.SUM)
+
+    def plane_axis(self, boundary: str) -> int:
+        """Axis to which a flat boundary is normal. DomainError if it is curved or oblique."""
+        facets = self.facet_tags.find(self.boundaries[boundary])
+        low, high = np.full(3, np.inf), np.full(3, -np.inf)
+        if len(facets):
+            nodes = mesh.entities_to_geometry(self.mesh, self.dimension - 1, facets)
+            points = self.mesh.geometry.x[nodes.reshape(-1)]
+            low, high = points.min(axis=0), points.max(axis=0)
+        low, high = self.comm.allreduce(low, MPI.MIN), self.comm.allreduce(high, MPI.MAX)
+        spread = (high - low)[: self.dimension]
+        axis = int(np.argmin(spread))
+        if spread[axis] > 1e-9 * spread.max():
+            raise DomainError(f'mechanics.boundaries."{boundary}": a roller needs a flat boundary along an axis; '
+                              f'use "free", "clamped" or a pressure')
+        return axis
+
+
+def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
+    """Read a mesh file with named groups, in parallel, and name everything that the case names."""
+    dimension = case.geometry.dimension
+    partitioner = mesh.create_cell_partitioner(mesh.GhostMode.shared_facet, 2)
+    data = dolfinx.io.gmsh.read_from_msh(path, comm, 0, gdim=dimension, partitioner=partitioner)
+    parent = data.mesh
+    for d in range(dimension):
+        parent.topology.create_connectivity(d, dimension)
+    parent.topology.create_connectivity(dimension, dimension - 1)
+    parent.topology.create_connectivity(dimension, dimension)
+    groups = {name: group for name, group in data.physical_groups.items()}
+    regions = _present_regions(case, groups, dimension)
+    region_of_cell = _region_of_cell(parent, data.cell_tags, groups, regions)
+    boundaries = {name: group.tag for name, group in groups.items() if group.dim == dimension - 1}
+    facets, interface_of_facet, names, found = _interfaces(parent, region_of_cell, regions, case)
+    blocked_tags = [group.tag for name, group in groups.items() if name.endswith(":patch")]
+    blocked_facets = np.concatenate([data.facet_tags.find(t) for t in blocked_tags] or [np.empty(0, np.int32)])
+    for name in [n for n in boundaries if n in names or n.endswith(":patch")]:
+        boundaries.pop(name)
+    submeshes = _submeshes(parent, region_of_cell, regions, facets, data.facet_tags, _groups(regions), comm)
+    gamma_interface, gamma_blocked = np.empty(0, np.int32), np.empty(0, bool)
+    if "gamma" in submeshes:
+        lookup = np.full(len(interface_of_facet), -1, np.int32)
+        lookup[:] = interface_of_facet
+        gamma_interface = lookup[submeshes["gamma"].parents]
+        is_blocked = np.isin(submeshes["gamma"].parents, blocked_facets)
+        gamma_blocked = is_blocked | ~np.array([n in found for n in names], bool)[gamma_interface]
+    domain = Domain(parent, case.geometry.kind, regions, region_of_cell, data.facet_tags, boundaries, _groups(regions), submeshes,
+                    tuple(names), gamma_interface, gamma_blocked, found, None, None, None)
+    _measures(domain)
+    return domain
+
+
+def _present_regions(case: Case, groups: dict, dimension: int) -> tuple[Region, ...]:
+    present = {name for name, group in groups.items() if group.dim == dimension}
+    missing = [r.name for r in case.regions if r.name not in present]
+    if missing:
+        raise DomainError(f"the mesh has no cells of region {missing[0]!r}; it has {sorted(present)}; correct geometry.regions")
+    unknown = present - {r.name for r in case.regions}
+    if unknown:
+        raise DomainError(f"the mesh has cells named {sorted(unknown)[0]!r}, which is no layer or filled feature of the case")
+    return case.regions
+
+
+def _groups(regions: tuple[Region, ...]) -> tuple[Group, ...]:
+    found: dict[tuple[str, str], list[Region]] = {}
+    for region in regions:
+        found.setdefault((region.material.name, region.law), []).append(region)
+    return tuple(Group(n, f"{material}_{law}", tuple(members)) for n, ((material, law), members) in enumerate(found.items()))
+
+
+def _region_of_cell(parent, cell_tags, groups, regions) -> np.ndarray:
+    index_map = parent.topology.index_map(parent.topology.dim)
+    space = fem.functionspace(parent, ("DG", 0))
+    values = fem.Function(space)
+    number = {groups[r.name].tag: n for n, r in enumerate(regions)}
+    values.x.array[:] = -1
+    values.x.array[cell_tags.indices] = [number[t] for t in cell_tags.values]
+    values.x.scatter_forward()
+    result = np.rint(values.x.array[: index_map.size_local + index_map.num_ghosts]).astype(np.int32)
+    if (result < 0).any():
+        raise DomainError("the mesh has cells that belong to no named group; name all of them in geometry.regions")
+    return result
+
+
+def _interfaces(parent, region_of_cell, regions, case):
+    """Facets between an electron and an ion conductor: (facets, interface index per facet, names, kinetics by name)."""
+    fdim = parent.topology.dim - 1
+    facet_map = parent.topology.index_map(fdim)
+    count = facet_map.size_local + facet_map.num_ghosts
+    links = parent.topology.connectivity(fdim, parent.topology.dim)
+    offsets, cells = links.offsets, links.array
+    inner = np.flatnonzero(np.diff(offsets) == 2)
+    first, second = region_of_cell[cells[offsets[inner]]], region_of_cell[cells[offsets[inner] + 1]]
+    electrons = np.array([r.electrons for r in regions])
+    meets = electrons[first] != electrons[second]
+    inner, first, second = inner[meets], first[meets], second[meets]
+    metal, ceramic = np.where(electrons[first], first, second), np.where(electrons[first], second, first)
+    local_pairs = set(zip(metal.tolist(), ceramic.tolist()))
+    pairs = sorted(set().union(*parent.comm.allgather(local_pairs)))
+    names = [interface_name(regions[m].name, regions[c].name, case) for m, c in pairs]
+    found = {name: kinetics(case, regions[m], regions[c]) for name, (m, c) in zip(names, pairs) if is_transfer(regions[m], regions[c])}
+    of_facet = np.full(count, -1, np.int32)
+    for n, (m, c) in enumerate(pairs):
+        of_facet[inner[(metal == m) & (ceramic == c)]] = n
+    return inner.astype(np.int32), of_facet, names, found
+
+
+def _submeshes(parent, region_of_cell, regions, facets, facet_tags, groups, comm) -> dict[str, Submesh]:
+    dimension = parent.topology.dim
+
+    def cells_where(test) -> np.ndarray:
+        wanted = [n for n, r in enumerate(regions) if test(r)]
+        return np.flatnonzero(np.isin(region_of_cell, wanted)).astype(np.int32)
+
+    found: dict[str, Submesh] = {}
+    for name, test in {"ions": lambda r: r.ions, "electrons": lambda r: r.electrons}.items():
+        if any(test(r) for r in regions):
+            found[name] = _submesh(parent, dimension, cells_where(test), facet_tags)
+    for group in groups:
+        if group.head.flows or group.head.stores:
+            found[group.name] = _submesh(parent, dimension, cells_where(lambda r: r in group.regions), facet_tags)
+    if comm.allreduce(len(facets), MPI.SUM):
+        found["gamma"] = _submesh(parent, dimension - 1, facets, None)
+    return found
+
+
+def _submesh(parent, dim: int, entities: np.ndarray, facet_tags) -> Submesh:
+    sub, cells, vertices, _ = mesh.create_submesh(parent, dim, entities)
+    index_map = sub.topology.index_map(dim)
+    parents = cells.sub_topology_to_topology(np.arange(index_map.size_local + index_map.num_ghosts, dtype=np.int32), False)
+    tags = None
+    if facet_tags is not None:
+        tags = mesh.transfer_meshtags_to_submesh(facet_tags, sub, vertices, cells)
+        sub.topology.create_connectivity(dim - 1, dim)
+    return Submesh(sub, cells, vertices, np.asarray(parents), tags)
+
+
+def _measures(domain: Domain) -> None:
+    """Volume, interface and boundary measures with fixed quadrature degrees."""
+    regions, cells = domain.regions, domain.cells_of
+    axisymmetric = domain.kind == "axisymmetric"
+    volumes = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
+               (ELASTIC_METAL, cells([r for r in regions if r.electrons and not r.flows])),
+               (ELASTIC_CERAMIC, cells([r for r in regions if r.ions and not r.flows])), (EVERYWHERE, cells(regions))]
+    volumes += [(GROUP + g.number, cells(g.regions)) for g in domain.groups]
+    domain._dx = ufl.Measure("dx", domain=domain.mesh, subdomain_data=volumes,
+                             metadata={"quadrature_degree": 4 if axisymmetric else 2})
+    domain._ds = ufl.Measure("ds", domain=domain.mesh, subdomain_data=domain.facet_tags, metadata={"quadrature_degree": 5})
+    domain._dS = ufl.Measure("dS", domain=domain.mesh, subdomain_data=_oriented(domain),
+                             metadata={"quadrature_degree": 6 if axisymmetric else 5})
+
+
+def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
+    """Integration entities (cell, facet, cell, facet) with the electron conductor first, by label; the side is asserted."""
+    if "gamma" not in domain.submeshes:
+        return []
+    gamma = domain.submeshes["gamma"]
+    electrons = np.array([r.electrons for r in domain.regions])
+
+    def oriented(selected: np.ndarray) -> np.ndarray:
+        rows = fem.compute_integration_domains(fem.IntegralType.interior_facet, domain.mesh.topology,
+                                               np.sort(gamma.parents[selected]).astype(np.int32)).reshape(-1, 4)
+        swap = ~electrons[domain.region_of_cell[rows[:, 0]]]
+        rows[swap] = rows[swap][:, [2, 3, 0, 1]]
+        assert electrons[domain.region_of_cell[rows[:, 0]]].all() and not electrons[domain.region_of_cell[rows[:, 2]]].any()
+        return rows.reshape(-1)
+
+    labels = [(BONDED, oriented(np.ones(len(gamma.parents), bool))), (BLOCKED, oriented(domain.blocked))]
+    group_of_region = {r.name: g for g in domain.groups for r in g.regions}
+    keys: dict[tuple[int, str], list[str]] = {}
+    for name, law in domain.kinetics.items():
+        keys.setdefault((group_of_region[law.metal].number, law.law), []).append(name)
+    for (number, law), names in sorted(keys.items()):
+        label = GROUP * (number + 1) + LAWS[law]
+        domain.transfer_labels[label] = (domain.groups[number], law)
+        chosen = np.isin(domain.interface_of_gamma, [domain.interfaces.index(n) for n in names]) & ~domain.blocked
+        labels.append((label, oriented(chosen)))
+    return labels

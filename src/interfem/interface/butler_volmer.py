@@ -1,0 +1,19 @@
+"""Butler-Volmer kinetics (model section 3), written so that Newton converges from anywhere.
+
+`i = i0 {exp[(1-alpha) f eta] - exp[-alpha f eta]}`, `f = F/(R T)`; both sides are passed through asinh, which turns the
+exponentials into nearly straight lines without changing the root.
+"""
+
+from ufl import conditional, exp, ge, ln, sqrt
+
+
+def asinh(x):
+    """Exact for large |x| of either sign, and with slope 1 at zero (`sign` and `abs` would give it slope 0 there)."""
+    sign = conditional(ge(x, 0), 1.0, -1.0)
+    return sign * ln(sign * x + sqrt(x * x + 1))
+
+
+def residual(i, eta, f, par):
+    """Zero on the law; dimensionless. par: exchange_current_density (A/m^2), transfer_coefficient."""
+    alpha, i0 = par["transfer_coefficient"], par["exchange_current_density"]
+    return asinh(i / (2 * i0)) - asinh(0.5 * (exp((1 - alpha) * f * eta) - exp(-alpha * f * eta)))

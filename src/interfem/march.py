@@ -1,0 +1,258 @@
+"""Time stepping: protocol -> accepted steps, with adaptive length, rollback and named events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from mpi4py import MPI
+
+from .case import Case, flat_steps
+from .domain import Domain
+from .fields import Fields, commit, plastic_increment, rollback
+from .model import Model
+from .observe.scalars import Observer
+from .solve import NotConverged, Solver
+
+log = logging.getLogger("interfem")
+
+GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
+EASY, HARD = 4, 8  # Newton iterations
+SHORTEST = 1e-9  # of a protocol step: below it the run has failed
+LONGEST = 1 / 20  # of a protocol step
+FIRST = 1e-3  # of a protocol step, after a jump of the load
+
+
+@dataclass(frozen=True)
+class Step:
+    """One accepted step. `event` names what ended the protocol step or the run; `last` closes a protocol step."""
+
+    number: int
+    time: float
+    dt: float
+    phase: int
+    kind: str
+    scalars: dict[str, float]
+    last: bool = False
+    event: str = ""
+    ends_run: bool = False
+
+
+class StepFailed(Exception):
+    """The step could not be made however short: what was accepted before stays valid."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """An event: `distance()` is negative before it, positive after; met when within `tolerance`."""
+
+    name: str
+    distance: object
+    tolerance: float
+    ends_run: bool
+
+
+def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer) -> Iterator[Step]:
+    """Advance through the protocol. Raises StepFailed; every yielded step is final."""
+    state = _State()
+    for phase, entry in enumerate(flat_steps(case.protocol)):
+        for step in _phase(case, domain, fields, model, solver, observer, state, phase, entry):
+            yield step
+            if step.ends_run:
+                return
+
+
+class _State:
+    """What is carried from step to step."""
+
+    def __init__(self):
+        self.number, self.time, self.pressure = 0, 0.0, 0.0
+        self.dt_old = 0.0  # length of the last accepted step of this protocol step, 0 at its start
+
+
+def _length(entry) -> float:
+    return entry.length if entry.kind == "current" else entry.duration
+
+
+def _phase(case, domain, fields, model, solver, observer, state, phase, entry) -> Iterator[Step]:
+    length, done, start = _length(entry), 0.0, state.pressure
+    longest = min(entry.max_step or LONGEST * length, length)
+    dt = min(entry.first_step or FIRST * length, longest)
+    state.dt_old = 0.0
+    watches = _watches(case, domain, fields, observer, entry)
+    before = [w.distance() for w in watches]
+    for watch, value in zip(watches, before):
+        if value > 0:  # already past it: nothing to do in this protocol step
+            log.info("step %d (%s): %s holds at its start", phase, entry.kind, watch.name)
+            if watch.ends_run:
+                yield Step(state.number, state.time, 0.0, phase, entry.kind, observer.after_commit(), True, watch.name, True)
+            return
+    log.info("protocol step %d: %s, %.4g s", phase, entry.kind, length)
+    while done < length * (1 - 1e-12):
+        dt = min(dt, longest)
+        remaining = length - done
+        dt = remaining if dt > remaining * (1 - 1e-9) else min(dt, 0.5 * remaining) if dt > 0.5 * remaining else dt
+        _set_controls(model, entry, start, (done + dt) / length, model.area)
+        iterations, dt, trouble = _attempt(case, domain, fields, model, solver, state, dt)
+        if trouble:
+            if dt < SHORTEST * length:
+                raise StepFailed(f"protocol step {phase} ({entry.kind}) at {state.time:.6g} s: {trouble}; the time step fell to {dt:.2e} s")
+            continue
+        after = [w.distance() for w in watches]
+        shorter = _before_event(watches, before, after, dt)
+        if shorter is not None:
+            rollback(fields)
+            dt = shorter
+            continue
+        yield _accept(case, domain, fields, model, solver, observer, state, phase, entry, dt, iterations, watches, after,
+                      done + dt >= length * (1 - 1e-12))
+        done += dt
+        if any(value >= -w.tolerance for w, value in zip(watches, after)):
+            return
+        before = after
+        dt = _next_length(case, domain, dt, iterations, state)
+
+
+def _set_controls(model: Model, entry, start: float, fraction: float, area: float) -> None:
+    controls = model.controls
+    density = entry.value if entry.kind == "current" else 0.0
+    controls.density.value, controls.current.value = density, density * area
+    controls.galvanostatic.value = 0.0 if entry.kind == "voltage" else 1.0
+    if entry.kind == "voltage":
+        controls.voltage.value = entry.value
+    if entry.kind == "pressure":
+        controls.pressure.value = start + (entry.to - start) * fraction
+
+
+def _attempt(case, domain, fields, model, solver, state, dt) -> tuple[int, float, str]:
+    """(Newton iterations, dt, "") if solved within the limits of accuracy, else (0, shorter dt, why); rolled back then."""
+    _backward_weights(model, dt, state.dt_old)
+    _predict(fields, dt, state.dt_old)
+    try:
+        iterations = solver.solve(dt)
+    except NotConverged as error:
+        rollback(fields)
+        log.debug("dt = %.3g s: %s", dt, error)
+        return 0, SHRINK * dt, str(error)
+    state.increment = plastic_increment(domain, case, fields, dt)
+    limit = case.solver.plastic_increment
+    if state.increment > 1.5 * limit:
+        rollback(fields)
+        return 0, max(SHRINK, 0.9 * limit / state.increment) * dt, f"the metal flows by {state.increment:.2g} (mean plastic strain) in one step"
+    return iterations, dt, ""
+
+
+def _backward_weights(model: Model, dt: float, dt_old: float) -> None:
+    """Second-order backward formula of variable step; backward Euler where there is no last step."""
+    r = dt / dt_old if dt_old else 0.0
+    weights = ((1 + 2 * r) / (1 + r) / dt, -(1 + r) / dt, r * r / (1 + r) / dt)
+    for constant, value in zip(model.controls.weights, weights):
+        constant.value = value
+
+
+def _predict(fields: Fields, dt: float, dt_old: float) -> None:
+    """Start Newton from a linear extrapolation of the last two states."""
+    if not dt_old:
+        return
+    for unknown in fields.unknowns.values():
+        old = unknown.old.x.array
+        unknown.function.x.array[:] = old + dt / dt_old * (old - unknown.older.x.array)
+
+
+def _next_length(case, domain, dt: float, iterations: int, state: _State) -> float:
+    factor = GROWTH if iterations <= EASY else 1.0 if iterations < HARD else SHRINK
+    if state.increment > 0:
+        factor = min(factor, 0.9 * case.solver.plastic_increment / state.increment)
+    return max(factor, 0.2) * dt
+
+
+def _accept(case, domain, fields, model, solver, observer, state, phase, entry, dt, iterations, watches, after, at_end) -> Step:
+    event = next((w for w, value in zip(watches, after) if value >= -w.tolerance), None)
+    scalars = observer.before_commit(dt)
+    commit(domain, case, fields, dt, model.plated_rate)
+    scalars = observer.after_commit() | scalars
+    if "current_density_A_per_m2" in scalars:
+        solver.note_current(scalars["current_density_A_per_m2"])
+    state.number += 1
+    state.time += dt
+    state.dt_old = dt
+    if entry.kind == "pressure":
+        state.pressure = float(model.controls.pressure.value)
+    scalars |= {"newton_iterations": iterations}
+    return Step(state.number, state.time, dt, phase, entry.kind, scalars, at_end or event is not None,
+                event.name if event else "", bool(event and event.ends_run))
+
+
+# ---- events -----------------------------------------------------------------------------------------------------------
+
+
+def _before_event(watches, before, after, dt: float) -> float | None:
+    """A shorter step that ends just before the first event that this one overshoots; None if it overshoots none."""
+    shorter = None
+    for watch, b, a in zip(watches, before, after):
+        if a > watch.tolerance:
+            estimate = dt * min(max(-b / (a - b), 0.02), 0.98)
+            shorter = estimate if shorter is None else min(shorter, estimate)
+    return shorter
+
+
+def _watches(case: Case, domain: Domain, fields: Fields, observer: Observer, entry) -> list[Watch]:
+    found: list[Watch] = []
+    if not domain.kinetics:
+        return found
+    millivolt = 1e-3
+    for limit, sign in ((case.limits.voltage_above, 1), (case.limits.voltage_below, -1)):
+        if limit is not None:
+            found.append(Watch("voltage_limit", _distance(observer, limit, sign), 0.01 * millivolt, True))
+    if entry.kind == "current":
+        for limit, sign in ((entry.until_voltage_above, 1), (entry.until_voltage_below, -1)):
+            if limit is not None:
+                found.append(Watch("voltage_reached", _distance(observer, limit, sign), 0.01 * millivolt, False))
+    found += _lithium_watches(case, domain, fields, observer)
+    return found
+
+
+def _distance(observer: Observer, limit: float, sign: int):
+    return lambda: sign * (observer.voltage() - limit)
+
+
+def _lithium_watches(case: Case, domain: Domain, fields: Fields, observer: Observer) -> list[Watch]:
+    """Alloy surfaces that run empty or full, and lithium layers that are stripped through."""
+    found = []
+    for group in domain.groups:
+        if f"x:{group.name}" in fields:
+            material = group.head.material
+            top = material.get("maximum_concentration").at(case.temperature)
+            lowest = material.get("minimum_concentration").at(case.temperature) / top if material.has("minimum_concentration") else 1e-3
+            extremes = _extremes(domain, fields[f"x:{group.name}"])
+            found.append(Watch("lithium_exhausted", lambda e=extremes, x=lowest: x - e()[0], 1e-5, True))
+            found.append(Watch("alloy_saturated", lambda e=extremes: e()[1] - 0.999, 1e-5, True))
+    for region in domain.regions:
+        if region.reservoir and region.thickness:
+            found.append(Watch("lithium_exhausted", _stripped(domain, fields, region), 1e-3 * region.thickness, True))
+    return found
+
+
+def _extremes(domain: Domain, function):
+    def values() -> tuple[float, float]:
+        owned = function.x.array[: function.function_space.dofmap.index_map.size_local]
+        low, high = (float(owned.min()), float(owned.max())) if owned.size else (np.inf, -np.inf)
+        return domain.comm.allreduce(low, MPI.MIN), domain.comm.allreduce(high, MPI.MAX)
+
+    return values
+
+
+def _stripped(domain: Domain, fields: Fields, region):
+    """Depth stripped from a layer on average, minus its thickness; the growth of the running step is not yet in it."""
+    owned = domain.submeshes["gamma"].owned
+    names = [n for n, law in domain.kinetics.items() if law.metal == region.name]
+    chosen = np.isin(domain.interface_of_gamma[:owned], [domain.interfaces.index(n) for n in names])
+    dofs = fields.growth.function_space.dofmap.list[:owned][chosen].reshape(-1)
+
+    def value() -> float:
+        local = -float(fields.growth.x.array[dofs].min()) if dofs.size else -np.inf
+        return domain.comm.allreduce(local, MPI.MAX) - region.thickness
+
+    return value

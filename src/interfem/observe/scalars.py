@@ -1,0 +1,213 @@
+"""Scalars of a step, by name with unit. One function a group of scalars; all ranks take part in each."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from mpi4py import MPI
+
+from ..case import Case
+from ..domain import GROUP, Domain
+from ..fields import Fields
+from ..model import Model, boundary_sides, equilibrium
+from ..solve import Solver
+from ..units import FARADAY
+from .stress import Stress, max_principal, pressure, von_mises
+
+MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
+
+
+class Observer:
+    """Compiled functionals of a run. `before_commit` reads the balances, `after_commit` everything else."""
+
+    def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver):
+        self.case, self.domain, self.fields, self.model, self.solver = case, domain, fields, model, solver
+        self.area = model.area
+        self.forms: dict[str, fem.Form] = {}
+        self.stresses = {name: Stress(domain, case, fields, name) for name in ("u_m", "u_s") if name in fields}
+        if domain.kinetics:
+            self._charge_forms()
+        self._mechanics_forms()
+        for group in domain.groups:
+            if f"x:{group.name}" in fields:
+                self._form(f"x:{group.name}", fields[f"x:{group.name}"] * domain.dx(GROUP + group.number))
+                self._form(f"volume:{group.name}", 1.0 * domain.dx(GROUP + group.number))
+        self.charge = 0.0  # passed since the start, C/m^2 of the cell's area
+
+    def _form(self, name: str, form) -> None:
+        self.forms[name] = fem.form(form, entity_maps=self.domain.entity_maps)
+
+    def _value(self, name: str) -> float:
+        return self.domain.comm.allreduce(fem.assemble_scalar(self.forms[name]), MPI.SUM)
+
+    def _charge_forms(self) -> None:
+        domain, i = self.domain, self.fields["i"]
+        self.anode = [n for n in domain.kinetics if _on_anode(domain, n)]
+        self.faces = [n for n in self.anode if self._between_layers(n)]
+        self._form("anode current", self.model.anode_side * i * domain.dx_gamma())
+        self._form("gross current", self.model.anode_side * ufl.algebra.Abs(i) * domain.dx_gamma())
+        self._form("growth", self.model.anode_side * self.fields.growth * domain.dx_gamma())
+        for name in domain.kinetics:
+            self._form(f"area:{name}", 1.0 * domain.dx_gamma((name,)))
+            self._form(f"current:{name}", i * domain.dx_gamma((name,)))
+        if "counter" in domain.boundaries and "V" not in self.fields:
+            self._form("counter potential", self.fields["phi"] * domain.ds("counter"))
+        owned = domain.submeshes["gamma"].owned
+        chosen = np.isin(domain.interface_of_gamma[:owned], [domain.interfaces.index(n) for n in self.anode]) & ~domain.blocked[:owned]
+        self.anode_dofs = i.function_space.dofmap.list[:owned][chosen].reshape(-1)
+        on_face = np.isin(domain.interface_of_gamma[:owned], [domain.interfaces.index(n) for n in self.faces]) & ~domain.blocked[:owned]
+        indicator = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
+        indicator.x.array[: owned] = on_face
+        indicator.x.scatter_forward()
+        self._form("contact area", indicator * domain.dx_gamma())
+        self._form("face area", 1.0 * domain.dx_gamma(tuple(self.faces)) if self.faces else 0 * self.fields["i"] * domain.dx_gamma())
+        roofs = [b for b in domain.boundaries if "|" in b and _is_roof(self.case, b)]
+        self.roof_area = domain.boundary_area(*roofs)
+        for label, (group, _) in domain.transfer_labels.items():
+            if f"x:{group.name}" in self.fields:
+                rest = equilibrium(self.case, domain, self.fields, group, "+")
+                self._form(f"rest:{label}", rest * self.model.anode_side("+") * domain.dS(label))
+                self._form(f"rest area:{label}", self.model.anode_side("+") * domain.dS(label))
+
+    def _between_layers(self, name: str) -> bool:
+        layers = {layer.name for layer in self.case.layers}
+        return set(name.split("|")) <= layers
+
+    def _mechanics_forms(self) -> None:
+        domain = self.domain
+        for name, body in (("u_m", "electrons"), ("u_s", "ions")):
+            if name in self.fields and "collector" in domain.boundaries and name in boundary_sides(domain, "collector"):
+                n = ufl.FacetNormal(domain.mesh)
+                self._form("collector displacement", ufl.inner(self.fields[name], n) * domain.ds("collector"))
+                self.collector_area = domain.boundary_area("collector")
+
+    # ---- balances, with the unknowns of the step and the history of the last ------------------------------------------
+
+    def before_commit(self, dt: float) -> dict[str, float]:
+        """Charge and stored-lithium balances of the step just solved."""
+        if not self.domain.kinetics:
+            return {}
+        reactions = self.solver.unscaled_residual()
+        current, gross = self._value("anode current"), self._value("gross current")
+        floor = max(abs(current), gross, 1e-6 * self.area)
+        errors = [abs(self._free_sum(name, reactions[name])) / floor for name in ("phi", "phi_m")]
+        controls = self.model.controls
+        if float(controls.galvanostatic.value):
+            errors.append(abs(current - float(controls.current.value)) / floor)
+        found = {"charge_balance_error": max(errors)}
+        for group in self.domain.groups:
+            name = f"x:{group.name}"
+            if name in self.fields:
+                found["lithium_balance_error"] = max(found.get("lithium_balance_error", 0.0),
+                                                     abs(self._total(reactions[name])) * FARADAY / floor)
+        self.charge += dt * current / self.area
+        return found
+
+    def _total(self, residual: np.ndarray) -> float:
+        return self.domain.comm.allreduce(float(residual.sum()), MPI.SUM)
+
+    def _free_sum(self, name: str, residual: np.ndarray) -> float:
+        """Current that is lost inside: the sum over rows that no electrode holds (zero on a solved step)."""
+        free = np.ones(len(residual), bool)
+        for bc in self.solver.conditions(name):
+            dofs, first_ghost = bc.dof_indices()
+            free[dofs[:first_ghost]] = False
+        return self._total(residual[free])
+
+    # ---- state after the commit ---------------------------------------------------------------------------------------
+
+    def after_commit(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        if self.domain.kinetics:
+            found |= self._electrical()
+        if self.case.mechanics is not None:
+            found |= self._mechanical()
+        for group in self.domain.groups:
+            if f"x:{group.name}" in self.fields:
+                found |= self._stored(group)
+        return found
+
+    def voltage(self) -> float:
+        """Anode's collector against the counter electrode, V."""
+        if "V" in self.fields:
+            local = self.fields["V"].x.array
+            return float(self.domain.comm.bcast(float(local[0]) if len(local) else 0.0, root=0))
+        return -self._value("counter potential") / self.area
+
+    def rest_voltage(self) -> float:
+        """Equilibrium voltage: mean U of the anode's interfaces; the counter electrode counts as Li."""
+        given = [(self.case.interface(n).equilibrium_potential or 0.0, self._value(f"area:{n}")) for n in self.anode
+                 if not _metal_of(self.domain, n).stores]
+        total, area = sum(u * a for u, a in given), sum(a for _, a in given)
+        for label in self.domain.transfer_labels:
+            if f"rest:{label}" in self.forms:
+                total += self._value(f"rest:{label}")
+                area += self._value(f"rest area:{label}")
+        return total / area if area else 0.0
+
+    def _electrical(self) -> dict[str, float]:
+        current = self._value("anode current") / self.area
+        voltage = self.voltage()
+        over = voltage - self.rest_voltage()
+        largest = self._max(np.abs(self.fields["i"].x.array[self.anode_dofs]))
+        flowing = abs(current) > 1e-9
+        face = self._value("face area")
+        found = {"current_density_A_per_m2": current, "cell_voltage_V": voltage, "overpotential_V": over,
+                 "asr_ohm_cm2": over / current * 1e4 if flowing else math.nan,
+                 "current_focusing": largest / abs(current) if flowing else math.nan,
+                 "contact_fraction": self._value("contact area") / (face + self.roof_area) if face else math.nan,
+                 "plated_thickness_um": self._value("growth") / self.area,
+                 "areal_charge_mAh_per_cm2": self.charge * MAH_PER_CM2}
+        for name in self.domain.kinetics:
+            found[f"current_density[{name}]_A_per_m2"] = self._value(f"current:{name}") / self._value(f"area:{name}")
+        return found
+
+    def _mechanical(self) -> dict[str, float]:
+        found: dict[str, float] = {"stack_pressure_MPa": float(self.model.controls.pressure.value)}
+        if "u_s" in self.stresses:
+            sigma = self.stresses["u_s"]()
+            found["sse_max_principal_MPa"] = self._max(max_principal(sigma))
+            found["sse_max_von_mises_MPa"] = self._max(von_mises(sigma))
+        if "u_m" in self.stresses:
+            sigma = self.stresses["u_m"]()
+            found["metal_max_pressure_MPa"] = self._max(pressure(sigma))
+            found["metal_max_von_mises_MPa"] = self._max(von_mises(sigma))
+        flows = list(self.fields.flows.values())
+        found["max_plastic_strain"] = max([self._max(flow.hardened.x.array) for flow in flows], default=0.0)
+        if "p_c" in self.fields:
+            p = self.fields["p_c"]
+            owned = p.x.array[: p.function_space.dofmap.index_map.size_local]
+            found["interface_min_pressure_MPa"] = -self._max(-owned)
+            found["interface_max_pressure_MPa"] = self._max(owned)
+        if "collector displacement" in self.forms:
+            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area
+        return found
+
+    def _stored(self, group) -> dict[str, float]:
+        x = self.fields[f"x:{group.name}"]
+        owned = x.x.array[: x.function_space.dofmap.index_map.size_local]
+        name = group.head.material.name
+        return {f"li_fraction_mean[{name}]": self._value(f"x:{group.name}") / self._value(f"volume:{group.name}"),
+                f"li_fraction_min[{name}]": -self._max(-owned), f"li_fraction_max[{name}]": self._max(owned)}
+
+    def _max(self, values: np.ndarray) -> float:
+        local = float(values.max()) if values.size else -math.inf
+        return self.domain.comm.allreduce(local, MPI.MAX)
+
+
+def _metal_of(domain: Domain, interface: str):
+    return next(r for r in domain.regions if r.name == domain.kinetics[interface].metal)
+
+
+def _on_anode(domain: Domain, interface: str) -> bool:
+    return _metal_of(domain, interface).side == "anode"
+
+
+def _is_roof(case: Case, boundary: str) -> bool:
+    """Face of the electrolyte over a void at an interface."""
+    hole, region = boundary.split("|")
+    voids = {f.name for f in case.features if f.kind == "void"}
+    return hole in voids and any(r.name == region and r.ions for r in case.regions)

@@ -1,0 +1,1 @@
+"""Balance equations: one weak-form term is one short function, UFL only."""

@@ -1,0 +1,18 @@
+"""Charge balance, `div i = 0` (model section 2)."""
+
+from ufl import grad, inner
+
+
+def conduction(phi, q, kappa, dx):
+    """Ohmic current `i = -kappa grad(phi)`: `int kappa grad(phi).grad(q)` in pA; kappa in pA/(V um)."""
+    return kappa * inner(grad(phi), grad(q)) * dx
+
+
+def exchange(i, q_metal, q_ion, dS):
+    """Faradaic current i > 0 leaves the metal and enters the electrolyte: `int i (q_metal - q_ion)` in pA."""
+    return i * (q_metal - q_ion) * dS
+
+
+def imposed_current(i, q, ds):
+    """Current density i that enters the conductor through a boundary: `-int i q`."""
+    return -i * q * ds

@@ -1,0 +1,28 @@
+"""Stored lithium in an alloy (model section 4), for the filling `x = c/c_max` in [0, 1]."""
+
+from ufl import grad, inner
+
+
+def storage(x, x_old, x_older, weights, s, c_max, dx):
+    """`c_max dx/dt` by the second-order backward formula; weights (a0, a1, a2) in 1/s; amol/s."""
+    a0, a1, a2 = weights
+    return c_max * (a0 * x + a1 * x_old + a2 * x_older) * s * dx
+
+
+def diffusion(x, s, c_max, diffusivity, dx):
+    """Chemical diffusion `N = -D grad(c)`: `int D c_max grad(x).grad(s)`."""
+    return diffusivity * c_max * inner(grad(x), grad(s)) * dx
+
+
+def stress_drift(x, p, s, c_max, diffusivity, omega, thermal_energy, dx):
+    """Drift in the hydrostatic stress, `N = -(D c (1 - x)/(R T)) Omega_c grad(p)` with `p = -tr(sigma)/3`.
+
+    Follows from `mu = -F U + Omega_c p` with the mobility of an ideal lattice gas, `D_tracer c = D c (1 - x)`.
+    Source: Larche and Cahn, Acta Metall. 30 (1982) 1835.
+    """
+    return diffusivity * c_max * x * (1 - x) * omega / thermal_energy * inner(grad(p), grad(s)) * dx
+
+
+def withdrawal(i, s, faraday, dS):
+    """Li leaves through the interface with `N.n = i/F`: `int (i/F) s`, amol/s."""
+    return i / faraday * s * dS

@@ -1,0 +1,203 @@
+"""The nonlinear solve of one step by PETSc SNES; the only place with PETSc options."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx.fem import petsc
+from petsc4py import PETSc
+
+from .case import Case
+from .domain import Domain
+from .fields import Fields, solve_flow
+from .model import Model
+
+# Residual of a block over its scale (see model._scales) at which a step is solved, and where rounding may stop it.
+TOLERANCE = {"phi": 1e-11, "phi_m": 1e-11, "V": 1e-11, "i": 1e-10, "x": 1e-11, "u_m": 1e-8, "u_s": 1e-8, "p": 1e-8, "p_c": 1e-8}
+ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
+MAX_ITERATIONS = 14
+
+PRESETS = {
+    "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps", "snes_linesearch_type": "bt",
+               "snes_linesearch_order": 2, "snes_linesearch_minlambda": 1e-3, "pc_factor_mat_mumps_icntl_14": 60},
+}
+
+
+class NotConverged(Exception):
+    """Newton did not reach the tolerance; the text tells the block with the largest residual."""
+
+
+@dataclass
+class Timings:
+    """Seconds spent, by kind."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("mesh", "compile", "assembly", "solve", "output"), 0.0))
+
+    def add(self, kind: str, start: float) -> None:
+        self.seconds[kind] += time.perf_counter() - start
+
+
+class Solver:
+    """Compiled forms and one SNES for all steps of a run."""
+
+    def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, timings: Timings):
+        self.case, self.domain, self.fields, self.model, self.timings = case, domain, fields, model, timings
+        start = time.perf_counter()
+        maps, unknowns = domain.entity_maps, fields.functions()
+        blocks = list(ufl.extract_blocks(model.residual))
+        self.residual = fem.form(blocks, entity_maps=maps)
+        self.jacobian = fem.form(petsc.derivative_block(blocks, unknowns), entity_maps=maps)
+        timings.add("compile", start)
+        self.A = petsc.create_matrix(self.jacobian, kind="mpi")
+        spaces = [u.function_space for u in unknowns]
+        self.b, self.x, self.diagonal = (petsc.create_vector(spaces, kind="mpi") for _ in range(3))
+        self._bcs = fem.bcs_by_block(fem.extract_function_spaces(self.residual), model.bcs)
+        self._slices = _block_slices(fields)
+        self._current = 1.0
+        self.snes = self._snes()
+        self.iterations = 0
+
+    def _snes(self) -> PETSc.SNES:
+        snes = PETSc.SNES().create(self.domain.comm)
+        prefix = f"interfem_{id(self)}_"
+        snes.setOptionsPrefix(prefix)
+        options = PETSc.Options()
+        preset = PRESETS["direct" if self.case.solver.preset == "auto" else self.case.solver.preset]
+        for key, value in preset.items():
+            options[prefix + key] = value
+        snes.setFunction(self._assemble_residual, self.b)
+        snes.setJacobian(self._assemble_jacobian, self.A)
+        snes.setConvergenceTest(self._converged)
+        snes.setFromOptions()
+        for key in preset:
+            del options[prefix + key]
+        return snes
+
+    def destroy(self) -> None:
+        """Free the PETSc objects."""
+        for thing in (self.snes, self.A, self.b, self.x, self.diagonal):
+            thing.destroy()
+
+    @property
+    def size(self) -> int:
+        """Number of unknowns over all ranks."""
+        return self.x.getSize()
+
+    def solve(self, dt: float) -> int:
+        """Solve for the unknowns at the end of a step of dt seconds, from their present values; returns Newton iterations.
+
+        Raises NotConverged; the unknowns are then of no use and the caller rolls back.
+        """
+        self._dt, self._history = dt, []
+        self.model.controls.dt.value = dt
+        self._scale()
+        for function, bcs in zip(self.fields.functions(), self._bcs):
+            for bc in bcs:
+                bc.set(function.x.array)
+        petsc.assign(self.fields.functions(), self.x)
+        self.snes.solve(None, self.x)
+        reason = self.snes.getConvergedReason()
+        self.iterations = self.snes.getIterationNumber()
+        if reason <= 0 and not self._good_enough():
+            raise NotConverged(self._why(reason))
+        petsc.assign(self.x, self.fields.functions())
+        for function in self.fields.functions():
+            function.x.scatter_forward()
+        solve_flow(self.domain, self.case, self.fields, dt)
+        return self.iterations
+
+    def _scale(self) -> None:
+        """Row scaling; charge is judged against the current that flows."""
+        controls = self.model.controls
+        imposed = abs(float(controls.density.value))
+        current = max(imposed, self._current if not imposed else 0.0, 1e-3)
+        self.scales = {name: u.scale * (current if name.split(":")[0] in ("phi", "phi_m", "V", "x") else 1.0)
+                       for name, u in self.fields.unknowns.items()}
+        array = self.diagonal.getArray()
+        for name, part in self._slices.items():
+            array[part] = 1.0 / self.scales[name]
+
+    def note_current(self, density: float) -> None:
+        """Mean current density (A/m^2) of the last accepted step: the measure of charge residuals where none is imposed."""
+        self._current = max(abs(density), 1e-3)
+
+    def conditions(self, name: str) -> list[fem.DirichletBC]:
+        """Essential conditions of one block."""
+        return self._bcs[list(self.fields.unknowns).index(name)]
+
+    def unscaled_residual(self) -> dict[str, np.ndarray]:
+        """Residual of each block without essential conditions, owned part: the reactions. At the present unknowns."""
+        with self.b.localForm() as local:
+            local.set(0.0)
+        petsc.assemble_vector(self.b, self.residual)
+        self.b.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+        array = self.b.getArray(readonly=True)
+        return {name: array[part].copy() for name, part in self._slices.items()}
+
+    # ---- SNES call-backs -------------------------------------------------------------------------------------------
+
+    def _set_unknowns(self, x: PETSc.Vec) -> None:
+        x.ghostUpdate(addv=PETSc.InsertMode.INSERT, mode=PETSc.ScatterMode.FORWARD)
+        petsc.assign(x, self.fields.functions())
+        solve_flow(self.domain, self.case, self.fields, self._dt)
+
+    def _assemble_residual(self, _, x: PETSc.Vec, b: PETSc.Vec) -> None:
+        start = time.perf_counter()
+        self._set_unknowns(x)
+        b.setAttr("_blocks", self.b.getAttr("_blocks"))  # the line search works on bare copies
+        with b.localForm() as local:
+            local.set(0.0)
+        petsc.assemble_vector(b, self.residual)
+        b.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+        petsc.set_bc(b, self._bcs, alpha=0.0)  # the unknowns satisfy them already
+        b.pointwiseMult(b, self.diagonal)
+        self.timings.add("assembly", start)
+
+    def _assemble_jacobian(self, _, x: PETSc.Vec, A: PETSc.Mat, P: PETSc.Mat) -> None:
+        start = time.perf_counter()
+        self._set_unknowns(x)
+        A.zeroEntries()
+        petsc.assemble_matrix(A, self.jacobian, self.model.bcs, diag=1.0)
+        A.assemble()
+        A.diagonalScale(L=self.diagonal)
+        self.timings.add("assembly", start)
+
+    def _converged(self, snes: PETSc.SNES, iteration: int, norms) -> int:
+        residual = snes.getFunction()[0].getArray(readonly=True)
+        local = np.array([np.dot(residual[part], residual[part]) for part in self._slices.values()])
+        norm = np.sqrt(self.domain.comm.allreduce(local))
+        self._ratios = {name: float(n / TOLERANCE[name.split(":")[0]]) for name, n in zip(self._slices, norm)}
+        worst = max(self._ratios.values())
+        self._history.append(worst)
+        if not np.isfinite(worst) or worst > 1e25:
+            return PETSc.SNES.ConvergedReason.DIVERGED_FUNCTION_DOMAIN
+        if worst <= 1.0:
+            return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
+        if iteration >= 2 and worst < ROUNDING and worst > 0.5 * self._history[-2]:
+            return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
+        if iteration >= MAX_ITERATIONS:
+            return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT
+        return PETSc.SNES.ConvergedReason.ITERATING
+
+    def _good_enough(self) -> bool:
+        """The line search gave up at round-off."""
+        return bool(self._history) and self._history[-1] < ROUNDING
+
+    def _why(self, reason: int) -> str:
+        name, ratio = max(self._ratios.items(), key=lambda item: item[1])
+        return f"Newton stopped after {self.iterations} iterations (reason {reason}); block {name} is {ratio:.1e} times its tolerance"
+
+
+def _block_slices(fields: Fields) -> dict[str, slice]:
+    """Owned range of each block in the local part of the blocked vectors."""
+    start, slices = 0, {}
+    for name, unknown in fields.unknowns.items():
+        dofmap = unknown.function.function_space.dofmap
+        count = dofmap.index_map.size_local * dofmap.index_map_bs
+        slices[name] = slice(start, start + count)
+        start += count
+    return slices
