@@ -1,0 +1,515 @@
+"""The case file: TOML with units written out -> a frozen, validated `Case` in internal units.
+
+Everything that can be wrong with an input is found here, before any mesh is made, and told as one message:
+place, value, remedy. Nothing past this file sees raw dictionaries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+
+from .checks import faults, key_path
+from .explain import explain
+from .materials import LAWS, PROPERTIES, ROLES, Material, load_material, names, read_material
+from .overrides import OverrideError, override
+from .quantities import Dimension, dimension_of, quantity, quantity_schema
+from .regions import Region, cell_regions
+from .units import show, to_internal
+
+
+class CaseError(Exception):
+    """The input is wrong; the text says where, what and how to mend it. The command line exits with 2."""
+
+
+SLIP = "that looks like a slip of the unit"  # Li yields below 1 MPa and cells are pressed by some MPa
+Length = quantity("length", above=0)
+LengthOrZero = quantity("length", least=0)
+Coordinate = quantity("length")
+Temperature = quantity("temperature", least=150, most=600, hint=f'{SLIP}; write for example "25 degC" or "298.15 K"')
+Pressure = quantity("pressure", least=-500, most=500, hint=SLIP)
+StackPressure = quantity("pressure", least=0, most=500, hint=f"compression is positive, and above 500 MPa {SLIP}")
+Duration = quantity("time", above=0)
+Potential = quantity("potential")
+CurrentDensity = quantity("current density")
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")]
+
+
+class Model(BaseModel):
+    """Frozen part of a case; unknown keys are refused. Defaults are written as in a case file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+# ---- geometry -------------------------------------------------------------------------------------------------------
+
+
+class Geometry(Model):
+    """Extent across the stack. Coordinates: the stack grows from 0 along the last axis (y in 2D, z in 3D)."""
+
+    kind: Literal["plane", "axisymmetric", "box"]
+    width: Length | None = None  # x extent; outer radius if axisymmetric
+    inner_radius: LengthOrZero = "0 um"  # axisymmetric only
+    depth: Length | None = None  # y extent of a box
+    file: str | None = None  # own mesh instead of a built one
+    length_unit: str = "um"  # of the own mesh's coordinates
+    regions: dict[str, str] = {}  # own mesh: physical group -> region name
+    boundaries: dict[str, str] = {}  # own mesh: physical group -> boundary name
+
+    @model_validator(mode="after")
+    def _extent(self):
+        if self.file is None and self.width is None:
+            raise ValueError('`width` is missing; give it, for example width = "40 um"')
+        if self.file is None and self.kind == "box" and self.depth is None:
+            raise ValueError('`depth` is missing for kind = "box"; give it, for example depth = "40 um"')
+        if self.kind != "box" and self.depth is not None:
+            raise ValueError(f'`depth` has no meaning for kind = "{self.kind}"; remove it or use kind = "box"')
+        if self.kind != "axisymmetric" and self.inner_radius:
+            raise ValueError('`inner_radius` needs kind = "axisymmetric"; remove it')
+        if self.width is not None and self.inner_radius >= self.width:
+            raise ValueError("`inner_radius` is not below `width`, the outer radius; reduce it")
+        if self.file is not None and not self.regions:
+            raise ValueError("`regions` is missing: map each physical group of the mesh to a layer or filled feature")
+        return self
+
+    @property
+    def dimension(self) -> int:
+        return 3 if self.kind == "box" else 2
+
+
+class Layer(Model):
+    """One layer of the stack, from the collector to the counter electrode."""
+
+    name: Name
+    material: str = Field(min_length=1)
+    thickness: Length | None = None
+    law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
+
+
+def _center(value: object) -> tuple[float, ...]:
+    if isinstance(value, list | tuple) and not 1 <= len(value) <= 2:
+        raise ValueError('should be one coordinate, or two in a box, for example ["0 um", "10 um"]')
+    return tuple(to_internal(v, "length") for v in (value if isinstance(value, list | tuple) else [value]))
+
+
+_LENGTH = quantity_schema("length")
+_CENTER = {"anyOf": [_LENGTH, {"type": "array", "items": _LENGTH, "minItems": 1, "maxItems": 2}]}
+Center = Annotated[tuple[float, ...], BeforeValidator(_center), WithJsonSchema(_CENTER), Dimension("length")]
+
+
+class Void(Model):
+    """Empty half-ellipse (half-ellipsoid) in a layer, its flat face on an interface."""
+
+    kind: Literal["void"]
+    name: Name = "void"
+    interface: str
+    layer: Name | None = None  # the layer it is cut from; the electron conductor's side if absent
+    center: Center = "0 um"
+    radius: Length  # half extent along the interface
+    height: Length  # extent away from the interface
+
+
+class Flaw(Model):
+    """Surface flaw from an interface into the electrolyte: a wedge or half an ellipse; filled by a material or empty."""
+
+    kind: Literal["flaw"]
+    name: Name = "flaw"
+    interface: str
+    layer: Name | None = None  # the layer it is cut from; the ion conductor's side if absent
+    shape: Literal["wedge", "ellipse"] = "wedge"
+    center: Center = "0 um"
+    width: Length  # opening at the mouth, full
+    depth: Length  # from the interface to the tip
+    length: Length | None = None  # box: extent along y, full; default its width
+    fill: str = "Li"  # material, or "empty"
+    electrons: Literal["mesh", "collector"] = "mesh"  # reached through the mesh, or wired to the collector
+
+
+class Pore(Model):
+    """Buried ellipse (ellipsoid) inside one layer; filled by a material or empty."""
+
+    kind: Literal["pore"]
+    name: Name = "pore"
+    layer: Name
+    center: Center = "0 um"
+    position: Length  # of its centre above the layer's lower face
+    radius: Length  # half extent along the layer
+    half_height: Length | None = None  # half extent across the layer; default its radius
+    fill: str = "empty"
+    electrons: Literal["mesh", "collector"] = "mesh"
+
+
+class Patch(Model):
+    """Part of an interface that passes no charge (contamination, an unmeshed void): `inner < distance < outer`."""
+
+    kind: Literal["patch"]
+    name: Name = "patch"
+    interface: str
+    center: Center = "0 um"
+    inner: LengthOrZero = "0 um"
+    outer: Length
+
+
+class Roughness(Model):
+    """An interface that is not flat; thin layers next to it follow conformally.
+
+    sinusoidal: `amplitude cos(2 pi (x - center)/wavelength)`; random: Gaussian, rms `amplitude`, correlation length
+    `wavelength`, from `seed`, the same for any mesh.
+    """
+
+    kind: Literal["roughness"]
+    name: Name = "roughness"
+    interface: str
+    shape: Literal["sinusoidal", "random"] = "sinusoidal"
+    amplitude: Length
+    wavelength: Length
+    center: Center = "0 um"
+    seed: int = Field(0, ge=0, strict=True)
+
+
+Feature = Annotated[Union[Void, Flaw, Pore, Patch, Roughness], Field(discriminator="kind")]
+
+
+class MeshOptions(Model):
+    """Edge lengths; absent ones follow from the geometry. `refinement` divides them all (2 = twice as fine)."""
+
+    size: Length | None = None  # far from everything
+    interface_size: Length | None = None  # along charge-transfer interfaces
+    rim_size: Length | None = None  # at contact edges of voids and patches
+    tip_size: Length | None = None  # at flaw tips
+    film_layers: int = Field(2, ge=1, le=20, strict=True)  # elements across a thin layer
+    refinement: quantity("number", above=0) = 1.0
+
+
+# ---- physics --------------------------------------------------------------------------------------------------------
+
+
+class Interface(Model):
+    """Charge transfer and mechanical bond between two touching regions; absent values come from the materials."""
+
+    kinetics: Literal["butler_volmer", "linear"] = "butler_volmer"
+    exchange_current_density: quantity("current density", above=0) | None = None
+    transfer_coefficient: quantity("number", above=0, below=1) | None = None  # alpha of the cathodic branch
+    resistance: quantity("areal resistance", above=0) | None = None  # Z of linear kinetics
+    film_resistance: quantity("areal resistance", least=0) = "0 ohm*cm^2"  # unresolved films
+    equilibrium_potential: Potential | None = None
+    tangential: Literal["stick", "frictionless"] = "stick"
+
+    @model_validator(mode="after")
+    def _kinetics(self):
+        if self.kinetics == "linear" and self.resistance is None:
+            raise ValueError('`resistance` is missing for kinetics = "linear"; give it, for example "0.8 ohm*cm^2"')
+        if self.kinetics == "butler_volmer" and self.resistance is not None:
+            raise ValueError('`resistance` belongs to kinetics = "linear"; remove it, or use `film_resistance`')
+        for key in ("exchange_current_density", "transfer_coefficient"):
+            if self.kinetics == "linear" and getattr(self, key) is not None:
+                raise ValueError(f'`{key}` belongs to kinetics = "butler_volmer"; remove it')
+        return self
+
+
+class Support(Model):
+    """How a boundary is held. `pressure` pushes inwards (positive = compression); `spring` resists outward motion."""
+
+    kind: Literal["free", "roller", "clamped", "stack", "pressure", "spring"] = "pressure"
+    pressure: Pressure = "0 MPa"
+    spring: quantity("stiffness", least=0) = "0 MPa/um"
+
+    @model_validator(mode="after")
+    def _own_keys(self):
+        for key in ("pressure", "spring"):
+            if key in self.model_fields_set and self.kind != key:
+                raise ValueError(f'`{key}` does not go with kind = "{self.kind}"; remove one of them')
+        if self.kind == "spring" and not self.spring:
+            raise ValueError('`spring` is missing or zero; give it, for example spring = "10 MPa/um", or use kind = "free"')
+        return self
+
+
+def _support(value: object) -> object:
+    """Short spellings: "roller", "5 MPa", {spring = "10 MPa/um"}."""
+    if not isinstance(value, str | dict | Support):
+        raise ValueError('should be "free", "roller", "clamped", "stack", a pressure such as "5 MPa", or {spring = "10 MPa/um"}')
+    if isinstance(value, str):
+        return {"kind": "pressure", "pressure": value} if re.match(r"\s*[-+.]?\d", value) else {"kind": value}
+    if isinstance(value, dict) and "spring" in value:
+        return {"kind": "spring"} | value
+    return value
+
+
+_Support = Annotated[Support, BeforeValidator(_support, json_schema_input_type=Union[str, Support])]
+
+
+class Mechanics(Model):
+    """Momentum balance; without this table no displacement is solved. "stack" carries the protocol's pressure."""
+
+    kinematics: Literal["small"] = "small"
+    boundaries: dict[str, _Support] = {}
+    swelling: bool = Field(True, strict=True)  # chemical expansion of regions that store Li
+
+    def support(self, boundary: str) -> Support:
+        """Given, or by default: stack pressure on the collector, rollers on all other outer faces, free holes."""
+        if boundary in self.boundaries:
+            return self.boundaries[boundary]
+        if boundary == "collector":
+            return Support(kind="stack")
+        return Support(kind="free" if "|" in boundary else "roller")
+
+
+# ---- protocol -------------------------------------------------------------------------------------------------------
+
+
+class _Step(Model):
+    first_step: Duration | None = None
+    max_step: Duration | None = None
+
+    @model_validator(mode="after")
+    def _steps_rise(self):
+        if None not in (self.first_step, self.max_step) and self.first_step > self.max_step:
+            raise ValueError("`first_step` is longer than `max_step`; shorten it")
+        return self
+
+
+class PressureStep(_Step):
+    """Stack pressure, linear in time, to a value; no net current."""
+
+    kind: Literal["pressure"]
+    to: StackPressure
+    duration: Duration = "1 s"
+
+
+class CurrentStep(_Step):
+    """Constant current over the cell's area; positive strips the anode, negative plates onto it."""
+
+    kind: Literal["current"]
+    value: CurrentDensity
+    duration: Duration | None = None
+    areal_charge: quantity("areal charge", above=0) | None = None
+    until_voltage_above: Potential | None = None
+    until_voltage_below: Potential | None = None
+
+    @model_validator(mode="after")
+    def _length(self):
+        if (self.duration is None) == (self.areal_charge is None):
+            raise ValueError('give one of `duration` and `areal_charge`, for example duration = "10 min"')
+        if self.value == 0:
+            raise ValueError('`value` is zero; use kind = "rest"')
+        above, below = self.until_voltage_above, self.until_voltage_below
+        if None not in (above, below) and above <= below:
+            raise ValueError("`until_voltage_above` is not above `until_voltage_below`; swap them")
+        return self
+
+    @property
+    def length(self) -> float:
+        return self.duration if self.duration is not None else self.areal_charge / abs(self.value)
+
+
+class VoltageStep(_Step):
+    """Constant voltage of the anode's collector against the counter electrode."""
+
+    kind: Literal["voltage"]
+    value: Potential
+    duration: Duration
+
+
+class RestStep(_Step):
+    """No net current."""
+
+    kind: Literal["rest"]
+    duration: Duration
+
+
+class RepeatStep(Model):
+    """A block of steps, several times."""
+
+    kind: Literal["repeat"]
+    times: int = Field(ge=1, le=100_000, strict=True)
+    steps: tuple["Step", ...] = Field(min_length=1)
+
+
+Step = Annotated[Union[PressureStep, CurrentStep, VoltageStep, RestStep, RepeatStep], Field(discriminator="kind")]
+RepeatStep.model_rebuild()
+
+
+class Limits(Model):
+    """Ends the run with a named event when passed."""
+
+    voltage_above: Potential | None = None
+    voltage_below: Potential | None = None
+
+    @model_validator(mode="after")
+    def _order(self):
+        if None not in (self.voltage_above, self.voltage_below) and self.voltage_above <= self.voltage_below:
+            raise ValueError("`voltage_above` is not above `voltage_below`; swap them")
+        return self
+
+
+class Solver(Model):
+    """Preset, and accuracy of the time steps."""
+
+    preset: Literal["auto", "direct", "iterative"] = "auto"
+    potential_degree: Literal[1, 2] = 2
+    plastic_increment: quantity("number", above=0) = 0.02  # largest equivalent plastic strain in a step
+    growth_increment: quantity("number", above=0) = 0.05  # largest growth in a step, of the smallest layer
+    max_steps: int = Field(100_000, ge=1, strict=True)
+
+
+class Output(Model):
+    """Fields are written at the end of every protocol step, and at `interval` if given."""
+
+    interval: Duration | None = None
+    figures: bool = Field(True, strict=True)
+
+
+def _materials_schema() -> dict[str, Any]:
+    """Of [materials]: each property is a quantity, or a table of value, temperature, activation_energy, source, ..."""
+    text, entry = {"type": "string"}, {"type": "object"}
+    properties = {name: {"anyOf": [quantity_schema(dimension), entry]} for name, dimension in PROPERTIES.items()}
+    own = {"title": text, "like": text, "notes": text, "role": {"enum": list(ROLES)}, "law": {"enum": list(LAWS)},
+           "properties": {"type": "object", "propertyNames": {"enum": list(PROPERTIES)}}}
+    return {"type": "object",
+            "additionalProperties": {"type": "object", "properties": own | properties, "additionalProperties": False}}
+
+
+Materials = Annotated[dict[str, Any], WithJsonSchema(_materials_schema())]
+
+
+class Case(Model):
+    """A whole, consistent case in internal units. Build it by `load_case`."""
+
+    title: str
+    temperature: Temperature
+    geometry: Geometry
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    features: tuple[Feature, ...] = ()
+    interfaces: dict[str, Interface] = {}
+    materials: Materials = {}  # overrides and new ones as written; `records` holds the resolved materials
+    counter: Literal["equipotential", "uniform"] = "equipotential"  # what ends the cell if its last layer conducts ions
+    mechanics: Mechanics | None = None
+    protocol: tuple[Step, ...] = Field(min_length=1)
+    limits: Limits = Limits()
+    mesh: MeshOptions = MeshOptions()
+    solver: Solver = Solver()
+    output: Output = Output()
+
+    @model_validator(mode="after")
+    def _whole(self):
+        found = faults(self)
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+    def material(self, name: str) -> Material:
+        """The library's material, overlaid by the case's. MaterialError if it is unknown or wrong."""
+        if name not in self.materials:
+            return load_material(name)
+        return read_material(self.materials[name], key_path("materials", name), load_material(name) if name in names() else None)
+
+    @cached_property
+    def records(self) -> dict[str, Material]:
+        """Every material in use, library values overlaid by the case's."""
+        fills = [f.fill for f in self.features if isinstance(f, (Flaw, Pore)) and f.fill != "empty"]
+        return {name: self.material(name) for name in dict.fromkeys([layer.material for layer in self.layers] + fills)}
+
+    @cached_property
+    def regions(self) -> tuple[Region, ...]:
+        """Named regions in the order layers, filled features; see `regions.Region`."""
+        return cell_regions(self)
+
+    def region(self, name: str) -> Region:
+        return next(r for r in self.regions if r.name == name)
+
+    def interface(self, name: str) -> Interface:
+        return self.interfaces.get(name, Interface())
+
+    @cached_property
+    def levels(self) -> tuple[float, ...]:
+        """Heights of the layer faces, from 0 at the collector; one more than there are layers."""
+        heights = [0.0]
+        for layer in self.layers:
+            heights.append(heights[-1] + (layer.thickness or 0.0))
+        return tuple(heights)
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data of the whole case in user units with the materials in full, for `run.json` and the hash."""
+        tree = _plain(self)
+        tree["materials"] = {name: material.describe() for name, material in self.records.items()}
+        return tree
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of everything that decides the result (the title and the pictures do not)."""
+        tree = self.resolved()
+        tree.pop("title")
+        tree["output"].pop("figures")
+        if self.geometry.file is not None:
+            tree["geometry"]["content"] = hashlib.sha256(Path(self.geometry.file).read_bytes()).hexdigest()
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def flat_steps(steps):
+    """Steps with the repeats opened out, lazily, in order."""
+    for step in steps:
+        if step.kind == "repeat":
+            for _ in range(step.times):
+                yield from flat_steps(step.steps)
+        else:
+            yield step
+
+
+# ---- plain data -------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any, dimension: str | None = None) -> Any:
+    """Nested dictionaries and lists with quantities as text in user units."""
+    if isinstance(value, BaseModel):
+        return {key: _plain(getattr(value, key), dimension_of(field))
+                for key, field in type(value).model_fields.items() if getattr(value, key) is not None}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, dimension) for item in value]
+    if isinstance(value, float) and dimension and dimension != "number":
+        return show(value, dimension)
+    return value
+
+
+def case_schema() -> dict[str, Any]:
+    """JSON schema of a case file: what an editor needs to complete and check it. Quantities are text with a unit."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Case.model_json_schema(mode="validation")
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------------
+
+
+def parse_case(tree: dict[str, Any], place: str = "case") -> Case:
+    """Validate a nested dictionary (a TOML document). Raises CaseError with the faults found, one a line."""
+    try:
+        return Case.model_validate(tree)
+    except ValidationError as error:
+        raise CaseError("\n".join(f"{place}: {line}" for line in explain(error, tree, Case))) from None
+
+
+def load_case(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Case:
+    """Read a TOML case file, apply ``path.to.key=value`` overrides, validate. Raises CaseError."""
+    path = Path(path)
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise CaseError(f"{path}: there is no such file; give a case file such as models/cases/bare.toml") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CaseError(f'{path}: not TOML: {error}; text and quantities stand in quotes, as in thickness = "20 um"') from None
+    try:
+        for text in overrides:
+            override(tree, text)
+    except OverrideError as error:
+        raise CaseError(str(error)) from None
+    geometry = tree.get("geometry")
+    if isinstance(geometry, dict) and isinstance(geometry.get("file"), str):
+        geometry["file"] = str((path.parent / geometry["file"]).resolve())
+    return parse_case(tree, str(path))

@@ -1,0 +1,410 @@
+"""Is a case consistent as a whole? Each check yields its faults as text: place, value, remedy.
+
+What one key alone can tell (unit, sign, type) is checked where the key is declared, in case.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Collection, Iterator
+from itertools import combinations
+from pathlib import Path
+
+from .materials import MaterialError
+from .materials import names as library
+from .regions import ROLES, SIDES, boundary_names, direction, extent, interface_name, is_transfer, kinetics, layer_pair
+from .regions import required_properties, touching
+from .units import UnitError, show, to_internal
+
+
+def faults(case) -> list[str]:
+    """All faults of the first stage that has any; the later stages build on what the earlier ones have found right."""
+    for stage in STAGES:
+        found = [fault for check in stage for fault in check(case)]
+        if found:
+            return list(dict.fromkeys(found))
+    return []
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """' (did you mean "a"?)' or '' if nothing is close; capitals do not matter."""
+    lower = {name.lower(): name for name in known}
+    close = [lower[name] for name in difflib.get_close_matches(word.lower(), lower, n=2, cutoff=0.6)]
+    return f" (did you mean {' or '.join(f'"{name}"' for name in close)}?)" if close else ""
+
+
+def key_path(parent: str, key: str) -> str:
+    """Path of a key as TOML writes it: ``interfaces."li|sse"``."""
+    key = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"'
+    return f"{parent}.{key}" if parent else key
+
+
+def _um(value: float) -> str:
+    return show(value, "length")
+
+
+# ---- names and materials ----------------------------------------------------------------------------------------------
+
+
+def _names(case) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for table, items in (("layers", case.layers), ("features", case.features)):
+        for n, item in enumerate(items):
+            if item.name in seen:
+                yield f'{table}[{n}].name = "{item.name}" is used by {seen[item.name]} too; give each its own name'
+            seen.setdefault(item.name, f"{table}[{n}]")
+
+
+def _thickness(case) -> Iterator[str]:
+    if case.geometry.file is None:
+        for n, layer in enumerate(case.layers):
+            if layer.thickness is None:
+                yield f'layers[{n}].thickness is missing; give it, for example thickness = "20 um"'
+
+
+def _own_mesh(case) -> Iterator[str]:
+    geometry = case.geometry
+    if geometry.file is None:
+        return
+    if not Path(geometry.file).is_file():
+        yield f'geometry.file = "{geometry.file}": there is no such mesh; correct the path (relative to the case file)'
+    if case.features:
+        yield "features cannot be cut into an own mesh (geometry.file); mesh them there and remove [[features]]"
+    layers = [layer.name for layer in case.layers]
+    for group, region in geometry.regions.items():
+        if region not in layers:
+            yield (f'{key_path("geometry.regions", group)} = "{region}" is no layer{suggestion(region, layers)}; '
+                   f"map each group to one of {', '.join(layers)} (lithium in a flaw to its lithium layer)")
+    for layer in layers:
+        if layer not in geometry.regions.values():
+            yield f'geometry.regions: no group of the mesh is mapped to layer "{layer}"; map one, or remove the layer'
+    if not {"collector", "counter"} & set(geometry.boundaries.values()):
+        yield 'geometry.boundaries: no group of the mesh is mapped to "collector" or "counter"; map those two faces'
+    try:
+        to_internal(f"1 {geometry.length_unit}", "length")
+    except UnitError:
+        yield f'geometry.length_unit = "{geometry.length_unit}" is no unit of length; use um, mm or m'
+
+
+def _materials(case) -> Iterator[str]:
+    uses = [(f"layers[{n}].material", layer.material) for n, layer in enumerate(case.layers)]
+    uses += [(f"features[{n}].fill", f.fill) for n, f in enumerate(case.features) if getattr(f, "fill", "empty") != "empty"]
+    used = {name for _, name in uses}
+    for name in case.materials:
+        if name not in used:
+            yield (f"{key_path('materials', name)} is given but no layer or feature uses it{suggestion(name, used)}; "
+                   f"remove it or correct the name")
+    for place, name in uses:
+        try:
+            case.material(name)
+        except MaterialError as error:
+            own = name in case.materials  # then the message has the place already
+            yield str(error) if own else f"{place} = {error}" if name in library() else _unknown_material(place, name, case)
+
+
+def _unknown_material(place: str, name: str, case) -> str:
+    known = [*library(), *case.materials, *(["empty"] if place.endswith("fill") else [])]
+    return (f'{place} = "{name}" is no known material{suggestion(name, known)}; `interfem materials` lists them all, '
+            f"[{key_path('materials', name)}] defines a new one")
+
+
+# ---- the stack --------------------------------------------------------------------------------------------------------
+
+
+def _order(case) -> Iterator[str]:
+    roles = [case.records[layer.material].role for layer in case.layers]
+    ionic = [n for n, role in enumerate(roles) if ROLES[role][0]]
+    for n, role in enumerate(roles):
+        if ionic and ionic[0] < n < ionic[-1] and n not in ionic:
+            yield (f'layers[{n}].material = "{case.layers[n].material}" ({role}) carries no ions but lies between ion '
+                   f"conductors, so that no current can pass; move it to an end of the stack")
+
+
+def _properties(case) -> Iterator[str]:
+    for region in case.regions:
+        for name in required_properties(region, case):
+            try:
+                region.material.get(name)
+            except MaterialError as error:
+                yield str(error)
+        if region.ions and region.material.has("transference_number"):
+            number = region.material.get("transference_number").at(case.temperature)
+            if number < 1:
+                place = key_path("materials", region.material.name)
+                yield (f"{place}.transference_number = {number:g}: salt conductors (below 1) are not modelled yet; "
+                       f"set transference_number = 1 in [{place}] to treat it as a single-ion conductor")
+
+
+def _counter(case) -> Iterator[str]:
+    last = case.regions[len(case.layers) - 1]
+    if "counter" in case.model_fields_set and last.electrons:
+        yield (f'counter = "{case.counter}" says how an ion conductor ends the stack, but the last layer "{last.name}" '
+               f"({last.role}) conducts electrons and is the counter electrode itself; remove the key")
+
+
+# ---- features ---------------------------------------------------------------------------------------------------------
+
+
+def _references(case) -> Iterator[str]:
+    """Interfaces and layers that features name, and keys that do not belong to them."""
+    layers = [layer.name for layer in case.layers]
+    for n, feature in enumerate(case.features):
+        place = f"features[{n}]"
+        if feature.kind == "pore" and feature.layer not in layers:
+            yield f'{place}.layer = "{feature.layer}" is no layer{suggestion(feature.layer, layers)}; known: {", ".join(layers)}'
+        try:
+            if feature.kind in ("void", "flaw"):
+                direction(feature, case)
+            elif feature.kind != "pore":
+                layer_pair(feature.interface, case, f"{place}.interface")
+        except ValueError as error:
+            yield str(error)
+        if feature.kind == "flaw" and feature.length is not None and case.geometry.kind != "box":
+            yield f'{place}.length = {_um(feature.length)}: only a flaw in a box has a length; remove it'
+        wired = getattr(feature, "electrons", "mesh") == "collector"
+        if wired and (feature.fill == "empty" or not ROLES[case.records[feature.fill].role][1]):
+            yield f'{place}.electrons = "collector": its fill "{feature.fill}" conducts no electrons; remove the key'
+
+
+def _features(case) -> Iterator[str]:
+    for n, feature in enumerate(case.features):
+        place = f"features[{n}]"
+        yield from _sides(feature, case, place)
+        yield from HEIGHTS[feature.kind](feature, case, place)
+
+
+def _sides(feature, case, place: str) -> Iterator[str]:
+    """Centre inside the cell; the feature inside too, or centred on a side, which is then a plane of symmetry."""
+    geometry = case.geometry
+    spans = [("x", geometry.inner_radius, geometry.width)] + ([("y", 0.0, geometry.depth)] if geometry.kind == "box" else [])
+    if len(feature.center) > len(spans):
+        yield f"{place}.center has {len(feature.center)} coordinates; a {geometry.kind} geometry takes {len(spans)}; remove one"
+        return
+    if feature.kind == "roughness":
+        return
+    center = (*feature.center, 0.0)
+    for (axis, start, end), middle, half in zip(spans, center, extent(feature, case)):
+        if not start <= middle <= end:
+            yield f"{place}.center: {axis} = {_um(middle)} lies outside the cell ({_um(start)} to {_um(end)}); move it inside"
+        elif half >= (end - start) * (1 - 1e-9) and not (feature.kind == "patch" and feature.inner):
+            key = SIZES[feature.kind][axis]
+            yield f"{place}.{key} = {_um(getattr(feature, key) or half)}: reaches across the cell ({_um(end - start)}); reduce it"
+        elif feature.kind != "patch" or geometry.kind != "box":
+            for side in (start, end):
+                if 0 < abs(middle - side) < half * (1 + 1e-9):
+                    yield (f"{place}.center: {axis} = {_um(middle)} with a half width of {_um(half)} crosses the side {axis} = "
+                           f"{_um(side)} of the cell; centre it on that side (a plane of symmetry) or move it inside")
+
+
+SIZES = {"void": {"x": "radius", "y": "radius"}, "flaw": {"x": "width", "y": "length"}, "pore": {"x": "radius", "y": "radius"},
+         "patch": {"x": "outer", "y": "outer"}}  # keys that set the extent of a feature along an axis
+
+
+def _patch_ring(feature, case, place: str) -> Iterator[str]:
+    if feature.inner >= feature.outer:
+        yield f"{place}.inner = {_um(feature.inner)} is not below outer = {_um(feature.outer)}; reduce it"
+
+
+def _pore_height(feature, case, place: str) -> Iterator[str]:
+    n = [layer.name for layer in case.layers].index(feature.layer)
+    _, _, low, high = extent(feature, case)
+    if low <= case.levels[n] or high >= case.levels[n + 1]:
+        yield (f'{place}.position = {_um(feature.position)}: a pore of half height {_um((high - low) / 2)} leaves its layer '
+               f'"{feature.layer}" (0 to {_um(case.layers[n].thickness)}); move it or make it smaller')
+
+
+def _void_height(feature, case, place: str) -> Iterator[str]:
+    layer = case.layers[_cut_layer(feature, case)]
+    if feature.height >= layer.thickness:
+        yield (f'{place}.height = {_um(feature.height)} exceeds layer "{layer.name}" ({_um(layer.thickness)}); '
+               f"reduce it or thicken the layer")
+
+
+def _flaw_depth(feature, case, place: str) -> Iterator[str]:
+    """A flaw may run on through the following layers that conduct alike."""
+    first, (_, side) = _cut_layer(feature, case), direction(feature, case)
+    regions, passed = case.regions[: len(case.layers)], []
+    n = first
+    while 0 <= n < len(regions) and regions[n].ions == regions[first].ions:
+        passed.append(regions[n])
+        n += side
+    room = sum(region.thickness for region in passed)
+    if feature.depth >= room:
+        names = " and ".join(f'"{region.name}"' for region in passed)
+        yield f"{place}.depth = {_um(feature.depth)} exceeds layer {names} ({_um(room)}); reduce it or thicken the layer"
+
+
+def _cut_layer(feature, case) -> int:
+    """Index of the layer from which a void or flaw is cut first."""
+    level, side = direction(feature, case)
+    return case.levels.index(level) - (side < 0)
+
+
+def _roughness_height(feature, case, place: str) -> Iterator[str]:
+    _, high = layer_pair(feature.interface, case, f"{place}.interface")
+    reach = feature.amplitude * (1.0 if feature.shape == "sinusoidal" else 4.0)
+    room = min(case.levels[high], case.levels[-1] - case.levels[high])
+    if reach >= room:
+        yield f"{place}.amplitude = {_um(feature.amplitude)}: reaches out of the cell ({_um(room)} on one side); reduce it"
+
+
+HEIGHTS = {"void": _void_height, "flaw": _flaw_depth, "pore": _pore_height, "patch": _patch_ring, "roughness": _roughness_height}
+
+
+def _overlaps(case) -> Iterator[str]:
+    """By the boxes around them, so that features that only just pass each other are refused too."""
+    solid = [(n, f) for n, f in enumerate(case.features) if f.kind != "roughness"]
+    for (n, a), (m, b) in combinations(solid, 2):
+        if not (_beside(a, b, case) or _inside(a, b, case) or _inside(b, a, case)):
+            yield f'features[{m}] "{b.name}" overlaps or touches features[{n}] "{a.name}"; change center of one of them'
+
+
+def _apart(a, b, case) -> list[float]:
+    """Distance of the centres along x, and along y in a box."""
+    axes = 2 if case.geometry.kind == "box" else 1
+    return [abs(p - q) for p, q in zip((*a.center, 0.0)[:axes], (*b.center, 0.0)[:axes])]
+
+
+def _beside(a, b, case) -> bool:
+    """Apart along x, along y or in height."""
+    (*half_a, low_a, high_a), (*half_b, low_b, high_b) = extent(a, case), extent(b, case)
+    across = any(d > p + q for d, p, q in zip(_apart(a, b, case), half_a, half_b))
+    return across or low_a > high_b or low_b > high_a
+
+
+def _inside(a, b, case) -> bool:
+    """`a` within the hole of the ring-shaped patch `b`."""
+    if b.kind != "patch":
+        return False
+    distances = _apart(a, b, case)
+    return math.hypot(*distances) + math.hypot(*extent(a, case)[: len(distances)]) < b.inner
+
+
+# ---- interfaces -------------------------------------------------------------------------------------------------------
+
+
+def _interfaces(case) -> Iterator[str]:
+    regions = {region.name: region for region in case.regions}
+    pairs = {interface_name(a.name, b.name, case): (a, b) for a, b in touching(case)}
+    transfer = [name for name, pair in pairs.items() if is_transfer(*pair)]
+    for key, given in case.interfaces.items():
+        place, parts = key_path("interfaces", key), key.split("|")
+        known = f"known: {', '.join(transfer) or 'none'}"
+        if len(parts) != 2 or not set(parts) <= set(regions):
+            yield f"{place} names no pair of regions{suggestion(key, transfer)}; {known}"
+        elif key not in pairs:
+            name = interface_name(*parts, case)
+            yield f'{place}: write it as "{name}"' if name in pairs else f"{place}: these two do not touch; {known}"
+        elif key not in transfer:
+            yield f"{place}: no lithium passes between a {' and a '.join(r.role for r in pairs[key])}; remove it; {known}"
+        elif given.equilibrium_potential is not None and any(region.stores for region in pairs[key]):
+            alloy = next(region.material.name for region in pairs[key] if region.stores)
+            yield (f"{place}.equilibrium_potential = {show(given.equilibrium_potential, 'potential')}: that of an alloy "
+                   f"follows its filling; set it in [{key_path('materials', alloy)}]")
+    for name in transfer:
+        try:
+            kinetics(case, *pairs[name])
+        except MaterialError as error:
+            yield f"{error}; or give {key_path('interfaces', name)}.exchange_current_density"
+
+
+# ---- mechanics --------------------------------------------------------------------------------------------------------
+
+
+def _supports(case) -> Iterator[str]:
+    if case.mechanics is None:
+        return
+    known, sides = boundary_names(case), SIDES[case.geometry.kind]
+    bodies = {region.body for region in case.regions}
+    for name, support in case.mechanics.boundaries.items():
+        key, kind = key_path("mechanics.boundaries", name), support.kind
+        place = f'{key} = "{kind}"'
+        if name not in known:
+            yield f"{key}: there is no such boundary{suggestion(name, known)}; known: {', '.join(known)}"
+        elif "|" in name and kind not in ("free", "pressure"):
+            yield f'{place}: the wall of a hole is "free" or carries a gas pressure such as "0.1 MPa"; use one of them'
+        elif name == "axis" and kind != "roller":
+            yield f'{place}: the axis of symmetry is always a "roller"; remove the key'
+        elif kind == "stack" and name not in ("collector", "counter"):
+            yield f'{place}: the stack pressure acts on the collector or the counter; use a pressure such as "5 MPa" here'
+        elif name in sides and kind in ("pressure", "spring") and len(bodies) == 2:
+            yield f'{place}: this side touches metal and electrolyte, a load needs one body; use "roller", "free" or "clamped"'
+
+
+def _held(case) -> Iterator[str]:
+    """No rigid motion: along each axis some boundary is held. (Around an axis of symmetry the radius is held by the hoops.)"""
+    if case.mechanics is None or case.geometry.file is not None:
+        return
+    stack = "z" if case.geometry.kind == "box" else "y"
+    normals = {"collector": stack, "counter": stack} | {k: v for k, v in SIDES[case.geometry.kind].items() if v != "r"}
+    kinds = {name: case.mechanics.support(name).kind for name in boundary_names(case)}
+    if "clamped" in kinds.values():
+        return
+    for axis in dict.fromkeys(normals.values()):
+        across = {name: kinds[name] for name, normal in normals.items() if normal == axis}
+        if not {"roller", "spring"} & set(across.values()):
+            shown = ", ".join(f'{name} = "{kind}"' for name, kind in across.items())
+            name = list(across)[-1]
+            yield (f"mechanics.boundaries: {shown}: nothing holds the cell along {axis}, so that it would drift; "
+                   f'set {name} = "roller" or "clamped"')
+
+
+# ---- protocol ---------------------------------------------------------------------------------------------------------
+
+
+def _protocol(case) -> Iterator[str]:
+    obstacle = _obstacle(case)
+    for place, step in _steps(case.protocol, "protocol"):
+        kind = f'{place}.kind = "{step.kind}"'
+        if step.kind in ("current", "voltage") and obstacle:
+            yield f"{kind}: no current can pass: {obstacle}; or keep to pressure and rest steps"
+        if step.kind == "pressure":
+            yield from _carried(case, kind)
+        if step.kind == "voltage" and case.counter == "uniform":
+            yield f'{kind} contradicts counter = "uniform", which imposes a current; use counter = "equipotential"'
+
+
+def _steps(steps, place: str) -> Iterator[tuple[str, object]]:
+    """Every step once, repeats opened, with its place."""
+    for n, step in enumerate(steps):
+        here = f"{place}[{n}]"
+        yield here, step
+        if step.kind == "repeat":
+            yield from _steps(step.steps, f"{here}.steps")
+
+
+def _carried(case, kind: str) -> Iterator[str]:
+    if case.mechanics is None:
+        yield f"{kind} needs a [mechanics] table; add one or remove the step"
+    elif not any(case.mechanics.support(name).kind in ("stack", "spring") for name in boundary_names(case)):
+        yield f'{kind}: no boundary carries the stack pressure; set mechanics.boundaries.collector = "stack" or remove the step'
+
+
+def _obstacle(case) -> str | None:
+    """What keeps current from passing through the stack, with the remedy; None if it passes."""
+    layers = case.regions[: len(case.layers)]
+    if not any(region.ions for region in layers):
+        return "no layer conducts ions; add an electrolyte"
+    if not any(region.electrons for region in layers):
+        return "no layer conducts electrons; add the anode, for example a layer of Li, before the electrolyte"
+    if case.geometry.file is not None:
+        return None  # the order of the stack is the mesh's
+    if layers[0].ions:
+        return (f'the first layer "{layers[0].name}" conducts no electrons, and layers go from the anode\'s collector to the '
+                f"counter electrode; reverse them or add the anode")
+    for a, b in zip(layers, layers[1:]):
+        if a.electrons != b.electrons and not is_transfer(a, b):
+            metal, ceramic = (a, b) if a.electrons else (b, a)
+            return (f'layer "{metal.name}" ({metal.role}) gives and takes no lithium but meets the ion conductor '
+                    f'"{ceramic.name}"; put a layer of metal or alloy between them')
+    return None
+
+
+STAGES = (
+    (_names, _thickness, _own_mesh, _materials),
+    (_order, _references),
+    (_properties, _counter, _features, _interfaces, _supports, _held, _protocol),
+    (_overlaps,),
+)

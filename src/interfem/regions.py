@@ -1,0 +1,267 @@
+"""Named regions and interfaces of a case: what each region carries, and which pairs exchange charge.
+
+Bare, interlayer and alloy cells differ only in the data held here. No dolfinx, no Gmsh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from .materials import Material
+
+# role -> (ions, electrons, stores Li, reservoir of Li)
+ROLES: dict[str, tuple[bool, bool, bool, bool]] = {
+    "metal": (False, True, False, True),
+    "alloy": (False, True, True, False),
+    "collector": (False, True, False, False),
+    "electrolyte": (True, False, False, False),
+    "interlayer": (True, False, False, False),
+}
+FLOWING_LAWS = ("j2", "norton")
+LAW_PROPERTIES = {
+    "elastic": [],
+    "j2": ["yield_stress", "hardening_modulus"],
+    "norton": ["creep_rate", "creep_reference_stress", "creep_exponent", "creep_activation_energy"],
+}
+# geometry -> names of the outer faces beside collector and counter, each with the axis to which it is normal
+SIDES: dict[str, dict[str, str]] = {
+    "plane": {"left": "x", "right": "x"},
+    "axisymmetric": {"axis": "r", "inner": "r", "outer": "r"},
+    "box": {"left": "x", "right": "x", "front": "y", "back": "y"},
+}
+
+
+@dataclass(frozen=True)
+class Region:
+    """One named part of the cell with one material.
+
+    side: "anode" before the first ion conductor of the stack, "counter" after the last, "electrolyte" between.
+    wired: its electrons are held at the collector's potential although the mesh does not connect it.
+    """
+
+    name: str
+    material: Material
+    law: str
+    side: str
+    thickness: float | None = None
+    wired: bool = False
+
+    @property
+    def role(self) -> str:
+        return self.material.role
+
+    @property
+    def ions(self) -> bool:
+        return ROLES[self.role][0]
+
+    @property
+    def electrons(self) -> bool:
+        return ROLES[self.role][1]
+
+    @property
+    def stores(self) -> bool:
+        return ROLES[self.role][2]
+
+    @property
+    def reservoir(self) -> bool:
+        return ROLES[self.role][3]
+
+    @property
+    def body(self) -> str:
+        """Regions of one body share a displacement; bodies meet at charge-transfer interfaces."""
+        return "metal" if self.electrons else "ceramic"
+
+    @property
+    def flows(self) -> bool:
+        """Needs the displacement-pressure element: nearly incompressible flow, or stress-driven diffusion."""
+        return self.law in FLOWING_LAWS or self.stores
+
+
+def cell_regions(case) -> tuple[Region, ...]:
+    """Layers in stack order, then filled features; each with its resolved material, law and side."""
+    ionic = [n for n, layer in enumerate(case.layers) if ROLES[case.records[layer.material].role][0]]
+    first, last = (ionic[0], ionic[-1]) if ionic else (len(case.layers), len(case.layers))
+    regions = []
+    for n, layer in enumerate(case.layers):
+        side = "anode" if n < first else "counter" if n > last else "electrolyte"
+        material = case.records[layer.material]
+        regions.append(Region(layer.name, material, layer.law or material.law, side, layer.thickness))
+    layers = {region.name: region for region in regions}
+    for feature in case.features:
+        if getattr(feature, "fill", "empty") != "empty":
+            material, wired = case.records[feature.fill], feature.electrons == "collector"
+            touched = [] if wired else [layers[name] for name in touched_layers(feature, case)]
+            regions.append(Region(feature.name, material, material.law, _side(material, touched), None, wired))
+    return tuple(regions)
+
+
+def _side(material: Material, touched: list[Region]) -> str:
+    """A filled feature belongs to the electrode that it touches; if it touches none, or is wired, to the anode."""
+    if not ROLES[material.role][1]:
+        return "electrolyte"
+    return next((region.side for region in touched if region.electrons), "anode")
+
+
+def required_properties(region: Region, case) -> list[str]:
+    """Names of the properties that the region's role, its law and the equations of the case ask for."""
+    need = []
+    if region.ions:
+        need.append("ionic_conductivity")
+    if region.electrons:
+        need.append("electronic_conductivity")
+    if region.reservoir:
+        need.append("molar_volume")
+    if region.stores:
+        need += ["diffusivity", "maximum_concentration", "initial_concentration", "equilibrium_potential"]
+    if case.mechanics is not None:
+        need += ["youngs_modulus", "poisson_ratio", *LAW_PROPERTIES[region.law]]
+        if region.stores and case.mechanics.swelling:
+            need.append("partial_molar_volume")
+    return need
+
+
+def interface_name(a: str, b: str, case) -> str:
+    """The one name of the pair: features before layers, layers in stack order: "li|sse", "flaw|sse", "li|void"."""
+    layers = [layer.name for layer in case.layers]
+    features = [f.name for f in case.features]
+
+    def rank(name: str) -> int:
+        if name in layers:
+            return len(features) + layers.index(name)
+        return features.index(name) if name in features else -1
+
+    first, second = sorted((a, b), key=rank)
+    return f"{first}|{second}"
+
+
+def layer_pair(interface: str, case, place: str) -> tuple[int, int]:
+    """Indices (lower, upper) of the two neighbouring layers that "a|b" names; ValueError with the known ones."""
+    names = [layer.name for layer in case.layers]
+    known = [f"{a}|{b}" for a, b in zip(names, names[1:])]
+    parts = interface.split("|")
+    if len(parts) == 2 and parts[0] in names and parts[1] in names:
+        low, high = sorted(names.index(p) for p in parts)
+        if high == low + 1:
+            return low, high
+    raise ValueError(f'{place} = "{interface}" is no interface between neighbouring layers; known: {", ".join(known) or "none"}')
+
+
+def is_transfer(a: Region, b: Region) -> bool:
+    """Li can pass between an electron conductor that gives or takes Li and an ion conductor."""
+    metal, ceramic = (a, b) if a.electrons else (b, a)
+    return metal.electrons and ceramic.ions and (metal.reservoir or metal.stores)
+
+
+def touching(case) -> list[tuple[Region, Region]]:
+    """Pairs of regions that touch, from the data alone (own mesh: every pair may)."""
+    if case.geometry.file is not None:
+        return list(combinations(case.regions, 2))
+    regions = {region.name: region for region in case.regions}
+    layers = case.regions[: len(case.layers)]
+    pairs = list(zip(layers, layers[1:]))
+    for feature in case.features:
+        if feature.name in regions:
+            pairs += [(regions[feature.name], regions[layer]) for layer in touched_layers(feature, case)]
+    return pairs
+
+
+def boundary_names(case) -> list[str]:
+    """Every boundary that a support may name: outer faces, and the walls of holes ("void|li")."""
+    geometry = case.geometry
+    if geometry.file is not None:
+        return list(dict.fromkeys(geometry.boundaries.values()))
+    absent = "axis" if geometry.inner_radius else "inner"
+    holes = [f for f in case.features if f.kind == "void" or getattr(f, "fill", None) == "empty"]
+    return ["collector", "counter", *(side for side in SIDES[geometry.kind] if side != absent),
+            *(f"{f.name}|{layer}" for f in holes for layer in touched_layers(f, case))]
+
+
+@dataclass(frozen=True)
+class Kinetics:
+    """Resolved law of one charge-transfer interface at the case's temperature; metal and ceramic are region names."""
+
+    name: str
+    metal: str
+    ceramic: str
+    law: str
+    exchange_current_density: float
+    transfer_coefficient: float
+    resistance: float
+    film_resistance: float
+    tangential: str
+    source: str
+
+
+def kinetics(case, a: Region, b: Region) -> Kinetics:
+    """Kinetic data of a pair: the case's [interfaces] table, else the materials. MaterialError if neither has them."""
+    metal, ceramic = (a, b) if a.electrons else (b, a)
+    name = interface_name(a.name, b.name, case)
+    given = case.interface(name)
+    owner = ceramic.material if metal.reservoir else metal.material
+    i0, source = given.exchange_current_density, "case file"
+    if i0 is None and given.kinetics == "butler_volmer":
+        entry = owner.get("exchange_current_density")
+        i0, source = entry.at(case.temperature), f"{owner.name}: {entry.source}"
+    alpha = given.transfer_coefficient
+    if alpha is None:
+        alpha = owner.get("transfer_coefficient").at(case.temperature) if owner.has("transfer_coefficient") else 0.5
+    return Kinetics(name, metal.name, ceramic.name, given.kinetics, i0 or 0.0, alpha, given.resistance or 0.0,
+                    given.film_resistance, given.tangential, source)
+
+
+# ---- features ---------------------------------------------------------------------------------------------------------
+
+
+def direction(feature, case) -> tuple[float, int]:
+    """(height of the interface, +1 or -1) along which a void or flaw reaches into its layer.
+
+    A void lies in the electron conductor of the pair, a flaw in the ion conductor, unless `layer` says otherwise.
+    """
+    place = f"features[{case.features.index(feature)}]"
+    low, high = layer_pair(feature.interface, case, f"{place}.interface")
+    sides = [case.layers[low].name, case.layers[high].name]
+    if feature.layer is not None:
+        if feature.layer not in sides:
+            raise ValueError(f'{place}.layer = "{feature.layer}" is no side of "{feature.interface}"; use {" or ".join(sides)}')
+        upper = feature.layer == sides[1]
+    else:
+        carries = [ROLES[case.records[case.layers[n].material].role][1] for n in (low, high)]
+        if carries[0] == carries[1]:
+            raise ValueError(f'{place}.interface = "{feature.interface}": both sides conduct alike; say which one is cut, '
+                             f'for example layer = "{sides[1]}"')
+        upper = carries[1] == (feature.kind == "void")
+    return case.levels[high], 1 if upper else -1
+
+
+def extent(feature, case) -> tuple[float, float, float, float] | None:
+    """(half width along x, half length along y, lowest, highest height) of a feature; None for roughness."""
+    if feature.kind == "roughness":
+        return None
+    if feature.kind == "pore":
+        n = [layer.name for layer in case.layers].index(feature.layer)
+        half, middle = feature.half_height or feature.radius, case.levels[n] + feature.position
+        return feature.radius, feature.radius, middle - half, middle + half
+    if feature.kind == "patch":
+        level = case.levels[layer_pair(feature.interface, case, f'feature "{feature.name}".interface')[1]]
+        return feature.outer, feature.outer, level, level
+    level, sign = direction(feature, case)
+    if feature.kind == "void":
+        reach, half_x, half_y = feature.height, feature.radius, feature.radius
+    else:
+        reach, half_x, half_y = feature.depth, 0.5 * feature.width, 0.5 * (feature.length or feature.width)
+    return half_x, half_y, min(level, level + sign * reach), max(level, level + sign * reach)
+
+
+def touched_layers(feature, case) -> list[str]:
+    """Names of the layers that meet the wall of a void, flaw or pore; none for a patch or roughness."""
+    names = [layer.name for layer in case.layers]
+    if feature.kind == "pore":
+        return [feature.layer]
+    if feature.kind not in ("void", "flaw"):
+        return []
+    level, side = direction(feature, case)
+    _, _, lowest, highest = extent(feature, case)
+    above = case.levels.index(level)
+    mouth = above - 1 if side > 0 else above
+    return [name for n, name in enumerate(names) if n == mouth or (case.levels[n] < highest and case.levels[n + 1] > lowest)]
