@@ -5,7 +5,6 @@ Each takes physical centres and extents and the layer's affine map `lift` of hei
 
 from __future__ import annotations
 
-from itertools import product
 from math import pi
 
 import gmsh
@@ -21,32 +20,60 @@ def ellipse(center: tuple[float, float], axes: tuple[float, float], lift) -> Dim
     return [(2, gmsh.model.occ.addDisk(x, lift(height), 0, b, a, zAxis=[0, 0, 1], xAxis=[0, 1, 0]))]
 
 
-def ellipsoid(case, center: tuple[float, float, float], axes: tuple[float, float, float], sides: tuple[int, ...], lift) -> DimTags:
-    """Octants above (1) and below (-1) the centre of an ellipsoid with semi-axes along x, y and the height, in the cell.
+def spheroid(case, center: tuple[float, float, float], radius: float, half_height: float, sides: tuple[int, ...], lift) -> DimTags:
+    """Ellipsoid of revolution about the vertical through (x, y, height): its upper (1), lower (-1) or both halves, in the cell."""
+    x, y, height = center
+    inside = [quarter for quarter in QUARTERS if _in_cell(case, center, quarter, radius, radius)]
+    start = next((n for n, quarter in enumerate(QUARTERS) if quarter in inside and QUARTERS[n - 1] not in inside), 0)
+    south, north = (pi / 2 if -1 in sides else 0.0), (pi / 2 if 1 in sides else 0.0)
+    lune = [(3, gmsh.model.occ.addSphere(x, y, lift(height), radius, angle1=-south, angle2=north, angle3=len(inside) * pi / 2))]
+    gmsh.model.occ.rotate(lune, x, y, lift(height), 0, 0, 1, start * pi / 2)
+    _stretch(lune, (x, y, lift(height)), (1.0, 1.0, half_height * lift.scale / radius))
+    return lune
 
-    Octants, since cutting them from a whole ball fails at its poles and seam; and a thin one gets its sharp front as an edge.
+
+def penny(case, center: tuple[float, float, float], axes: tuple[float, float, float], side: int, lift, reach: tuple[float, float]) -> DimTags:
+    """Half-ellipsoid, thin along x, above (`side` = 1) or below (-1) its centre: what lies in the cell and between two heights.
+
+    It is drawn by quarters, each an octant of a ball with its pole on x, where a thin one is flat. So its sharp front is an edge,
+    with nodes on it; and what is cut is the ball, before it is stretched, which is faster and does not fail.
     """
     (x, y, height), (a, b, c) = center, axes
     v, parts = lift(height), []
-    for side in sides:
-        for east, north in product((1, -1), (1, -1)):
-            if not (0 < x + east * a < case.geometry.width and 0 < y + north * b < case.geometry.depth):
-                continue  # beyond a plane of symmetry
-            octant = [(3, gmsh.model.occ.addSphere(x, y, v, a, angle1=0, angle2=pi / 2, angle3=pi / 2))]
-            gmsh.model.occ.rotate(octant, x, y, v, 1, 1, 1, 2 * pi / 3)  # its pole goes from the height to x, where a thin one is flat
-            for flip, normal, offset in ((east, (1, 0, 0), x), (north, (0, 1, 0), y), (side, (0, 0, 1), v)):
-                if flip < 0:
-                    gmsh.model.occ.mirror(octant, *normal, -offset)
-            if (b, c * lift.scale) != (a, a):
-                gmsh.model.occ.dilate(octant, x, y, v, 1, b / a, c * lift.scale / a)
-            parts += octant
+    low, high = (v + a * (level - height) / c for level in reach)
+    for east, north in QUARTERS:
+        if not _in_cell(case, center, (east, north), a, b):
+            continue  # beyond a plane of symmetry
+        octant = [(3, gmsh.model.occ.addSphere(x, y, v, a, angle1=0, angle2=pi / 2, angle3=pi / 2))]
+        gmsh.model.occ.rotate(octant, x, y, v, 1, 1, 1, 2 * pi / 3)
+        for flip, normal, offset in ((east, (1, 0, 0), x), (north, (0, 1, 0), y), (side, (0, 0, 1), v)):
+            if flip < 0:
+                gmsh.model.occ.mirror(octant, *normal, -offset)
+        if low > v or high < v or max(v - low, high - v) < a:
+            octant = gmsh.model.occ.intersect(octant, block(3, (x - a, y - a, low), (2 * a, 2 * a, high - low)))[0]
+        _stretch(octant, (x, y, v), (1.0, b / a, c * lift.scale / a))
+        parts += octant
     return parts
+
+
+QUARTERS = ((1, 1), (-1, 1), (-1, -1), (1, -1))  # counterclockwise: signs of x and y
+
+
+def _in_cell(case, center: tuple[float, float, float], quarter: tuple[int, int], a: float, b: float) -> bool:
+    """Is this quarter of a feature inside the cell, and not beyond a plane of symmetry on which it is centred?"""
+    return 0 < center[0] + quarter[0] * a < case.geometry.width and 0 < center[1] + quarter[1] * b < case.geometry.depth
+
+
+def _stretch(body: DimTags, center: tuple[float, float, float], factors: tuple[float, float, float]) -> None:
+    if factors != (1.0, 1.0, 1.0):  # a stretched ball is no longer a ball to the mesher
+        gmsh.model.occ.dilate(body, *center, *factors)
 
 
 def wedge(dimension: int, center: tuple[float, float, float], width: float, depth: float, length: float, lift) -> DimTags:
     """Triangle (2D) or triangular prism along y: mouth of `width` at (x, y, height), tip `depth` above (below if < 0)."""
     x, y, height = center
     corners = [(x - width / 2, lift(height)), (x + width / 2, lift(height)), (x, lift(height + depth))]
+    corners = corners if depth > 0 else corners[::-1]  # counterclockwise
     if dimension == 2:
         return [(2, polygon([(cx, cv, 0.0) for cx, cv in corners]))]
     face = polygon([(cx, y - length / 2, cv) for cx, cv in corners])

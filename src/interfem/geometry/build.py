@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import gmsh
@@ -16,6 +14,8 @@ from ..regions import extent, interface_name
 from . import flaw, patch, pore, roughness, void
 from .bodies import block
 from .errors import GeometryError
+from .own import write_own
+from .session import session
 from .sizes import Sizes, Source, edges_along, make_sizes, near_level, near_slab, transfer_levels
 from .stack import Stack, make_stack
 from .warp import warp
@@ -23,20 +23,6 @@ from .warp import warp
 FORMAT = 1  # raise it when the same case is to give another mesh
 FEATURES = {"void": void, "flaw": flaw, "pore": pore, "patch": patch, "roughness": roughness}
 SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
-OPTIONS = {
-    "General.Terminal": 0,
-    "General.NumThreads": 1,  # the same mesh on every machine
-    "Mesh.MeshSizeExtendFromBoundary": 0,
-    "Mesh.MeshSizeFromPoints": 0,
-    "Mesh.MeshSizeFromCurvature": 0,
-    "Mesh.Algorithm": 6,  # frontal Delaunay
-    "Mesh.Algorithm3D": 1,  # Delaunay
-    "Mesh.Optimize": 1,
-    "Mesh.OptimizeNetgen": 0,
-    "Mesh.MshFileVersion": 4.1,
-    "Mesh.Binary": 1,
-    "Mesh.SaveAll": 0,
-}
 
 
 def build_mesh(case, folder: Path = Path("meshes")) -> Path:
@@ -50,15 +36,21 @@ def build_mesh(case, folder: Path = Path("meshes")) -> Path:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}-{os.getpid()}.msh")
-    with session():
-        draw(case)
-        gmsh.write(str(draft))
+    if case.geometry.file is not None:
+        write_own(case, draft)
+    else:
+        with session():
+            draw(case)
+            gmsh.write(str(draft))
     os.replace(draft, path)
     return path
 
 
 def mesh_hash(case) -> str:
     """Content hash of all that the mesh depends on: not the materials' values, only whether they conduct alike."""
+    if case.geometry.file is not None:
+        file = hashlib.sha256(Path(case.geometry.file).read_bytes()).hexdigest()
+        return _hash([FORMAT, file, case.geometry.model_dump(exclude={"file"}), [r.name for r in case.regions]])
     features = []
     for feature in case.features:
         data = feature.model_dump()
@@ -68,24 +60,11 @@ def mesh_hash(case) -> str:
         features.append(data)
     content = [FORMAT, gmsh.__version__, case.geometry.model_dump(), [(layer.name, layer.thickness) for layer in case.layers], features,
                case.mesh.model_dump(), transfer_levels(case), [extent(f, case) for f in case.features]]
+    return _hash(content)
+
+
+def _hash(content: list) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def session() -> Iterator[None]:
-    """Gmsh from start to end, silent; its errors told as GeometryError."""
-    gmsh.initialize(readConfigFiles=False, interruptible=False)
-    try:
-        for name, value in OPTIONS.items():
-            gmsh.option.setNumber(name, value)
-        gmsh.model.add("interfem")
-        yield
-    except GeometryError:
-        raise
-    except Exception as error:  # Gmsh raises plain Exception
-        raise GeometryError(f"geometry: Gmsh could not mesh the cell ({error}); change a feature's size or place a little, or mesh.refinement") from error
-    finally:
-        gmsh.finalize()
 
 
 def draw(case) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import hypot, sqrt
 
 from ..regions import direction
-from .bodies import DimTags, center, cut_by_layers, ellipse, ellipsoid, wedge
+from .bodies import DimTags, center, cut_by_layers, ellipse, penny, wedge
 from .sizes import Sizes, Source
 
 MOUTH_ELEMENTS = {2: 3.0, 3: 1.6}  # elements across the local opening
@@ -16,17 +16,15 @@ def body(feature, case, stack) -> DimTags:
     (x, y), (level, side) = center(feature, case), direction(feature, case)
     width, depth, length = feature.width, feature.depth, feature.length or feature.width
 
-    def draw(lift):
-        if feature.shape == "wedge":
-            return wedge(case.geometry.dimension, (x, y, level), width, side * depth, length, lift)
-        if case.geometry.dimension == 2:
-            return ellipse((x, level), (width / 2, depth), lift)
-        return ellipsoid(case, (x, y, level), (width / 2, length / 2, depth), (side,), lift)
-
     first, step = (case.levels.index(level), 1) if side > 0 else (case.levels.index(level) - 1, -1)
     passed = [n for n in range(first, len(case.layers) if side > 0 else -1, step)
               if min(abs(case.levels[n] - level), abs(case.levels[n + 1] - level)) < depth]
-    return cut_by_layers(case, stack, passed, draw)
+    if feature.shape == "wedge":
+        return cut_by_layers(case, stack, passed,
+                             lambda lift: wedge(case.geometry.dimension, (x, y, level), width, side * depth, length, lift))
+    if case.geometry.dimension == 2:
+        return cut_by_layers(case, stack, passed, lambda lift: ellipse((x, level), (width / 2, depth), lift))
+    return [part for n in passed for part in penny(case, (x, y, level), (width / 2, length / 2, depth), side, stack.slab(n), case.levels[n:n + 2])]
 
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:

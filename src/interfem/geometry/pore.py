@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from .bodies import DimTags, center, cut_by_layers, ellipse, ellipsoid
+from .bodies import DimTags, center, cut_by_layers, ellipse, spheroid
 from .sizes import Sizes, Source, near_ellipsoid, near_point, near_ring
 
 
 def body(feature, case, stack) -> DimTags:
     """The whole ellipse, or the part of it inside the cell."""
-    layer, middle, axes = placed(feature, case)
-
-    def draw(lift):
-        if case.geometry.dimension == 2:
-            return ellipse((middle[0], middle[2]), (axes[0], axes[2]), lift)
-        return ellipsoid(case, middle, axes, (-1, 1), lift)
-
-    return cut_by_layers(case, stack, [layer], draw)
+    layer, middle, (radius, _, half_height) = placed(feature, case)
+    if case.geometry.dimension == 3:
+        return spheroid(case, middle, radius, half_height, (-1, 1), stack.slab(layer))
+    return cut_by_layers(case, stack, [layer], lambda lift: ellipse(middle[::2], (radius, half_height), lift))
 
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:

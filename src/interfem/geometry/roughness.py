@@ -33,17 +33,19 @@ def displacement(feature, case, x: np.ndarray, y: np.ndarray, height: np.ndarray
     return surface(feature, case, x, y) * np.interp(height, knots, [0.0, 1.0, 1.0, 0.0])
 
 
-def _fade(feature, case, outwards) -> tuple[float, float]:
+def _fade(feature, case, outwards: range) -> tuple[float, float]:
     """Near and far face of the layer in which the displacement fades.
 
-    A layer follows rigidly if it is thinner than a quarter of the wavelength or than three amplitudes; the first that does
-    neither fades, and failing that the thickest.
+    A layer follows rigidly if it is thinner than a quarter of the wavelength or than three amplitudes and its far interface has
+    no roughness of its own; the first other layer fades, and failing that the thickest.
     """
     thickness = {n: case.layers[n].thickness for n in outwards}
     thin = max(feature.wavelength / 4.0, 3.0 * feature.amplitude)
-    n = next((n for n in outwards if thickness[n] >= thin), max(thickness, key=thickness.get))
+    own = {_above(f, case) for f in case.features if f.kind == "roughness"}  # layer above each rough interface
+    up = outwards.step > 0
+    n = next((n for n in outwards if thickness[n] >= thin or n + up in own), max(thickness, key=thickness.get))
     near, far = case.levels[n], case.levels[n + 1]
-    return (near, far) if outwards.step > 0 else (far, near)
+    return (near, far) if up else (far, near)
 
 
 def surface(feature, case, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from ..regions import direction
-from .bodies import DimTags, center, cut_by_layers, ellipse, ellipsoid
+from .bodies import DimTags, center, cut_by_layers, ellipse, spheroid
 from .sizes import Sizes, Source, near_ellipsoid, near_point, near_ring
 
 
 def body(feature, case, stack) -> DimTags:
     """The half of the ellipse that lies in the layer it is cut from."""
     (x, y), (level, side) = center(feature, case), direction(feature, case)
-    radius, height = feature.radius, feature.height
-
-    def draw(lift):
-        if case.geometry.dimension == 2:
-            return ellipse((x, level), (radius, height), lift)
-        return ellipsoid(case, (x, y, level), (radius, radius, height), (side,), lift)
-
-    return cut_by_layers(case, stack, [case.levels.index(level) - (side < 0)], draw)
+    layer, axes = case.levels.index(level) - (side < 0), (feature.radius, feature.height)
+    if case.geometry.dimension == 3:
+        return spheroid(case, (x, y, level), *axes, (side,), stack.slab(layer))
+    return cut_by_layers(case, stack, [layer], lambda lift: ellipse((x, level), axes, lift))
 
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:
