@@ -167,7 +167,8 @@ class Domain:
             nodes = mesh.entities_to_geometry(self.mesh, self.dimension - 1, facets)
             points = self.mesh.geometry.x[nodes.reshape(-1)]
             low, high = points.min(axis=0), points.max(axis=0)
-        low, high = self.comm.allreduce(low, MPI.MIN), self.comm.allreduce(high, MPI.MAX)
+        self.comm.Allreduce(MPI.IN_PLACE, low, MPI.MIN)
+        self.comm.Allreduce(MPI.IN_PLACE, high, MPI.MAX)
         spread = (high - low)[: self.dimension]
         axis = int(np.argmin(spread))
         if spread[axis] > 1e-9 * spread.max():

@@ -72,12 +72,13 @@ class _State:
         self.dt_old = 0.0  # length of the last accepted step of this protocol step, 0 at its start
 
 
-def _length(entry) -> float:
+def step_length(entry) -> float:
+    """Duration of a protocol step, s."""
     return entry.length if entry.kind == "current" else entry.duration
 
 
 def _phase(case, domain, fields, model, solver, observer, state, phase, entry) -> Iterator[Step]:
-    length, done, start = _length(entry), 0.0, state.pressure
+    length, done, start = step_length(entry), 0.0, state.pressure
     longest = min(entry.max_step or LONGEST * length, length)
     dt = min(entry.first_step or FIRST * length, longest)
     state.dt_old = 0.0

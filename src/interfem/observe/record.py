@@ -1,0 +1,71 @@
+"""The record of a run: `run.json`, `scalars.csv`, `log.txt`. Rank 0 writes; every file is whole at any time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("interfem", "fenics-dolfinx", "dolfinx-solver-real", "fenics-ufl", "fenics-basix", "fenics-ffcx", "petsc4py", "mpi4py", "numpy",
+            "scipy", "gmsh", "pyvista")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the numbers, as far as installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path: Path, data: dict) -> None:
+    """Atomically: a reader sees the old file or the new one. NaN becomes null."""
+    temporary = path.with_suffix(path.suffix + ".part")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(_finite(data), file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _finite(data):
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    return data
+
+
+class ScalarTable:
+    """`scalars.csv`, one row a step, and the summary (last, minimum, maximum of every column)."""
+
+    def __init__(self, path: Path):
+        self.path, self.columns, self.summary = path, None, {}
+        path.unlink(missing_ok=True)
+
+    def add(self, row: dict[str, float]) -> None:
+        if self.columns is None:
+            self.columns = list(row)
+            with open(self.path, "w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow(self.columns)
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow([_text(row.get(name, math.nan)) for name in self.columns])
+        for name, value in row.items():
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                entry = self.summary.setdefault(name, {"last": value, "min": value, "max": value})
+                entry["last"], entry["min"], entry["max"] = value, min(value, entry["min"]), max(value, entry["max"])
+
+
+def _text(value) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}" if math.isfinite(value) else ""
+    return str(value)

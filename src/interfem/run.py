@@ -1,0 +1,212 @@
+"""One run from a case to a run folder: mesh, fields, model, march, observe. Every rank calls `run`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpi4py import MPI
+
+from .case import Case, flat_steps
+from .geometry import GeometryError, build_mesh
+from .march import StepFailed, march, step_length
+from .mpi import world
+from .observe.record import ScalarTable, versions, write_json
+from .solve import Solver, Timings
+
+log = logging.getLogger("interfem")
+
+BALANCE = 1e-8  # largest relative error of the charge and lithium balances; asserted at every step
+
+
+class RunError(Exception):
+    """The run could not start; nothing was computed. The command line exits with 2 (input) or 3."""
+
+
+class BalanceError(Exception):
+    """A conserved quantity was not conserved: the step is wrong and is not kept."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left: its folder, how it ended ("completed", "stopped", "failed"), and why."""
+
+    folder: Path
+    status: str
+    event: str
+    reason: str
+    summary: dict[str, dict[str, float]]
+
+    @property
+    def exit_status(self) -> int:
+        return 0 if self.status == "completed" else 3
+
+    def last(self, scalar: str) -> float:
+        """Value of a scalar at the last accepted step."""
+        return self.summary[scalar]["last"]
+
+
+def default_folder(case: Case, name: str) -> Path:
+    return Path("runs") / f"{name}-{case.hash[:8]}"
+
+
+def run(case: Case, out: str | Path | None = None, *, name: str = "case", progress=None) -> Result:
+    """Solve a case and write its run folder; the same on any number of ranks.
+
+    Raises GeometryError or DomainError when the mesh cannot be made. A run that ends early returns a Result with everything up to there
+    kept on disk. `progress(fraction, text)` is called on rank 0.
+    """
+    comm = world()
+    folder = Path(out) if out is not None else default_folder(case, name)
+    timings, started = Timings(), time.time()
+    _prepare(folder, comm)
+    handler = _log_to(folder, comm)
+    try:
+        return _run(case, folder, comm, timings, started, progress)
+    finally:
+        if handler is not None:
+            log.removeHandler(handler)
+            handler.close()
+
+
+def _prepare(folder: Path, comm: MPI.Comm) -> None:
+    problem = None
+    if comm.rank == 0:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+            for stale in ("run.json", "scalars.csv", "log.txt"):
+                (folder / stale).unlink(missing_ok=True)
+            for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png")]:
+                stale.unlink()
+        except OSError as error:
+            problem = f"{folder}: cannot be written ({error.strerror or error}); choose another folder with --out"
+    problem = comm.bcast(problem)
+    if problem:
+        raise RunError(problem)
+
+
+def _log_to(folder: Path, comm: MPI.Comm):
+    if comm.rank != 0:
+        return None
+    handler = logging.FileHandler(folder / "log.txt", mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(min(log.level or logging.INFO, logging.INFO))
+    return handler
+
+
+def make_mesh(case: Case, comm: MPI.Comm, timings: Timings) -> Path:
+    """Cached mesh file; built on rank 0, an error there is raised everywhere."""
+    start, path, problem = time.perf_counter(), None, None
+    if comm.rank == 0:
+        try:
+            path = build_mesh(case)
+        except GeometryError as error:
+            problem = str(error)
+    path, problem = comm.bcast((path, problem))
+    timings.add("mesh", start)
+    if problem:
+        raise GeometryError(problem)
+    return path
+
+
+def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: float, progress) -> Result:
+    from .domain import read_domain  # dolfinx only now: reading a case stays fast
+    from .fields import make_fields
+    from .model import build_model
+    from .observe.files import FieldWriter
+    from .observe.scalars import Observer
+
+    path = make_mesh(case, comm, timings)
+    start = time.perf_counter()
+    domain = read_domain(path, comm, case)
+    timings.add("mesh", start)
+    start = time.perf_counter()
+    fields = make_fields(domain, case)
+    model = build_model(case, domain, fields)
+    timings.add("compile", start)
+    solver = Solver(case, domain, fields, model, timings)
+    start = time.perf_counter()
+    observer = Observer(case, domain, fields, model, solver)
+    writer = FieldWriter(folder / "fields", case, domain, fields, model, observer)
+    timings.add("compile", start)
+    table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
+    facts = _facts(case, domain, solver, comm)
+    log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
+    status, event, reason, written, reached = "completed", "", "", math.nan, 0.0
+    next_output = case.output.interval or math.inf
+    total = sum(step_length(s) for s in flat_steps(case.protocol))
+    try:
+        for step in march(case, domain, fields, model, solver, observer):
+            start = time.perf_counter()
+            row = {"step": step.number, "time_s": step.time, "dt_s": step.dt, "phase": step.phase, "phase_kind": step.kind} | step.scalars
+            if table is not None:
+                table.add(row)
+            _assert_balances(step)
+            reached = step.time
+            if step.last or step.time >= next_output - 1e-9:
+                writer.write(step.time)
+                written = step.time
+                while next_output <= step.time + 1e-9:
+                    next_output += case.output.interval
+            if step.event:
+                log.info("event %s at %.6g s", step.event, step.time)
+            if step.ends_run:
+                status, event = "stopped", step.event
+            timings.add("output", start)
+            if progress is not None and comm.rank == 0:
+                progress(min(1.0, step.time / total), f"{step.kind}, step {step.number}, t = {step.time:.4g} s")
+            if step.number >= case.solver.max_steps:
+                status, event = "stopped", "max_steps"
+                break
+    except (StepFailed, BalanceError) as error:
+        status, reason = "failed", str(error)
+        log.error("the run ends here: %s", reason)
+        if written != reached:
+            writer.write(reached)
+    writer.close()
+    solver.destroy()
+    summary = comm.bcast(table.summary if table is not None else None)
+    timings.seconds["total"] = time.time() - started
+    record = {"status": status, "event": event or None, "reason": reason or None, "title": case.title, "hash": case.hash,
+              "summary": summary, **facts, "timings_s": {k: round(v, 4) for k, v in timings.seconds.items()},
+              "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved()}
+    if comm.rank == 0:
+        if case.output.figures:
+            _figures(folder, case, record)
+        write_json(folder / "run.json", record)
+    comm.barrier()
+    log.info("%s%s; %d steps in %.1f s", status, f" ({event or reason})" if event or reason else "",
+             int(summary.get("step", {}).get("last", 0)), timings.seconds["total"])
+    return Result(folder, status, event, reason, summary)
+
+
+def _assert_balances(step) -> None:
+    for name in ("charge_balance_error", "lithium_balance_error"):
+        if not step.scalars.get(name, 0.0) <= BALANCE:
+            raise BalanceError(f"{name} = {step.scalars[name]:.2e} at {step.time:.6g} s is above {BALANCE:g}: the step was not solved")
+
+
+def _facts(case: Case, domain, solver: Solver, comm: MPI.Comm) -> dict:
+    topology = domain.mesh.topology
+    unknowns = {name: u.function.function_space.dofmap.index_map.size_global * u.function.function_space.dofmap.index_map_bs
+                for name, u in solver.fields.unknowns.items()}
+    counts = {r.name: comm.allreduce(len(domain.cells_of([r])), MPI.SUM) for r in domain.regions}
+    return {"mesh": {"cells": topology.index_map(topology.dim).size_global, "vertices": topology.index_map(0).size_global,
+                     "cells_by_region": counts, "interfaces": list(domain.interfaces), "boundaries": sorted(domain.boundaries)},
+            "unknowns": {"total": solver.size, **unknowns}, "ranks": comm.size, "versions": versions()}
+
+
+def _figures(folder: Path, case: Case, record: dict) -> None:
+    from .figures import run_figures
+
+    try:
+        run_figures(folder, case, record)
+    except OSError as error:
+        log.warning("figures could not be written: %s", error)
