@@ -352,10 +352,9 @@ class Limits(Model):
 class Solver(Model):
     """Preset, and accuracy of the time steps."""
 
-    preset: Literal["auto", "direct", "iterative"] = "auto"
+    preset: Literal["auto", "direct"] = "auto"
     potential_degree: Literal[1, 2] = 2
-    plastic_increment: quantity("number", above=0) = 0.02  # largest equivalent plastic strain in a step
-    growth_increment: quantity("number", above=0) = 0.05  # largest growth in a step, of the smallest layer
+    plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
     max_steps: int = Field(100_000, ge=1, strict=True)
 
 

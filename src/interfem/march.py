@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from dolfinx import fem
 from mpi4py import MPI
 
 from .case import Case, flat_steps
@@ -14,6 +15,7 @@ from .domain import Domain
 from .fields import Fields, commit, plastic_increment, rollback
 from .model import Model
 from .observe.scalars import Observer
+from .regions import direction
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
@@ -57,11 +59,20 @@ class Watch:
 def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer) -> Iterator[Step]:
     """Advance through the protocol. Raises StepFailed; every yielded step is final."""
     state = _State()
+    _start_at_rest(fields, observer)
     for phase, entry in enumerate(flat_steps(case.protocol)):
         for step in _phase(case, domain, fields, model, solver, observer, state, phase, entry):
             yield step
             if step.ends_run:
                 return
+
+
+def _start_at_rest(fields: Fields, observer: Observer) -> None:
+    """Before the first step no current flows: the anode stands at its equilibrium voltage."""
+    if "V" in fields:
+        unknown, voltage = fields.unknowns["V"], observer.rest_voltage()
+        for function in (unknown.function, unknown.old, unknown.older):
+            function.x.array[:] = voltage
 
 
 class _State:
@@ -200,7 +211,7 @@ def _before_event(watches, before, after, dt: float) -> float | None:
 
 
 def _watches(case: Case, domain: Domain, fields: Fields, observer: Observer, entry) -> list[Watch]:
-    found: list[Watch] = []
+    found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
     if not domain.kinetics:
         return found
     millivolt = 1e-3
@@ -255,5 +266,38 @@ def _stripped(domain: Domain, fields: Fields, region):
     def value() -> float:
         local = -float(fields.growth.x.array[dofs].min()) if dofs.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX) - region.thickness
+
+    return value
+
+
+def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
+    """How far each void's wall has come towards the electrolyte, as a fraction of its depth, minus 1; one function a void.
+
+    Bodies in small strain would pass through each other from there on. Judged at wall nodes that started off the rim.
+    """
+    found = []
+    for feature in case.features:
+        if feature.kind != "void" or case.mechanics is None:
+            continue
+        level, sign = direction(feature, case)
+        for boundary in domain.boundaries:
+            hole, _, region = boundary.partition("|")
+            owner = next((r for r in case.regions if r.name == region), None)
+            if hole == feature.name and owner is not None and owner.electrons:
+                found.append(_approach(domain, fields, boundary, level, sign, feature.height))
+    return found
+
+
+def _approach(domain: Domain, fields: Fields, boundary: str, level: float, sign: int, height: float):
+    space, axis = fields["u_m"].function_space, domain.dimension - 1
+    facets = domain.submeshes["electrons"].facet_tags.find(domain.boundaries[boundary])
+    nodes = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
+    depth = sign * (space.tabulate_dof_coordinates()[nodes, axis] - level)
+    nodes, depth = nodes[depth > 0.3 * height], depth[depth > 0.3 * height]
+
+    def value() -> float:
+        moved = -sign * fields["u_m"].x.array.reshape(-1, domain.dimension)[nodes, axis]
+        local = float((moved / depth).max()) - 1.0 if nodes.size else -np.inf
+        return domain.comm.allreduce(local, MPI.MAX)
 
     return value

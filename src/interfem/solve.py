@@ -99,7 +99,10 @@ class Solver:
             for bc in bcs:
                 bc.set(function.x.array)
         petsc.assign(self.fields.functions(), self.x)
+        start, assembled = time.perf_counter(), self.timings.seconds["assembly"]
         self.snes.solve(None, self.x)
+        self.timings.add("solve", start)
+        self.timings.seconds["solve"] -= self.timings.seconds["assembly"] - assembled
         reason = self.snes.getConvergedReason()
         self.iterations = self.snes.getIterationNumber()
         if reason <= 0 and not self._good_enough():
