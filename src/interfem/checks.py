@@ -55,6 +55,8 @@ def _names(case) -> Iterator[str]:
             if item.name in seen:
                 yield f'{table}[{n}].name = "{item.name}" is used by {seen[item.name]} too; give each its own name'
             seen.setdefault(item.name, f"{table}[{n}]")
+            if item.name in ("collector", "counter", *SIDES[case.geometry.kind]):
+                yield f'{table}[{n}].name = "{item.name}" is the name of a boundary of the cell; choose another'
 
 
 def _thickness(case) -> Iterator[str]:
