@@ -29,7 +29,7 @@ def body(feature, case, stack) -> DimTags:
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:
     """A few elements across the opening all the way down to the tip's edge length."""
-    (x, y), (level, _) = center(feature, case), direction(feature, case)
+    (x, y), (level, side) = center(feature, case), direction(feature, case)
     wide, deep, long = feature.width / 2, feature.depth, (feature.length or feature.width) / 2
     rounded = feature.shape == "ellipse"
     tip = sizes.tip_of(deep, wide**2 / deep if rounded else 0.0)
@@ -37,17 +37,18 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
     growth, most = sizes.growth, sizes.interface
 
     def wedge_source(px: float, py: float, pz: float) -> float:
-        down, aside = abs(pz - level), max(abs(py - y) - long, 0.0)
-        opening = 2 * wide * max(1.0 - down / deep, 0.0)
-        apart = sqrt(max(abs(px - x) - opening / 2, 0.0) ** 2 + aside**2 + max(down - deep, 0.0) ** 2)
+        down, aside = side * (pz - level), max(abs(py - y) - long, 0.0)
+        opening = 2 * wide * (1.0 - min(max(down, 0.0), deep) / deep)
+        apart = sqrt(max(abs(px - x) - opening / 2, 0.0) ** 2 + aside**2 + max(down - deep, -down, 0.0) ** 2)
         return min(max(opening / across, tip), most) + growth * apart
 
     def ellipse_source(px: float, py: float, pz: float) -> float:
-        down, aside, sideways = pz - level, py - y, abs(px - x)
+        down, behind, aside, sideways = max(side * (pz - level), 0.0), max(side * (level - pz), 0.0), py - y, abs(px - x)
         scaled = hypot(aside / long, down / deep)
         if scaled < 1.0:
             opening = 2 * wide * sqrt(1.0 - scaled**2)
-            return min(max(opening / across, tip), most) + growth * max(sideways - opening / 2, 0.0)
-        return min(tip, most) + growth * hypot(sideways, (1.0 - 1.0 / scaled) * hypot(aside, down))
+            return min(max(opening / across, tip), most) + growth * hypot(max(sideways - opening / 2, 0.0), behind)
+        beyond = (1.0 - 1.0 / scaled) * hypot(aside, down)
+        return min(tip, most) + growth * hypot(hypot(sideways, beyond), behind)
 
     return [ellipse_source if rounded else wedge_source]

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from ..regions import extent
+from ..regions import extent, layer_pair
 from .arrays import Mesh, read_msh
 from .bodies import center
+from .roughness import displacement
 
-COLORS = ("#b8c4d0", "#f2c14e", "#9fd3c7", "#c9b6e4", "#e8a598", "#8fb8de", "#d0d89a", "#e3c9a8")  # layers, from the collector
-FILLED = ("#e4572e", "#a23b72", "#3d7068", "#5b5f97")  # filled features
+COLORS = {  # of layers, by role; the next one for the next layer of that role
+    "metal": ("#b4bfcc", "#94a3b5"), "collector": ("#d8a47f",), "alloy": ("#b9a7d6", "#9c86c4"),
+    "electrolyte": ("#a9d8cc", "#86bfd1", "#c9dfa6"), "interlayer": ("#f2c14e", "#e89a5d", "#f4dd8c"),
+}  # fmt: skip
+FILLED = ("#e4572e", "#a23b72", "#5b5f97")  # of filled features
 
 
 def picture(path: Path, case, png: Path) -> Path:
     """Draw the mesh of a case into a PNG file."""
     mesh = read_msh(path, case.geometry.dimension)
-    layers = len(case.layers)
-    colors = {r.name: COLORS[n % len(COLORS)] if n < layers else FILLED[(n - layers) % len(FILLED)] for n, r in enumerate(case.regions)}
-    (_flat_picture if mesh.dimension == 2 else _solid_picture)(mesh, case, colors, Path(png))
+    (_flat_picture if mesh.dimension == 2 else _solid_picture)(mesh, case, region_colors(case), Path(png))
     return Path(png)
+
+
+def region_colors(case) -> dict[str, str]:
+    """Colour of each region, alike in cases of like layers."""
+    colors, used = {}, Counter()
+    for n, region in enumerate(case.regions):
+        kind, choice = ("filled", FILLED) if n >= len(case.layers) else (region.role, COLORS[region.role])
+        colors[region.name] = choice[used[kind] % len(choice)]
+        used[kind] += 1
+    return colors
 
 
 # ---- 2D ---------------------------------------------------------------------------------------------------------------
@@ -50,6 +63,7 @@ def _flat_picture(mesh: Mesh, case, colors: dict[str, str], png: Path) -> None:
         axes.set_title(f"{chr(97 + n)}  {label}", fontsize=10, loc="left")
         main.add_patch(_frame(window))
         main.annotate(chr(97 + n), (window[1], window[3]), fontsize=9, fontweight="bold", color="#c00000")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))  # room for the titles
     figure.savefig(png, dpi=130)
 
 
@@ -76,12 +90,18 @@ def close_ups(case) -> list[tuple[str, tuple[float, float, float, float]]]:
     return views[:6]
 
 
+def _above(feature, case) -> int:
+    return layer_pair(feature.interface, case, f'feature "{feature.name}".interface')[1]
+
+
 def _level(feature, case) -> float:
-    return case.levels[[layer.name for layer in case.layers].index(feature.interface.split("|")[1])]
+    return case.levels[_above(feature, case)]
 
 
 def _at(label: str, x: float, height: float, half: float, case) -> tuple[str, tuple[float, float, float, float]]:
-    """Square window, shifted into the cell."""
+    """Square window, shifted into the cell, and with the roughness."""
+    where = np.array([x]), np.zeros(1), np.array([height])
+    height += sum(displacement(f, case, *where)[0] for f in case.features if f.kind == "roughness")
     half = min(half, 0.5 * (case.geometry.width - case.geometry.inner_radius))
     x = float(np.clip(x, case.geometry.inner_radius + half, case.geometry.width - half))
     return label, (x - half, x + half, height - half, height + half)
@@ -123,40 +143,38 @@ def _round_down(value: float) -> float:
 
 
 def _solid_picture(mesh: Mesh, case, colors: dict[str, str], png: Path) -> None:
-    """The whole cell with the quarter before the first feature taken out, and the interface from above with the counter side off."""
+    """The cell cut open along x through the first feature, and what lies below its first interface, with the filled features."""
     import pyvista
 
     cells, group = mesh.all_cells()
-    names = list(mesh.cells)
     grid = pyvista.UnstructuredGrid({pyvista.CellType.TETRA: cells}, mesh.points)
-    middle = mesh.points[cells].mean(axis=1)
+    names, (y, below) = list(mesh.cells), _cut(case, mesh)
+    with pyvista.vtk_verbosity("off"):
+        plotter = pyvista.Plotter(off_screen=True, shape=(1, 2), window_size=(2000, 1050), border=False)
+        for n, name in enumerate(names):
+            part = grid.extract_cells(group == n)
+            for column, piece in enumerate((part.clip("-y", origin=(0.0, y, 0.0)), part)):
+                if piece.n_cells and (column == 0 or name in below):
+                    plotter.subplot(0, column)
+                    plotter.add_mesh(piece.extract_surface(algorithm="dataset_surface"), color=colors[name], show_edges=True,
+                                     edge_color="#303030", line_width=0.7, ambient=0.4, diffuse=0.6)
+        for column, title in enumerate((f"cut at y = {y:g} um", f"{below[0]} seen from the counter side")):
+            plotter.subplot(0, column)
+            plotter.add_text(title, font_size=11)
+            plotter.show_bounds(xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", font_size=10, location="outer", ticks="outside",
+                                n_xlabels=3, n_ylabels=3, n_zlabels=3)
+            plotter.view_vector((0.55, -1.0, 0.6), viewup=(0, 0, 1))
+        plotter.subplot(0, 1)
+        for n, name in enumerate(names):  # pyvista's own legend runs out of the picture
+            text = f"{name}: {int((group == n).sum())} cells"
+            plotter.add_text(text, position=(0.7, 0.94 - 0.035 * n), viewport=True, color=colors[name], font_size=12, shadow=True)
+        plotter.screenshot(str(png))
+        plotter.close()
+
+
+def _cut(case, mesh: Mesh) -> tuple[float, list[str]]:
+    """y of the first feature that is not on a side (else of the front); layers below the first interface with a feature, and fillings."""
     low, high = mesh.points.min(axis=0), mesh.points.max(axis=0)
-    cut = _cut(case, low, high)
-    shown = {"a corner taken out": ~((middle[:, 0] > cut[0]) & (middle[:, 1] < cut[1])), "counter side taken off": middle[:, 2] < cut[2]}
-    plotter = pyvista.Plotter(off_screen=True, shape=(1, 2), window_size=(1800, 1000), border=False)
-    for n, (label, keep) in enumerate(shown.items()):
-        plotter.subplot(0, n)
-        filled = {r.name for r in case.regions[len(case.layers):]}
-        for m, name in enumerate(names):
-            part = np.flatnonzero((group == m) & (keep | (np.isin(name, list(filled)))))
-            if len(part):
-                plotter.add_mesh(grid.extract_cells(part).extract_surface(algorithm="dataset_surface"), color=colors[name], show_edges=True,
-                                 edge_color="#404040", line_width=0.6, label=f"{name} ({int((group == m).sum())} cells)", lighting=True)
-        plotter.add_text(label, font_size=10)
-        plotter.show_bounds(xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", font_size=9, location="outer", ticks="outside",
-                            n_xlabels=3, n_ylabels=3, n_zlabels=3)
-        plotter.camera_position = [tuple(0.5 * (low + high) + np.array([1.1, -1.5, 0.9]) * np.linalg.norm(high - low)), tuple(0.5 * (low + high)), (0, 0, 1)]
-    plotter.subplot(0, 0)
-    plotter.add_legend(bcolor="white", size=(0.3, 0.04 + 0.04 * len(names)), loc="upper right")
-    plotter.screenshot(str(png))
-    plotter.close()
-
-
-def _cut(case, low: np.ndarray, high: np.ndarray) -> tuple[float, float, float]:
-    """Planes of the cut: through the axis of the first feature, and at its interface."""
-    for feature in case.features:
-        if feature.kind != "roughness":
-            x, y = center(feature, case)
-            _, _, bottom, top = extent(feature, case)
-            return x, y, top if feature.kind == "void" else bottom
-    return tuple(0.5 * (low + high))
+    y = next((center(f, case)[1] for f in case.features if f.kind != "roughness" and low[1] < center(f, case)[1] < high[1]), low[1])
+    first = next((_above(f, case) for f in case.features if f.kind != "pore"), 1)
+    return y, [r.name for n, r in enumerate(case.regions) if n < first or n >= len(case.layers)]

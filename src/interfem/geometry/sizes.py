@@ -31,12 +31,12 @@ class Sizes:
         return self.rim or radius / {2: 100.0, 3: 10.0}[self.dimension]
 
     def tip_of(self, depth: float, curvature: float) -> float:
-        """At a flaw's tip: 1/50 of the depth in 2D (finer if rounded, `curvature` is its radius), 1/12 in a box."""
+        """At a flaw's tip: 1/100 of the depth in 2D (finer if rounded, `curvature` is its radius), 1/12 in a box."""
         if self.tip:
             return self.tip
         if self.dimension == 3:
             return depth / 12.0
-        return min(depth / 50.0, max(curvature / 2.0, depth / 400.0)) if curvature else depth / 50.0
+        return min(depth / 100.0, max(curvature / 2.0, depth / 400.0)) if curvature else depth / 100.0
 
     def wall_of(self, extent: float) -> float:
         """Along a curved wall."""

@@ -18,10 +18,15 @@ def body(feature, case, stack) -> DimTags:
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:
     """The contact edge, where potential and stress are singular; the curved wall; a sharp top."""
-    (x, y), (level, sign) = center(feature, case), direction(feature, case)
+    (x, y), (level, side) = center(feature, case), direction(feature, case)
     a, b = feature.radius, feature.height
-    fine = [near_ring(x, y, level, a, sizes.rim_of(a), sizes.growth),
-            near_ellipsoid((x, y, level), (a, a, b), sizes.wall_of(max(a, b)), sizes.growth)]
+    whole = near_ellipsoid((x, y, level), (a, a, b), sizes.wall_of(max(a, b)), sizes.growth)
+
+    def wall(px: float, py: float, pz: float) -> float:
+        behind = max(side * (level - pz), 0.0)
+        return whole(px, py, pz + side * behind) + sizes.growth * behind
+
+    fine = [near_ring(x, y, level, a, sizes.rim_of(a), sizes.growth), wall]
     if b > a:
-        fine.append(near_point((x, y, level + sign * b), a**2 / b / 3.0, sizes.growth))
+        fine.append(near_point((x, y, level + side * b), a**2 / b / 3.0, sizes.growth))
     return fine
