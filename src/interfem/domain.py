@@ -6,7 +6,7 @@ facet normal n("+") points from the anode side into the electrolyte), and the qu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -87,10 +87,6 @@ class Domain:
     interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
     blocked: np.ndarray  # True where a cell of gamma passes no charge
     kinetics: dict[str, Kinetics]  # of the charge-transfer interfaces present
-    _dx: ufl.Measure
-    _dS: ufl.Measure
-    _ds: ufl.Measure
-    transfer_labels: dict[int, tuple[Group, str]] = field(default_factory=dict)
 
     @property
     def comm(self) -> MPI.Comm:
@@ -113,15 +109,45 @@ class Domain:
         """1, or 2 pi r in axisymmetric geometry: integrals are then over the full turn."""
         return 2 * np.pi * self.x[0] if self.kind == "axisymmetric" else 1.0
 
+    @cached_property
+    def degree(self) -> int:
+        """Quadrature degree in the volume: exact for degree-2 displacements; more for the 1/r of the hoop strain."""
+        return 4 if self.kind == "axisymmetric" else 2
+
+    @cached_property
+    def _volumes(self) -> ufl.Measure:
+        regions, cells = self.regions, self.cells_of
+        labels = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
+                  (ELASTIC_METAL, cells([r for r in regions if r.electrons and not r.flows])),
+                  (ELASTIC_CERAMIC, cells([r for r in regions if r.ions and not r.flows])), (EVERYWHERE, cells(regions))]
+        labels += [(GROUP + g.number, cells(g.regions)) for g in self.groups]
+        return ufl.Measure("dx", domain=self.mesh, subdomain_data=labels, metadata={"quadrature_degree": self.degree})
+
+    @cached_property
+    def _boundaries(self) -> ufl.Measure:
+        return ufl.Measure("ds", domain=self.mesh, subdomain_data=self.facet_tags, metadata={"quadrature_degree": 5})
+
+    @cached_property
+    def _facets(self) -> ufl.Measure:
+        return ufl.Measure("dS", domain=self.mesh, subdomain_data=_oriented(self),
+                           metadata={"quadrature_degree": 6 if self.kind == "axisymmetric" else 5})
+
+    @cached_property
+    def transfer_labels(self) -> dict[int, tuple[Group, str]]:
+        """Facet label -> (group of the metal side, kinetic law) of the charge-transfer interfaces present."""
+        group_of = {r.name: g for g in self.groups for r in g.regions}
+        pairs = {(group_of[law.metal].number, law.law) for law in self.kinetics.values()}
+        return {transfer_label(number, law): (self.groups[number], law) for number, law in sorted(pairs)}
+
     def dx(self, label: int) -> Weighted:
-        return Weighted(self._dx(label), self.weight)
+        return Weighted(self._volumes(label), self.weight)
 
     def dS(self, *labels: int) -> Weighted:
         weight = self.weight("+") if self.kind == "axisymmetric" else 1.0
-        return Weighted(self._dS(labels), weight)
+        return Weighted(self._facets(labels), weight)
 
     def ds(self, boundary: str) -> Weighted:
-        return Weighted(self._ds(self.boundaries[boundary]), self.weight)
+        return Weighted(self._boundaries(self.boundaries[boundary]), self.weight)
 
     def dx_gamma(self, names: tuple[str, ...] | None = None) -> Weighted:
         """Measure on the interface mesh itself, over the named interfaces (all if None)."""
@@ -204,10 +230,8 @@ def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
         gamma_interface = lookup[submeshes["gamma"].parents]
         is_blocked = np.isin(submeshes["gamma"].parents, blocked_facets)
         gamma_blocked = is_blocked | ~np.array([n in found for n in names], bool)[gamma_interface]
-    domain = Domain(parent, case.geometry.kind, regions, region_of_cell, data.facet_tags, boundaries, _groups(regions), submeshes,
-                    tuple(names), gamma_interface, gamma_blocked, found, None, None, None)
-    _measures(domain)
-    return domain
+    return Domain(parent, case.geometry.kind, regions, region_of_cell, data.facet_tags, boundaries, _groups(regions), submeshes,
+                  tuple(names), gamma_interface, gamma_blocked, found)
 
 
 def _present_regions(case: Case, groups: dict, dimension: int) -> tuple[Region, ...]:
@@ -295,21 +319,6 @@ def _submesh(parent, dim: int, entities: np.ndarray, facet_tags) -> Submesh:
     return Submesh(sub, cells, vertices, np.asarray(parents), tags)
 
 
-def _measures(domain: Domain) -> None:
-    """Volume, interface and boundary measures with fixed quadrature degrees."""
-    regions, cells = domain.regions, domain.cells_of
-    axisymmetric = domain.kind == "axisymmetric"
-    volumes = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
-               (ELASTIC_METAL, cells([r for r in regions if r.electrons and not r.flows])),
-               (ELASTIC_CERAMIC, cells([r for r in regions if r.ions and not r.flows])), (EVERYWHERE, cells(regions))]
-    volumes += [(GROUP + g.number, cells(g.regions)) for g in domain.groups]
-    domain._dx = ufl.Measure("dx", domain=domain.mesh, subdomain_data=volumes,
-                             metadata={"quadrature_degree": 4 if axisymmetric else 2})
-    domain._ds = ufl.Measure("ds", domain=domain.mesh, subdomain_data=domain.facet_tags, metadata={"quadrature_degree": 5})
-    domain._dS = ufl.Measure("dS", domain=domain.mesh, subdomain_data=_oriented(domain),
-                             metadata={"quadrature_degree": 6 if axisymmetric else 5})
-
-
 def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     """Integration entities (cell, facet, cell, facet) with the electron conductor first, by label; the side is asserted."""
     if "gamma" not in domain.submeshes:
@@ -326,13 +335,13 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
         return rows.reshape(-1)
 
     labels = [(BONDED, oriented(np.ones(len(gamma.parents), bool))), (BLOCKED, oriented(domain.blocked))]
-    group_of_region = {r.name: g for g in domain.groups for r in g.regions}
-    keys: dict[tuple[int, str], list[str]] = {}
-    for name, law in domain.kinetics.items():
-        keys.setdefault((group_of_region[law.metal].number, law.law), []).append(name)
-    for (number, law), names in sorted(keys.items()):
-        label = GROUP * (number + 1) + LAWS[law]
-        domain.transfer_labels[label] = (domain.groups[number], law)
+    for label, (group, law) in domain.transfer_labels.items():
+        names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
         chosen = np.isin(domain.interface_of_gamma, [domain.interfaces.index(n) for n in names]) & ~domain.blocked
         labels.append((label, oriented(chosen)))
     return labels
+
+
+def transfer_label(group: int, law: str) -> int:
+    """Facet label of a charge-transfer law on the metal of a group."""
+    return GROUP * (group + 1) + LAWS[law]

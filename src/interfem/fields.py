@@ -18,7 +18,11 @@ from .physics.momentum import strain, trial_deviator
 
 @dataclass
 class Unknown:
-    """One block of the coupled system. `old` and `older` are the last accepted values; `scale` makes residuals comparable."""
+    """One block of the coupled system. `old` and `older` are the last accepted values.
+
+    `scale` makes residuals comparable; `content` is the most that a storing block holds (amol), whose rounding over a short
+    step is larger than any current.
+    """
 
     name: str
     function: fem.Function
@@ -26,6 +30,7 @@ class Unknown:
     older: fem.Function
     test: object = None
     scale: float = 1.0
+    content: float = 0.0
 
 
 @dataclass
@@ -148,7 +153,7 @@ def _flow(domain: Domain, case: Case, fields: Fields, name: str, body: str) -> F
     if not groups:
         return None
     sub = domain.submeshes[body].mesh
-    degree = domain._dx.metadata()["quadrature_degree"]
+    degree = domain.degree
     points, _ = basix.make_quadrature(sub.basix_cell(), degree)
     element = basix.ufl.quadrature_element(sub.basix_cell(), (), scheme="default", degree=degree)
     tensor = basix.ufl.quadrature_element(sub.basix_cell(), (3, 3), scheme="default", degree=degree)

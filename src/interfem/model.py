@@ -61,7 +61,7 @@ def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
     form = terms[0]
     for term in terms[1:]:
         form = form + term
-    _scales(domain, fields, area)
+    _scales(case, domain, fields, area)
     return Model(form, _essential(case, domain, fields), controls, area, interface.get("anode"), interface.get("plated_rate"))
 
 
@@ -324,10 +324,14 @@ def _zero(domain, function, sub: str, boundary: str) -> fem.DirichletBC:
     return fem.dirichletbc(0.0, fem.locate_dofs_topological(space, domain.dimension - 1, _sub_facets(domain, sub, boundary)), space)
 
 
-def _scales(domain, fields, area) -> None:
+def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "u_m": area, "u_s": area,
               "p": 1e-4 * volume, "p_c": 1e-3 * area}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
+    for group in domain.groups:
+        if f"x:{group.name}" in fields:
+            top = group.head.material.get("maximum_concentration").at(case.temperature)
+            fields.unknowns[f"x:{group.name}"].content = top * domain.integral(1.0 * domain.dx(GROUP + group.number))

@@ -118,7 +118,7 @@ class Solver:
         controls = self.model.controls
         imposed = abs(float(controls.density.value))
         current = max(imposed, self._current if not imposed else 0.0, 1e-3)
-        self.scales = {name: u.scale * (current if name.split(":")[0] in ("phi", "phi_m", "V", "x") else 1.0)
+        self.scales = {name: u.scale * (current if name.split(":")[0] in ("phi", "phi_m", "V", "x") else 1.0) + 1e-4 * u.content / self._dt
                        for name, u in self.fields.unknowns.items()}
         array = self.diagonal.getArray()
         for name, part in self._slices.items():

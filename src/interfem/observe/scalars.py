@@ -100,9 +100,9 @@ class Observer:
         found = {"charge_balance_error": max(errors)}
         for group in self.domain.groups:
             name = f"x:{group.name}"
-            if name in self.fields:  # against the current, or 1e-8 of the inventory in this step where next to none flows
+            if name in self.fields:  # against the current, or 1e-6 of the inventory in this step where next to none flows
                 inventory = self._value(name) * group.head.material.get("maximum_concentration").at(self.case.temperature)
-                lost = abs(self._total(reactions[name])) * FARADAY / max(floor, 1e-8 * inventory * FARADAY / dt)
+                lost = abs(self._total(reactions[name])) * FARADAY / max(floor, 1e-6 * inventory * FARADAY / dt)
                 found["lithium_balance_error"] = max(found.get("lithium_balance_error", 0.0), lost)
         self.charge += dt * current / self.area
         return found

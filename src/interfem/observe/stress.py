@@ -20,7 +20,7 @@ class Stress:
         self.domain, self.fields, self.name, self.body = domain, fields, name, BODIES[name]
         sub = domain.submeshes[self.body]
         self.mesh, self.owned = sub.mesh, sub.owned
-        degree = domain._dx.metadata()["quadrature_degree"]
+        degree = domain.degree
         self.points, _ = basix.make_quadrature(self.mesh.basix_cell(), degree)
         eps = strain(fields[name], domain.kind, ufl.SpatialCoordinate(self.mesh)[0])
         self.shear, bulk = (parameter(domain, case, fields, self.body, k) for k in ("shear", "bulk"))
