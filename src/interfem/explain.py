@@ -60,8 +60,8 @@ def _line(error: dict, tree: dict, root: type[BaseModel]) -> str:
         return f"{place} = {given!r}: should be a list of tables{_heading(place)}"
     if kind.startswith("union_tag"):
         kinds = [name for model in models for name in get_args(model.model_fields["kind"].annotation)]
-        found = f" = {context['tag']!r}: should be" if "tag" in context else " is missing; give"
-        return f"{place}.kind{found} one of {', '.join(kinds)}{suggestion(context.get('tag', ''), kinds)}"
+        found = f" = {given['kind']!r}: should be" if "kind" in given else " is missing; give"
+        return f"{place}.kind{found} one of {', '.join(kinds)}{suggestion(str(given.get('kind', '')), kinds)}"
     message = _WORDS[kind].format(**context) if kind in _WORDS else error["msg"].removeprefix("Value error, ")
     if kind == "literal_error":
         message += suggestion(str(given), re.findall(r"'(\w+)'", message))

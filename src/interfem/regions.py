@@ -210,6 +210,20 @@ def kinetics(case, a: Region, b: Region) -> Kinetics:
                     given.film_resistance, given.tangential, source)
 
 
+def used_properties(case, material: Material) -> list[str]:
+    """Properties of a material that the equations of this case take, in the order of the record."""
+    need: set[str] = set()
+    for region in case.regions:
+        if region.material is material:
+            need |= {*required_properties(region, case), *(["minimum_concentration"] if region.stores else [])}
+    for a, b in touching(case):
+        if is_transfer(a, b) and case.interface(interface_name(a.name, b.name, case)).kinetics == "butler_volmer":
+            metal, ceramic = (a, b) if a.electrons else (b, a)
+            if (ceramic if metal.reservoir else metal).material is material:
+                need |= {"exchange_current_density", "transfer_coefficient"}
+    return [name for name in material.properties if name in need]
+
+
 # ---- features ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,103 @@
+"""What a valid case allows, but its user should know before results are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import exp, inf, sqrt
+
+from .case import Case, flat_steps
+from .regions import Region, touched_layers, used_properties
+from .units import FARADAY, GAS_CONSTANT, show
+
+ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "yield_stress")
+NEAR, FAR = 10.0, 60.0  # K from where a value was taken: without, and with, a known activation energy
+BREAKDOWN = 2.8  # MPa; above it Li creeps faster than its power law
+SMALL = 0.3  # part of the time in which a void closes, up to which its shape is taken as kept
+
+
+def cautions(case: Case) -> list[str]:
+    """One sentence each."""
+    return [*_temperature(case), *_estimates(case), *_floating(case), *_voids(case), *_flaws(case)]
+
+
+def _temperature(case: Case) -> Iterator[str]:
+    """Values used far from where they were taken."""
+    for name, material in case.records.items():
+        for key in used_properties(case, material):
+            entry = material.get(key)
+            away = abs(case.temperature - entry.reference_temperature)
+            taken, here = (show(t, "temperature") for t in (entry.reference_temperature, case.temperature))
+            if key in ACTIVATED and entry.activation_energy is None and away > NEAR:
+                yield f"{name}: {key} has no activation energy: its {taken} value is used at {here}"
+            elif entry.activation_energy is not None and away > FAR:
+                yield f"{name}: {key} is carried by its activation energy over {away:.0f} K, from {taken} to {here}"
+
+
+def _estimates(case: Case) -> Iterator[str]:
+    for name, material in case.records.items():
+        found = [key for key in used_properties(case, material) if material.get(key).confidence == "estimate"]
+        if found:
+            yield f"{name}: rests on estimates of {', '.join(found)}"
+
+
+def _floating(case: Case) -> Iterator[str]:
+    """Metal inside ion conductors."""
+    regions = {region.name: region for region in case.regions}
+    for feature in case.features:
+        region = regions.get(feature.name)
+        if region and region.electrons and not region.wired:
+            if not any(regions[layer].electrons for layer in touched_layers(feature, case)):
+                yield (f"{feature.name}: its {region.material.name} touches no electron conductor, so that its potential floats; "
+                       f'electrons = "collector" wires it')
+
+
+def _voids(case: Case) -> Iterator[str]:
+    """Strains are small here, and a run ends when a void is closed: it should outlast the run by far."""
+    if case.mechanics is None:
+        return
+    pressure = max((step.to for step in flat_steps(case.protocol) if step.kind == "pressure"), default=0.0)
+    time = sum(step.length if step.kind == "current" else step.duration for step in flat_steps(case.protocol))
+    regions = {region.name: region for region in case.regions}
+    if pressure > BREAKDOWN and any(region.law == "norton" for region in case.regions):
+        yield (f"stack pressure {show(pressure, 'pressure')}: above {BREAKDOWN} MPa lithium creeps faster than the power law "
+               f"used here")
+    for feature in case.features:
+        if feature.kind == "void":
+            region = next(regions[name] for name in touched_layers(feature, case) if regions[name].electrons)
+            closing = closing_time(region, feature, pressure, case)
+            if time > SMALL * closing:
+                yield (f"{feature.name}: creep closes it in about {closing:.2g} s at {show(pressure, 'pressure')}, and the run "
+                       f"takes {time:.3g} s; strains are taken as small, and it ends when a void is closed")
+
+
+def _flaws(case: Case) -> Iterator[str]:
+    """Plating must not refill a flaw many times over."""
+    plated = sum(plated_thickness(step, case) for step in flat_steps(case.protocol) if step.kind == "current" and step.value < 0)
+    for feature in case.features:
+        if feature.kind == "flaw" and feature.fill != "empty" and case.mechanics is not None and plated > 0.5 * feature.width:
+            yield (f"{feature.name}: {plated:.3g} um of lithium on average are plated against a mouth of "
+                   f"{show(feature.width, 'length')}; strains are taken as small: shorten the run")
+
+
+def plated_thickness(step, case: Case) -> float:
+    """Mean thickness of lithium that a current step plates or strips, |i| t Omega/F in um; 0 if the anode stores it."""
+    anodes = [region.material for region in case.regions if region.reservoir and region.side == "anode"]
+    omega = anodes[0].get("molar_volume").value if anodes else 0.0
+    return abs(step.value) * step.length * omega / FARADAY
+
+
+def closing_time(region: Region, feature, pressure: float, case: Case) -> float:
+    """Time (s) in which Norton creep closes a half-elliptic void under a far pressure p; an order of magnitude.
+
+    The area (volume) closed a second is taken as that of a cylinder (sphere) of the void's radius a in an infinite body, whose
+    radius shrinks at a (sqrt(3)/2)^(n+1) A (2 p/n)^n, or a (A/2) (3 p/(2 n))^n (Nye 1953), A = A0 exp(-Q/RT)/reference^n.
+    """
+    if region.law != "norton" or pressure <= 0:
+        return inf
+    a0, q, reference, n = (region.material.get(key).value
+                           for key in ("creep_rate", "creep_activation_energy", "creep_reference_stress", "creep_exponent"))
+    a = a0 * exp(-q / (GAS_CONSTANT * case.temperature))
+    load = pressure / reference / n
+    if case.geometry.kind == "box" or (case.geometry.kind == "axisymmetric" and feature.center[0] == 0):
+        return feature.height / (3 * feature.radius * a / 2 * (1.5 * load) ** n)
+    return feature.height / (2 * feature.radius * a * (sqrt(3) / 2) ** (n + 1) * (2 * load) ** n)

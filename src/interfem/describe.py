@@ -1,0 +1,226 @@
+"""Text for people: a resolved case, a material, the library; in user units, with the source of every material value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+
+from .case import Case
+from .cautions import cautions, plated_thickness
+from .materials import Material, Property, load_material, names
+from .regions import boundary_names, is_transfer, kinetics, touching, used_properties
+from .units import DIMENSIONS, FARADAY, GAS_CONSTANT, show, shown_factor
+
+WIDTH = 120
+TRUST = {"verified-in-text": "in text", "from-memory-well-known": "well known", "estimate": "ESTIMATE", "user": "case file"}
+LEGEND = 'trust: "in text" was read in the source, "well known" is common knowledge, ESTIMATE is a guess with the reason given'
+
+
+def describe_case(case: Case) -> str:
+    """All that a run of the case rests on: geometry, stack, interfaces, loads, numerics, material values, warnings."""
+    sections = [("Geometry", _geometry(case)), ("Stack, from the collector to the counter electrode", _stack(case)),
+                ("Features", _features(case)), ("Charge-transfer interfaces", _interfaces(case)),
+                ("Mechanics", _mechanics(case)), ("Protocol", _protocol(case)), ("Numerics", _numerics(case)),
+                ("Materials", _materials(case)), ("Cautions", cautions(case) or ["none"])]
+    lines = [case.title, "=" * min(len(case.title), WIDTH)]
+    for heading, found in sections:
+        if found:
+            lines += ["", heading, "-" * len(heading), *(line for item in found for line in _fold(item))]
+    return "\n".join(lines)
+
+
+def describe_material(material: Material) -> str:
+    """Everything known about one material."""
+    lines = [f"{material.name}: {material.title}", f"role {material.role}, law {material.law}", *wrap(material.notes, WIDTH), ""]
+    return "\n".join([*lines, *_values(material.properties.values(), None), "", LEGEND])
+
+
+def list_materials() -> str:
+    """The library, one material a line."""
+    rows = [["name", "role", "law", "values", "estimates", "title"]]
+    for name in names():
+        material = load_material(name)
+        estimates = sum(entry.confidence == "estimate" for entry in material.properties.values())
+        rows.append([name, material.role, material.law, str(len(material.properties)), str(estimates), material.title])
+    return "\n".join([*_table(rows), "", "`interfem materials NAME` shows the values of one, with their sources."])
+
+
+# ---- layout -----------------------------------------------------------------------------------------------------------
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    """Left-aligned columns under their headings; the last column folds at the width of the page."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        head = "  ".join(cell.ljust(width) for cell, width in zip(row, widths))
+        tail = wrap(row[-1], max(WIDTH - len(head) - 2, 20)) or [""]
+        lines.append(f"{head}  {tail[0]}".rstrip())
+        lines += [" " * (len(head) + 2) + rest for rest in tail[1:]]
+    return lines
+
+
+def _fold(line: str) -> list[str]:
+    return [line] if len(line) <= WIDTH else wrap(line, WIDTH, subsequent_indent="    ")
+
+
+def _number(value: float, dimension: str) -> str:
+    """Four digits, or a whole number below a million, and the unit that users read."""
+    value *= shown_factor(dimension)
+    text = f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+    return f"{text} {DIMENSIONS[dimension][1]}".rstrip()
+
+
+def _pairs(data: dict, skip: Iterable[str] = ()) -> str:
+    """`key value, key value` of plain data; the keys that only say "this much" are left out."""
+    parts = []
+    for key, value in data.items():
+        if key not in skip and value not in ({}, []):
+            shown = ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+            parts.append(shown if key == "value" else f"{key.replace('_', ' ')} {shown}")
+    return ", ".join(parts)
+
+
+# ---- sections ---------------------------------------------------------------------------------------------------------
+
+
+def _geometry(case: Case) -> list[str]:
+    geometry, tree = case.geometry, case.resolved()["geometry"]
+    celsius = f"{show(case.temperature, 'temperature')} ({case.temperature - 273.15:.4g} degC) throughout"
+    if geometry.file is not None:
+        return [f"own mesh {geometry.file} ({geometry.kind}), lengths in {geometry.length_unit}", celsius]
+    kind = {"plane": "plane strain", "axisymmetric": "axisymmetric; width is the outer radius", "box": "box"}[geometry.kind]
+    extent = _pairs({key: tree[key] for key in ("width", "depth", "inner_radius") if key in tree and getattr(geometry, key)})
+    return [f"{kind}: {extent}, height {show(case.levels[-1], 'length')}", celsius]
+
+
+def _stack(case: Case) -> list[str]:
+    rows = [["layer", "material", "role", "law", "thickness", "side"]]
+    for region in case.regions[: len(case.layers)]:
+        thickness = show(region.thickness, "length") if region.thickness else "of the mesh"
+        rows.append([region.name, region.material.name, region.role, region.law, thickness, region.side])
+    last = case.regions[len(case.layers) - 1]
+    end = f'ends as {case.counter} counter electrode on "{last.name}"' if last.ions else f'"{last.name}" is the counter electrode'
+    return [*_table(rows), end]
+
+
+def _features(case: Case) -> list[str]:
+    if not case.features:
+        return []
+    rows = [["name", "kind", "where", "what"]]
+    for feature, data in zip(case.features, case.resolved()["features"]):
+        where = data.get("interface", "") + (f" in {data['layer']}" if "layer" in data else "")
+        rows.append([feature.name, feature.kind, where.strip(), _pairs(data, ("name", "kind", "interface", "layer"))])
+    return _table(rows)
+
+
+def _interfaces(case: Case) -> list[str]:
+    pairs = [pair for pair in touching(case) if is_transfer(*pair)]
+    if not pairs:
+        return []
+    rows = [["interface", "kinetics", "i0 mA/cm^2", "alpha", "Z ohm*cm^2", "kappa*Z um", "film ohm*cm^2", "tangential"]]
+    sources: dict[str, list[str]] = {}
+    for a, b in pairs:
+        law = kinetics(case, a, b)
+        linear = law.law == "linear"
+        z = law.resistance if linear else GAS_CONSTANT * case.temperature / (FARADAY * law.exchange_current_density)
+        kappa = (a if a.ions else b).material.get("ionic_conductivity").at(case.temperature)
+        i0, alpha = ("-", "-") if linear else (f"{law.exchange_current_density / 10:.4g}", f"{law.transfer_coefficient:.4g}")
+        rows.append([law.name, law.law, i0, alpha, f"{z * shown_factor('areal resistance'):.4g}", f"{kappa * z:.4g}",
+                     f"{law.film_resistance * shown_factor('areal resistance'):.4g}", law.tangential])
+        sources.setdefault("resistance from the case file" if linear else f"i0 from {law.source}", []).append(law.name)
+    return [*_table(rows), "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
+            *(f"{', '.join(found)}: {source}" for source, found in sources.items())]
+
+
+def _mechanics(case: Case) -> list[str]:
+    if case.mechanics is None:
+        return ["none: displacement is not solved"]
+    rows = [["boundary", "support"]]
+    for name in boundary_names(case):
+        support = case.mechanics.support(name)
+        value = {"pressure": show(support.pressure, "pressure"), "spring": show(support.spring, "stiffness"),
+                 "stack": "pressure of the protocol"}.get(support.kind, "")
+        rows.append([name, f"{support.kind} {value}".strip()])
+    swelling = "swelling" if case.mechanics.swelling else "no swelling"
+    return [f"{case.mechanics.kinematics} strains, {swelling} of what stores lithium", *_table(rows)]
+
+
+def _protocol(case: Case) -> list[str]:
+    lines = list(_steps(case.resolved()["protocol"], case.protocol, case, ""))
+    limits = _pairs(case.resolved()["limits"])
+    return [*lines, *([f"ends when {limits}"] if limits else [])]
+
+
+def _steps(trees: list[dict], steps: tuple, case: Case, indent: str) -> Iterator[str]:
+    for n, (tree, step) in enumerate(zip(trees, steps)):
+        if step.kind == "repeat":
+            yield f"{indent}{n}  {step.times} times"
+            yield from _steps(tree["steps"], step.steps, case, indent + "   ")
+        else:
+            yield f"{indent}{n}  {step.kind}: {_pairs(tree, ('kind',))}{_moved(step, case)}"
+
+
+def _moved(step, case: Case) -> str:
+    """What a current step does to the anode."""
+    if step.kind != "current":
+        return ""
+    thickness = plated_thickness(step, case)
+    lithium = f", {thickness:.3g} um of lithium" if thickness else ""
+    way = "out of" if step.value > 0 else "into"
+    return f"; {_number(abs(step.value) * step.length, 'areal charge')}{lithium} {way} the anode"
+
+
+def _numerics(case: Case) -> list[str]:
+    tree = case.resolved()
+    return [f"{part}: {_pairs(tree[part])}" for part in ("mesh", "solver", "output")]
+
+
+# ---- materials --------------------------------------------------------------------------------------------------------
+
+
+def _materials(case: Case) -> list[str]:
+    lines = []
+    for name, material in case.records.items():
+        used = used_properties(case, material)
+        rest = [entry for key, entry in material.properties.items() if key not in used]
+        lines += [f"{name}: {material.title} ({material.role}, {material.law})",
+                  *_values([material.properties[key] for key in used], case.temperature)]
+        if rest:
+            lines += ["  known too, but not used by this case:", *_values(rest, case.temperature)]
+        lines.append("")
+    return [*lines, LEGEND]
+
+
+def _values(entries: Iterable[Property], temperature: float | None) -> list[str]:
+    """Each value (at a temperature if given, and as stated) and how far to trust it, with its source below it."""
+    rows = [["  property", *([f"at {temperature:.6g} K"] if temperature else []), "as stated", "trust"]]
+    sources = [""]
+    for entry in entries:
+        here = [_here(entry, temperature)] if temperature else []
+        rows.append([f"  {entry.name}", *here, _stated(entry), TRUST[entry.confidence]])
+        sources.append(_source(entry, temperature is None))
+    lines = []
+    for line, source in zip(_table(rows), sources):
+        lines += [line, *wrap(source, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+    return lines
+
+
+def _here(entry: Property, temperature: float) -> str:
+    return "table" if entry.value is None else _number(entry.at(temperature), entry.dimension)
+
+
+def _stated(entry: Property) -> str:
+    if entry.value is None:
+        (first, start), (last, end) = entry.table[0], entry.table[-1]
+        value = f"{_number(start, entry.dimension)} at {first:g} to {_number(end, entry.dimension)} at {last:g}"
+    else:
+        value = _number(entry.value, entry.dimension)
+    energy = f", Ea {_number(entry.activation_energy, 'molar energy')}" if entry.activation_energy is not None else ""
+    return f"{value}, {entry.reference_temperature:.5g} K{energy}"
+
+
+def _source(entry: Property, full: bool) -> str:
+    """Source, and in full the conditions and the range found elsewhere."""
+    spread = f"range {' to '.join(_number(end, entry.dimension) for end in entry.range)}" if entry.range else ""
+    return "; ".join(part for part in ((entry.source, entry.conditions, spread) if full else (entry.source,)) if part)
