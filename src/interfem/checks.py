@@ -193,7 +193,7 @@ def _sides(feature, case, place: str) -> Iterator[str]:
         elif half >= (end - start) * (1 - 1e-9) and not (feature.kind == "patch" and feature.inner):
             key = SIZES[feature.kind][axis]
             yield f"{place}.{key} = {_um(getattr(feature, key) or half)}: reaches across the cell ({_um(end - start)}); reduce it"
-        elif feature.kind != "patch" or geometry.kind != "box":
+        elif feature.kind != "patch":  # a patch is only cut off there
             for side in (start, end):
                 if 0 < abs(middle - side) < half * (1 + 1e-9):
                     yield (f"{place}.center: {axis} = {_um(middle)} with a half width of {_um(half)} crosses the side {axis} = "
