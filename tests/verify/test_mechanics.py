@@ -1,0 +1,189 @@
+"""Flow, elasticity and swelling against closed forms, from the case to the numbers of the run folder."""
+
+import math
+
+import numpy as np
+import pytest
+from path import merge, solve
+
+R = 8.314462618
+YOUNG, NU = 7820.0, 0.381  # MPa, of Li in the library
+MASIAS, EXPONENT, Q = 7.7e-3, 6.56, 37e3  # 1/s at 1 MPa and 298.15 K; J/mol
+
+
+def lithium(rate: float = MASIAS, exponent: float = EXPONENT, **others) -> dict:
+    """[materials.Li] with the given creep rate at 1 MPa and 298.15 K."""
+    return {"Li": {"creep_rate": f"{rate * math.exp(Q / (R * 298.15)):.12e} 1/s", "creep_exponent": exponent, **others}}
+
+
+BAR = {
+    "geometry": {"kind": "axisymmetric", "width": "10 um"},
+    "layers": [{"name": "li", "material": "Li", "thickness": "10 um"}],
+    "materials": lithium(),
+    "mesh": {"size": "5 um"},
+    "mechanics": {"boundaries": {"outer": "free"}},
+}
+
+
+def shortening(run, phase: int) -> float:
+    """Strain rate (1/s, compression positive) over the second half of a protocol step."""
+    at = np.flatnonzero(run["phase"] == phase)
+    first, last = at[len(at) // 2], at[-1]
+    return -(run["collector_displacement_um"][last] - run["collector_displacement_um"][first]) / (run["time_s"][last] - run["time_s"][first]) / 10
+
+
+# ---- uniaxial -----------------------------------------------------------------------------------------------------------
+
+
+def test_creep_rate_follows_the_power_law(tmp_path):
+    """V11: 2.00e-7, 1.888e-5, 2.70e-4, 1.167e-3, 7.7e-3 1/s at 0.2, 0.4, 0.6, 0.75, 1 MPa, within 0.5 %."""
+    rates = {0.2: 2.00e-7, 0.4: 1.888e-5, 0.6: 2.70e-4, 0.75: 1.167e-3, 1.0: 7.7e-3}
+    protocol = []
+    for stress, rate in rates.items():
+        protocol += [{"kind": "pressure", "to": f"{stress} MPa", "duration": "1e-3 s"}, {"kind": "rest", "duration": f"{1e-3 / rate} s"}]
+    run = solve(BAR | {"protocol": protocol}, tmp_path)
+    for n, (stress, rate) in enumerate(rates.items()):
+        assert shortening(run, 2 * n + 1) == pytest.approx(MASIAS * stress**EXPONENT, rel=1e-6)
+        assert shortening(run, 2 * n + 1) == pytest.approx(rate, rel=5e-3)
+    assert run.last("max_plastic_strain") == pytest.approx(-run.last("collector_displacement_um") / 10 - 1 / YOUNG, rel=1e-6)
+    assert run.last("metal_max_von_mises_MPa") == pytest.approx(1.0, rel=1e-7)
+
+
+@pytest.mark.parametrize("temperature, factor", [(253.15, 0.0704), (273.15, 0.2551), (333.15, 4.797), (353.15, 10.22)])
+def test_creep_is_thermally_activated(temperature, factor, tmp_path):
+    """V11: rate over that at 298.15 K, Q = 37 kJ/mol."""
+    protocol = [{"kind": "pressure", "to": "1 MPa", "duration": "1e-3 s"}, {"kind": "rest", "duration": f"{0.1 / factor} s"}]
+    run = solve(BAR | {"temperature": f"{temperature} K", "protocol": protocol}, tmp_path)
+    assert shortening(run, 1) / MASIAS == pytest.approx(factor, rel=1e-3)
+
+
+def test_hardening_bar(tmp_path):
+    """J2, linear hardening: strain `q/E + (q - sigma_y)/H`; elastic unloading leaves the plastic part."""
+    steel = {"Li": {"yield_stress": "0.8 MPa", "hardening_modulus": "50 MPa"}}
+    steps = [{"kind": "pressure", "to": p} for p in ("0.7 MPa", "1.5 MPa", "1 MPa", "0 MPa")]
+    layers = [BAR["layers"][0] | {"law": "j2"}]
+    run = solve(BAR | {"layers": layers, "materials": steel, "protocol": steps}, tmp_path)
+    plastic = (1.5 - 0.8) / 50
+    expected = np.array([0.7 / YOUNG, 1.5 / YOUNG + plastic, 1.0 / YOUNG + plastic, plastic])
+    assert -run.ends("collector_displacement_um") / 10 == pytest.approx(expected, rel=1e-7)
+    assert run.last("max_plastic_strain") == pytest.approx(plastic, rel=1e-7)
+
+
+def test_elastic_bar_and_pressure_steps_down(tmp_path):
+    """Strain p/E, for pressure steps up and down, back to zero; and the stiffness of springs, which adds to the load."""
+    elastic = merge(BAR, {"mechanics": {"boundaries": {"collector": {"spring": "100 MPa/um"}}}})
+    elastic["layers"] = [BAR["layers"][0] | {"law": "elastic"}]
+    steps = [{"kind": "pressure", "to": p} for p in ("5 MPa", "2 MPa", "0 MPa")]
+    free = solve(elastic | {"mechanics": BAR["mechanics"], "protocol": steps}, tmp_path / "free")
+    assert free.ends("collector_displacement_um") == pytest.approx(np.array([-5, -2, 0]) / YOUNG * 10, abs=1e-10)
+    sprung = solve(elastic | {"protocol": steps}, tmp_path / "sprung")
+    assert sprung.ends("collector_displacement_um") == pytest.approx(np.array([-5, -2, 0]) / (YOUNG / 10 + 100), abs=1e-10)
+
+
+# ---- thick cylinder -----------------------------------------------------------------------------------------------------
+
+INNER, OUTER = 5.0, 10.0
+TUBE = {
+    "geometry": {"kind": "axisymmetric", "inner_radius": "5 um", "width": "10 um"},
+    "layers": [{"name": "li", "material": "Li", "thickness": "1 um"}],
+    "mesh": {"size": "0.35 um"},
+    "mechanics": {"boundaries": {"inner": "1 MPa", "outer": "free", "collector": "roller"}},
+}
+
+
+def radial_profile(run, number: int = -1):
+    """(r at the centroids, {name: cell values}) of the metal."""
+    grid = run.fields("metal", number)
+    return grid.cell_centers().points[:, 0], {name: np.asarray(grid.cell_data[name]) for name in grid.cell_data}
+
+
+def bore(run, number: int) -> float:
+    """Mean radial displacement of the bore, um."""
+    grid = run.fields("metal", number)
+    return float(np.mean(grid.point_data["displacement_um"][np.isclose(grid.points[:, 0], INNER), 0]))
+
+
+@pytest.mark.parametrize("n, difference, rate", [(1.0, 2.66667, 2.0), (5.0, 1.65193, 5.18962), (6.56, 1.60050, 7.37305)])
+def test_thick_cylinder_creeps_at_the_steady_rate(n, difference, rate, tmp_path):
+    """V12, p = 1 MPa, b/a = 2: stress difference and rate at the bore within 1 %; stresses across the wall; no locking."""
+    duration = 5e-3 / (MASIAS * rate)  # half a percent of strain, some forty times the elastic strain
+    protocol = [{"kind": "rest", "duration": f"{duration} s", "first_step": f"{1e-4 * duration} s"}]
+    case = TUBE | {"materials": lithium(exponent=n), "protocol": protocol, "output": {"figures": False, "interval": f"{0.8 * duration} s"}}
+    run = solve(case, tmp_path)
+    r, cells = radial_profile(run)
+    jump = difference * (INNER / r) ** (2 / n)  # sigma_theta - sigma_r
+    radial = -((OUTER / r) ** (2 / n) - 1) / ((OUTER / INNER) ** (2 / n) - 1)
+    assert cells["von_mises_MPa"] == pytest.approx(math.sqrt(0.75) * jump, rel=0.01)
+    assert cells["max_principal_MPa"] == pytest.approx(radial + jump, abs=0.01)
+    assert cells["pressure_MPa"] == pytest.approx(-radial - jump / 2, abs=0.01)
+    first, last = run.times("metal")[-2:]
+    assert (bore(run, -1) - bore(run, -2)) / (last - first) / INNER / MASIAS == pytest.approx(rate, rel=0.01)
+
+
+def test_plastic_cylinder_near_its_limit_load(tmp_path):
+    """Hill: J2 without hardening at 0.9 of the limit load `2k ln(b/a)`, 2k = 2 sigma_y/sqrt(3), nu close to 1/2.
+
+    The plastic front c solves `p/2k = ln(c/a) + (1 - c^2/b^2)/2`; `u(b) = 2k c^2 (1 - nu^2)/(E b)`, `u(a) = u(b) b/a`.
+    """
+    yield_stress, nu = 0.8, 0.4999
+    k2 = 2 * yield_stress / math.sqrt(3)
+    pressure = 0.9 * k2 * math.log(OUTER / INNER)
+    low, high = INNER, OUTER
+    for _ in range(60):
+        c = 0.5 * (low + high)
+        low, high = (c, high) if math.log(c / INNER) + (1 - c**2 / OUTER**2) / 2 < pressure / k2 else (low, c)
+    expected = k2 * c**2 * (1 - nu**2) / (YOUNG * OUTER) * OUTER / INNER
+    case = merge(TUBE, {"materials": {"Li": {"yield_stress": f"{yield_stress} MPa", "hardening_modulus": "1e-6 MPa", "poisson_ratio": nu}},
+                        "mechanics": {"boundaries": {"inner": {"spring": "1e-9 MPa/um"}}}})  # a spring carries the protocol's pressure
+    case["layers"] = [TUBE["layers"][0] | {"law": "j2"}]
+    run = solve(case | {"protocol": [{"kind": "pressure", "to": f"{pressure} MPa"}]}, tmp_path)
+    assert bore(run, -1) == pytest.approx(expected, rel=0.01)
+    r, cells = radial_profile(run)
+    plastic = r < c - 0.4
+    radial = -pressure + k2 * np.log(r / INNER)
+    assert cells["pressure_MPa"][plastic] == pytest.approx(-(radial + k2 / 2)[plastic], abs=0.01)
+
+
+def test_nearly_incompressible_metal_does_not_lock(tmp_path):
+    """Lame, plane strain, nu = 0.4999: `u(a) = p a (1+nu)/E ((1-2nu) a^2 + b^2)/(b^2 - a^2)`; uniform pressure."""
+    nu = 0.4999
+    case = TUBE | {"materials": {"Li": {"poisson_ratio": nu, "yield_stress": "50 MPa"}}, "mesh": {"size": "1.5 um"}}
+    case["layers"] = [TUBE["layers"][0] | {"law": "j2"}]
+    run = solve(case | {"protocol": [{"kind": "rest", "duration": "1 s", "first_step": "1 s"}]}, tmp_path)
+    expected = INNER * (1 + nu) / YOUNG * ((1 - 2 * nu) * INNER**2 + OUTER**2) / (OUTER**2 - INNER**2)
+    assert bore(run, -1) == pytest.approx(expected, rel=2e-3)
+    _, cells = radial_profile(run)
+    assert cells["pressure_MPa"] == pytest.approx(-INNER**2 / (OUTER**2 - INNER**2) * 2 * (1 + nu) / 3, abs=0.02)
+
+
+# ---- swelling -----------------------------------------------------------------------------------------------------------
+
+ALLOY = {
+    "geometry": {"kind": "axisymmetric", "width": "20 um"},
+    "layers": [{"name": "alloy", "material": "Li-In", "thickness": "10 um", "law": "elastic"},
+               {"name": "sse", "material": "Li6PS5Cl", "thickness": "10 um"}],
+    "materials": {"Li-In": {"partial_molar_volume": "9e-6 m^3/mol", "diffusivity": "1e-11 m^2/s", "youngs_modulus": "20 GPa",
+                            "poisson_ratio": 0.3}},
+    "interfaces": {"alloy|sse": {"tangential": "frictionless", "exchange_current_density": "1 mA/cm^2"}},
+    "mesh": {"size": "4 um", "interface_size": "4 um"},
+    "protocol": [{"kind": "current", "value": "-1 mA/cm^2", "duration": "100 s"}, {"kind": "rest", "duration": "1000 s"}],
+}
+LINEAR_STRAIN = 9e-6 * (10 * 100 / 96485.33212 / 10e-6) / 3  # Omega_c (c - c0)/3 after 1000 C/m^2 in 10 um
+
+
+def test_free_alloy_swells_evenly_without_stress(tmp_path):
+    run = solve(merge(ALLOY, {"mechanics": {"boundaries": {"outer": "free"}}}), tmp_path)
+    assert run.last("collector_displacement_um") == pytest.approx(10 * LINEAR_STRAIN, rel=1e-4)
+    grid = run.fields("metal")
+    radius = grid.points[:, 0]
+    assert grid.point_data["displacement_um"][:, 0] == pytest.approx(radius * LINEAR_STRAIN, abs=20 * LINEAR_STRAIN * 1e-4)
+    assert run.last("metal_max_von_mises_MPa") < 1e-3 * 20e3 * LINEAR_STRAIN
+
+
+def test_constrained_alloy_is_stressed_in_its_plane(tmp_path):
+    """Biaxial stress `-E eps/(1-nu)`, thickness strain `eps (1+nu)/(1-nu)`."""
+    run = solve(merge(ALLOY, {"mechanics": {}}), tmp_path)
+    stress = 20e3 * LINEAR_STRAIN / (1 - 0.3)
+    assert run.last("collector_displacement_um") == pytest.approx(10 * LINEAR_STRAIN * 1.3 / 0.7, rel=1e-4)
+    assert run.last("metal_max_von_mises_MPa") == pytest.approx(stress, rel=1e-4)
+    assert run.last("metal_max_pressure_MPa") == pytest.approx(stress * 2 / 3, rel=1e-4)
