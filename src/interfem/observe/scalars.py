@@ -68,9 +68,10 @@ class Observer:
         self.roof_area = domain.boundary_area(*roofs)
         for label, (group, _) in domain.transfer_labels.items():
             if f"x:{group.name}" in self.fields:
-                rest = equilibrium(self.case, domain, self.fields, group, "+")
-                self._form(f"rest:{label}", rest * self.model.anode_side("+") * domain.dS(label))
-                self._form(f"rest area:{label}", self.model.anode_side("+") * domain.dS(label))
+                rest, anode = equilibrium(self.case, domain, self.fields, group, "+"), self.model.anode_side("+")
+                for electrode, share in (("anode", anode), ("counter", 1 - anode)):
+                    self._form(f"rest:{electrode}:{label}", rest * share * domain.dS(label))
+                    self._form(f"rest area:{electrode}:{label}", share * domain.dS(label))
 
     def _between_layers(self, name: str) -> bool:
         layers = {layer.name for layer in self.case.layers}
@@ -139,14 +140,19 @@ class Observer:
         return -self._value("counter potential") / self.area
 
     def rest_voltage(self) -> float:
-        """Equilibrium voltage: mean U of the anode's interfaces; the counter electrode counts as Li."""
-        given = [(self.case.interface(n).equilibrium_potential or 0.0, self._value(f"area:{n}")) for n in self.anode
+        """Equilibrium voltage: mean U of the anode's interfaces minus that of the counter's; a counter face counts as Li."""
+        counter = [n for n in self.domain.kinetics if n not in self.anode]
+        return self._rest("anode", self.anode) - self._rest("counter", counter)
+
+    def _rest(self, electrode: str, interfaces: list[str]) -> float:
+        """Mean equilibrium potential of one electrode's interfaces at their present filling, V."""
+        given = [(self.case.interface(n).equilibrium_potential or 0.0, self._value(f"area:{n}")) for n in interfaces
                  if not _metal_of(self.domain, n).stores]
         total, area = sum(u * a for u, a in given), sum(a for _, a in given)
         for label in self.domain.transfer_labels:
-            if f"rest:{label}" in self.forms:
-                total += self._value(f"rest:{label}")
-                area += self._value(f"rest area:{label}")
+            if f"rest:{electrode}:{label}" in self.forms:
+                total += self._value(f"rest:{electrode}:{label}")
+                area += self._value(f"rest area:{electrode}:{label}")
         return total / area if area else 0.0
 
     def _electrical(self) -> dict[str, float]:
