@@ -89,15 +89,16 @@ def plated_thickness(step, case: Case) -> float:
 def closing_time(region: Region, feature, pressure: float, case: Case) -> float:
     """Time (s) in which Norton creep closes a half-elliptic void under a far pressure p; an order of magnitude.
 
-    The area (volume) closed a second is taken as that of a cylinder (sphere) of the void's radius a in an infinite body, whose
-    radius shrinks at a (sqrt(3)/2)^(n+1) A (2 p/n)^n, or a (A/2) (3 p/(2 n))^n (Nye 1953), A = A0 exp(-Q/RT)/reference^n.
+    A round cavity of radius a shrinks at a (sqrt(3)/2)^(n+1) A (2 p/n)^n in plane strain and at a (A/2) (3 p/(2 n))^n as a
+    sphere (Nye 1953), A = A0 exp(-Q/RT)/reference^n; a flat one feels up to the whole p in place of the part 2 p/n or
+    3 p/(2 n). Between the two the load is taken linear in height/radius, and the area (volume) closed as that of the round one.
     """
     if region.law != "norton" or pressure <= 0:
         return inf
     a0, q, reference, n = (region.material.get(key).value
                            for key in ("creep_rate", "creep_activation_energy", "creep_reference_stress", "creep_exponent"))
-    a = a0 * exp(-q / (GAS_CONSTANT * case.temperature))
-    load = pressure / reference / n
-    if case.geometry.kind == "box" or (case.geometry.kind == "axisymmetric" and feature.center[0] == 0):
-        return feature.height / (3 * feature.radius * a / 2 * (1.5 * load) ** n)
-    return feature.height / (2 * feature.radius * a * (sqrt(3) / 2) ** (n + 1) * (2 * load) ** n)
+    ball = case.geometry.kind == "box" or (case.geometry.kind == "axisymmetric" and feature.center[0] == 0)
+    part = 1 - (1 - (1.5 if ball else 2.0) / n) * min(feature.height / feature.radius, 1.0)
+    rate = a0 * exp(-q / (GAS_CONSTANT * case.temperature)) * (part * pressure / reference) ** n
+    shrink = 3 * rate / 2 if ball else 2 * rate * (sqrt(3) / 2) ** (n + 1)
+    return feature.height / (shrink * feature.radius)

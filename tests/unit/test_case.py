@@ -49,7 +49,7 @@ def test_shipped_case(name):
     assert (CASES / f"{name}.toml").read_text().startswith("# ")
     assert case.layers and case.features and case.mechanics
     assert [step.kind for step in case.protocol] == ["pressure", "current", "rest"]
-    assert sum(step.length * step.value for step in case.protocol if step.kind == "current") == pytest.approx(-10 * 120)
+    assert sum(step.length * step.value for step in case.protocol if step.kind == "current") == pytest.approx(-10 * 60)
     assert max(len(line) for line in (CASES / f"{name}.toml").read_text().splitlines()) <= 130
 
 
@@ -62,7 +62,7 @@ def test_internal_units():
     assert case.temperature == 298.15
     assert case.levels == (0.0, 20.0, 50.0)
     assert case.features[0].center == (0.0,) and case.features[0].radius == 5.0
-    assert case.protocol[0].to == 2.0 and case.protocol[1].value == pytest.approx(-10.0) and case.protocol[1].length == 120.0
+    assert case.protocol[0].to == 1.0 and case.protocol[1].value == pytest.approx(-10.0) and case.protocol[1].length == 60.0
     assert parse_case(changed(("temperature", "25 degC"))).temperature == pytest.approx(298.15)
 
 
