@@ -1,0 +1,256 @@
+"""The command line. Exit status: 0 done, 2 the input is wrong, 3 the run ended early with everything up to there kept.
+
+Under mpirun every rank reads the same words; rank 0 alone prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from . import __version__
+from .case import Case, CaseError, case_schema, load_case
+from .materials import MaterialError
+from .mpi import LaunchError, world
+from .progress import reporting, set_up_logging
+
+app = App(name="interfem", version=__version__, help_format="plaintext", result_action="return_value",
+          help="Finite-element simulator of the lithium / sulfide-electrolyte interface.")
+
+# scalar, words, factor, unit, which value: the last one, or the largest in magnitude
+CLOSING = (("cell_voltage_V", "cell voltage at the end", 1e3, "mV", False), ("overpotential_V", "largest overpotential", 1e3, "mV", True),
+           ("asr_ohm_cm2", "last areal resistance", 1.0, "ohm cm2", False), ("current_focusing", "largest current focusing", 1.0, "x mean", True),
+           ("plated_thickness_um", "lithium plated at the end", 1.0, "um", False),
+           ("sse_max_principal_MPa", "largest tension in the electrolyte", 1.0, "MPa", True),
+           ("metal_max_pressure_MPa", "largest pressure in the metal", 1.0, "MPa", True))
+
+
+class InputError(Exception):
+    """What was asked for cannot be done; the text says what and how to mend it. Exit status 2."""
+
+
+Overrides = Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)]
+
+
+@app.command
+def check(case: Path | None = None, /, *, schema: Annotated[bool, Parameter(negative=())] = False, overrides: Overrides = ()) -> int:
+    """Validate a case and print it resolved, in user units, with the source of each material value.
+
+    Parameters
+    ----------
+    case
+        Case file, such as models/cases/bare.toml.
+    schema
+        Print the JSON schema of case files instead.
+    overrides
+        path.to.key=value, as for `run`; several may follow.
+    """
+    if case is None and not schema:
+        raise InputError("check: name a case file, such as models/cases/bare.toml, or ask for --schema")
+    loaded = load_case(case, overrides) if case is not None else None
+    if schema:
+        print(json.dumps(case_schema(), indent=1))
+    else:
+        from .describe import describe_case
+
+        print(describe_case(loaded))
+    return 0
+
+
+@app.command
+def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None, overrides: Overrides = ()) -> int:
+    """Build the mesh of a case; print its regions, interfaces, cell counts and quality.
+
+    Parameters
+    ----------
+    case
+        Case file.
+    out
+        Copy the Gmsh file to here; without it, it stays in meshes/.
+    picture
+        Draw the mesh into this PNG file.
+    overrides
+        path.to.key=value, as for `run`; several may follow.
+    """
+    loaded = load_case(case, overrides)
+    if world().rank > 0:
+        return 0
+    import shutil
+
+    from .geometry import GeometryError, build_mesh, describe_mesh
+    from .geometry import picture as draw
+
+    try:
+        path = build_mesh(loaded)
+        print(mesh_text(describe_mesh(path, loaded)))
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, out)
+        if picture is not None:
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            draw(path, loaded, picture)
+    except (GeometryError, OSError) as error:
+        raise InputError(str(error)) from None
+    print(f"mesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
+    return 0
+
+
+def mesh_text(facts: dict) -> str:
+    """Table of what a mesh holds."""
+    measure, face = ("um2", "um") if facts["dimension"] == 2 else ("um3", "um2")
+    lines = [f"{facts['dimension']}D, {facts['cells']} cells, {facts['nodes']} nodes, edges {facts['edges']['min']:.3g} to "
+             f"{facts['edges']['max']:.3g} um, quality {facts['quality']['min']:.3g} at worst, {facts['quality']['mean']:.3g} on average"]
+    rows = [("region", "cells", f"size / {measure}", "quality")]
+    rows += [(name, str(r["cells"]), f"{r['volume']:.5g}", f"{r['quality_min']:.3g}") for name, r in facts["regions"].items()]
+    for heading in ("interfaces", "boundaries"):
+        if facts[heading]:
+            rows += [("",) * 4, (heading[:-1] if heading == "interfaces" else "boundary", "facets", f"size / {face}", "")]
+            rows += [(name, str(r["facets"]), f"{r['area']:.5g}", "") for name, r in facts[heading].items()]
+    widths = [max(len(row[k]) for row in rows) for k in range(4)]
+    lines += ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+@app.command
+def run(case: Path, /, *, out: Path | None = None, overrides: Overrides = (), quiet: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Solve a case and write its run folder; `mpirun -n N interfem run CASE` does so on N ranks.
+
+    Parameters
+    ----------
+    case
+        Case file.
+    out
+        Run folder; by default runs/<case>-<short hash>.
+    overrides
+        path.to.key=value with the value as in the case file, such as mesh.refinement=2 or layers.sse.thickness="50 um"; several may follow.
+    quiet
+        Tell warnings only.
+    """
+    comm = world()
+    set_up_logging(comm.rank, quiet)
+    loaded = load_case(case, overrides)
+    result = _solve(loaded, out, case.stem, comm.size, quiet)
+    print(closing(result))
+    return result.exit_status
+
+
+def _solve(case: Case, out: Path | None, name: str, size: int, quiet: bool):
+    from .domain import DomainError
+    from .geometry import GeometryError
+    from .run import RunError
+    from .run import run as solve
+
+    try:
+        with reporting(size, quiet) as progress:
+            return solve(case, out, name=name, progress=progress)
+    except (GeometryError, DomainError, RunError) as error:
+        raise InputError(str(error)) from None
+
+
+def closing(result) -> str:
+    """A few lines about a run: how it ended, its main numbers, where it is."""
+    lines = []
+    if result.status != "completed":
+        time = result.summary.get("time_s", {}).get("last")
+        at = f" at {time:.6g} s" if time is not None else " before the first step"
+        lines.append(f"ended early{at}: {f'event {result.event}' if result.event else result.reason}; everything up to there is kept")
+    for name, text, factor, unit, extreme in CLOSING:
+        if name in result.summary:
+            found = result.summary[name]
+            value = max(found["min"], found["max"], key=abs) if extreme else found["last"]
+            lines.append(f"  {text:<36} {factor * value:.4g} {unit}")
+    return "\n".join([*lines, f"{result.status}: {result.folder}"])
+
+
+@app.command
+def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int:
+    """Compare run folders: a table (Markdown and CSV) and figures, comparison.png among them.
+
+    Parameters
+    ----------
+    runs
+        Run folders, one or more.
+    out
+        Folder for the comparison.
+    """
+    if world().rank > 0:
+        return 0
+    from .compare import CompareError
+    from .compare import compare as write
+
+    try:
+        sheet = write(runs, out)
+    except CompareError as error:
+        raise InputError(str(error)) from None
+    print((out / "table.md").read_text(encoding="utf-8"))
+    print(f"look at {sheet}; table.md, table.csv and the other figures are beside it")
+    return 0
+
+
+@app.command
+def materials(name: str | None = None, /) -> int:
+    """List the known materials, or all values of one with units, temperature, source and confidence.
+
+    Parameters
+    ----------
+    name
+        Material, such as Li6PS5Cl.
+    """
+    from .describe import describe_material, list_materials
+    from .materials import load_material
+
+    print(list_materials() if name is None else describe_material(load_material(name)))
+    return 0
+
+
+def main(words: list[str] | None = None) -> None:
+    """Entry of the console script; ends by SystemExit."""
+    try:
+        rank = world().rank
+    except LaunchError as error:
+        sys.exit(_tell(str(error)))
+    with contextlib.redirect_stdout(sys.stdout if rank == 0 else open(os.devnull, "w")):
+        sys.exit(_run(sys.argv[1:] if words is None else words, rank))
+
+
+def _run(words: list[str], rank: int) -> int:
+    try:
+        status = app(spread(words), exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except CycloptsError as error:
+        return _tell(f"{error}; see interfem --help", rank)
+    except (InputError, CaseError, MaterialError) as error:
+        return _tell(str(error), rank)
+    except BrokenPipeError:  # `interfem materials | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _tell(message: str, rank: int = 0) -> int:
+    """The message on standard error, each line as an error of its own; exit status 2."""
+    if rank == 0:
+        print("\n".join(f"error: {line}" for line in message.splitlines()), file=sys.stderr, flush=True)
+    return 2
+
+
+def spread(words: list[str]) -> list[str]:
+    """`--set a=1 b=2` -> `--set a=1 --set b=2`."""
+    found, setting = [], False
+    for word in words:
+        if setting and found[-1] != "--set" and "=" in word and not word.startswith("-"):
+            found.append("--set")
+        elif found[-1:] != ["--set"]:
+            setting = word == "--set"
+        found.append(word)
+    return found
+
+
+if __name__ == "__main__":
+    main()
