@@ -6,10 +6,12 @@ facet normal n("+") points from the anode side into the electrolyte), and the qu
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import gmsh
 import numpy as np
 import ufl
 from mpi4py import MPI
@@ -19,6 +21,7 @@ import dolfinx.io.gmsh
 from dolfinx import fem, mesh
 
 from .case import Case
+from .geometry.session import session
 from .regions import Kinetics, Region, interface_name, is_transfer, kinetics
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
@@ -207,7 +210,10 @@ def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
     """Read a mesh file with named groups, in parallel, and name everything that the case names."""
     dimension = case.geometry.dimension
     partitioner = mesh.create_cell_partitioner(mesh.GhostMode.shared_facet, 2)
-    data = dolfinx.io.gmsh.read_from_msh(path, comm, 0, gdim=dimension, partitioner=partitioner)
+    with session() if comm.rank == 0 else nullcontext():
+        if comm.rank == 0:
+            gmsh.merge(str(path))
+        data = dolfinx.io.gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension, partitioner=partitioner)
     parent = data.mesh
     for d in range(dimension):
         parent.topology.create_connectivity(d, dimension)
