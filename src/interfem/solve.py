@@ -20,6 +20,8 @@ from .model import Model
 TOLERANCE = {"phi": 1e-11, "phi_m": 1e-11, "V": 1e-11, "i": 1e-10, "x": 1e-11, "u_m": 1e-8, "u_s": 1e-8, "p": 1e-8, "p_c": 1e-8}
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 MAX_ITERATIONS = 14
+KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
+KEEP_ITERATIONS = 6
 
 PRESETS = {
     "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps", "snes_linesearch_type": "bt",
@@ -58,8 +60,10 @@ class Solver:
         self._bcs = fem.bcs_by_block(fem.extract_function_spaces(self.residual), model.bcs)
         self._slices = _block_slices(fields)
         self._current = 1.0
+        self.scales: dict[str, float] = {}
         self.snes = self._snes()
         self.iterations = 0
+        self._factored_for = None  # length of the step for which the Jacobian was last assembled
 
     def _snes(self) -> PETSc.SNES:
         snes = PETSc.SNES().create(self.domain.comm)
@@ -115,7 +119,7 @@ class Solver:
 
     def _scale(self) -> None:
         """Row scaling; charge is judged against the current that flows."""
-        controls = self.model.controls
+        controls, before = self.model.controls, self.scales
         imposed = abs(float(controls.density.value))
         current = max(imposed, self._current if not imposed else 0.0, 1e-3)
         self.scales = {name: u.scale * (current if name.split(":")[0] in ("phi", "phi_m", "V", "x") else 1.0) + 1e-4 * u.content / self._dt
@@ -123,6 +127,8 @@ class Solver:
         array = self.diagonal.getArray()
         for name, part in self._slices.items():
             array[part] = 1.0 / self.scales[name]
+        if self.scales != before:  # the rows of a kept factorisation are scaled as they were
+            self._factored_for = None
 
     def note_current(self, density: float) -> None:
         """Mean current density (A/m^2) of the last accepted step: the measure of charge residuals where none is imposed."""
@@ -160,8 +166,22 @@ class Solver:
         b.pointwiseMult(b, self.diagonal)
         self.timings.add("assembly", start)
 
+    def _still_good(self) -> bool:
+        """In 3D a factorisation costs as much as tens of solves: keep it while Newton contracts fast on it.
+
+        At the start of a step it is kept if the step is as long as the one it was made for and that one ended fast.
+        """
+        if self.domain.dimension < 3 or self._factored_for is None:
+            return False
+        if len(self._history) < 2:
+            return abs(self._dt / self._factored_for - 1) < 1e-6 and self.iterations <= KEEP_ITERATIONS
+        return self._history[-1] < KEEP_CONTRACTION * self._history[-2]
+
     def _assemble_jacobian(self, _, x: PETSc.Vec, A: PETSc.Mat, P: PETSc.Mat) -> None:
+        if self._still_good():
+            return
         start = time.perf_counter()
+        self._factored_for = self._dt
         self._set_unknowns(x)
         A.zeroEntries()
         petsc.assemble_matrix(A, self.jacobian, self.model.bcs, diag=1.0)

@@ -1,0 +1,75 @@
+"""Speed and size of the shipped cases: one JSON line each, warm (forms and mesh cached by a first run), median of the repeats.
+
+    python bench/run.py [NAME ...] [--ranks N] [--repeats K]
+
+Figures are whole-process; memory is the largest rank's peak. Machines differ and are noisy: compare ratios from one call only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+# name -> (case file, overrides, limit in seconds or None, limit in GB per rank or None)
+BENCHES = {
+    "bare": ("bare.toml", [], 60, None),
+    "interlayer": ("interlayer.toml", [], 60, None),
+    "alloy": ("alloy.toml", [], 60, None),
+    "bare_3d_50k": ("bare_3d.toml", ["mesh.refinement=1.0"], 480, 4),
+}
+
+
+def once(case: str, overrides: list[str], ranks: int, folder: Path) -> dict:
+    """Seconds, peak memory and the run's own record of one run."""
+    command = [str(BIN / "mpirun"), "-n", str(ranks), str(BIN / "interfem"), "run", str(ROOT / "models/cases" / case), "--out", str(folder),
+               "--quiet", "--set", "output.figures=false"]
+    for override in overrides:
+        command += ["--set", override]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        raise SystemExit(f"{case}: exit {done.returncode}\n{done.stderr}")
+    record = json.loads((folder / "run.json").read_text())
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    return {"seconds": seconds, "peak_GB": peak, "record": record}
+
+
+def bench(name: str, ranks: int, repeats: int) -> dict:
+    case, overrides, limit_s, limit_gb = BENCHES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        once(case, overrides, ranks, Path(folder) / "warm")
+        runs = [once(case, overrides, ranks, Path(folder) / "run") for _ in range(repeats)]
+    record = runs[-1]["record"]
+    seconds = statistics.median(r["seconds"] for r in runs)
+    return {"bench": name, "ranks": ranks, "repeats": repeats, "unknowns": record["unknowns"]["total"], "cells": record["mesh"]["cells"],
+            "steps": record["summary"]["step"]["last"], "median_s": round(seconds, 2), "limit_s": limit_s,
+            "peak_GB_per_rank": round(max(r["peak_GB"] for r in runs), 2), "limit_GB": limit_gb,
+            "within": seconds <= (limit_s or float("inf")) and runs[-1]["peak_GB"] <= (limit_gb or float("inf")),
+            "split_s": record["timings_s"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all if absent")
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    for name in given.names or BENCHES:
+        if name not in BENCHES:
+            parser.error(f"{name!r} is no bench; known: {', '.join(BENCHES)}")
+        print(json.dumps(bench(name, given.ranks, given.repeats)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
