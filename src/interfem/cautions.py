@@ -87,18 +87,18 @@ def plated_thickness(step, case: Case) -> float:
 
 
 def closing_time(region: Region, feature, pressure: float, case: Case) -> float:
-    """Time (s) in which Norton creep closes a half-elliptic void under a far pressure p; an order of magnitude.
+    """Time (s) in which Norton creep closes a half-elliptic void under a stack pressure p, within a factor of about two.
 
-    A round cavity of radius a shrinks at a (sqrt(3)/2)^(n+1) A (2 p/n)^n in plane strain and at a (A/2) (3 p/(2 n))^n as a
-    sphere (Nye 1953), A = A0 exp(-Q/RT)/reference^n; a flat one feels up to the whole p in place of the part 2 p/n or
-    3 p/(2 n). Between the two the load is taken linear in height/radius, and the area (volume) closed as that of the round one.
+    Taken as 1/rate of a thick cylinder (sphere if round) with the void's radius a inside and the layer's thickness b outside:
+    rate = (sqrt(3)/2)^(n+1) A ((2 p/n)/(1 - (a/b)^(2/n)))^n, or (A/2) ((3 p/(2 n))/(1 - (a/b)^(3/n)))^n, with
+    A = A0 exp(-Q/RT)/reference^n (Wilkinson & Ashby 1975). A flat void loses its height in about the same time.
     """
     if region.law != "norton" or pressure <= 0:
         return inf
     a0, q, reference, n = (region.material.get(key).value
                            for key in ("creep_rate", "creep_activation_energy", "creep_reference_stress", "creep_exponent"))
-    ball = case.geometry.kind == "box" or (case.geometry.kind == "axisymmetric" and feature.center[0] == 0)
-    part = 1 - (1 - (1.5 if ball else 2.0) / n) * min(feature.height / feature.radius, 1.0)
-    rate = a0 * exp(-q / (GAS_CONSTANT * case.temperature)) * (part * pressure / reference) ** n
-    shrink = 3 * rate / 2 if ball else 2 * rate * (sqrt(3) / 2) ** (n + 1)
-    return feature.height / (shrink * feature.radius)
+    load, ratio = pressure / reference, min(feature.radius / region.thickness, 0.9)
+    a = a0 * exp(-q / (GAS_CONSTANT * case.temperature))
+    if case.geometry.kind == "box" or (case.geometry.kind == "axisymmetric" and feature.center[0] == 0):
+        return 2 / a * ((1 - ratio ** (3 / n)) / (1.5 * load / n)) ** n
+    return (2 / sqrt(3)) ** (n + 1) / a * ((1 - ratio ** (2 / n)) / (2 * load / n)) ** n

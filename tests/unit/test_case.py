@@ -8,6 +8,7 @@ import tomllib
 import pytest
 
 from interfem.case import CaseError, case_schema, flat_steps, load_case, parse_case
+from interfem.cautions import closing_time
 from interfem.describe import describe_case, describe_material, list_materials
 from interfem.materials import library_folder, load_material, names
 
@@ -458,6 +459,13 @@ def test_cautions():
     pore = {"kind": "pore", "layer": "sse", "position": "15 um", "radius": "2 um", "center": "12 um", "fill": "Li"}
     text = describe_case(parse_case(changed(("features", [*BARE["features"], pore]))))
     assert "pore: its Li touches no electron conductor" in text
+
+
+def test_closing_time_is_that_of_finite_elements_within_a_factor_of_two():
+    """Reference: this solver's own event `void_closed` at constant pressure (plane 2:5 and 5:5, axisymmetric 2:5), s at 1 MPa."""
+    for name, height, seconds in (("bare", "2 um", 821), ("bare", "5 um", 1150), ("bare_axisymmetric", "2 um", 39900)):
+        case = load_case(CASES / f"{name}.toml", [f"features.void.height={height}"])
+        assert 0.5 < closing_time(case.regions[0], case.features[0], 1.0, case) / seconds < 2
 
 
 def test_case_without_mechanics_or_with_own_values_can_be_described():
