@@ -131,12 +131,6 @@ def _properties(case) -> Iterator[str]:
                 region.material.get(name)
             except MaterialError as error:
                 yield str(error)
-        if region.ions and region.material.has("transference_number"):
-            number = region.material.get("transference_number").at(case.temperature)
-            if number < 1:
-                place = key_path("materials", region.material.name)
-                yield (f"{place}.transference_number = {number:g}: salt conductors (below 1) are not modelled yet; "
-                       f"set transference_number = 1 in [{place}] to treat it as a single-ion conductor")
 
 
 def _counter(case) -> Iterator[str]:

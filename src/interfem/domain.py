@@ -25,7 +25,7 @@ from .geometry.session import session
 from .regions import Kinetics, Region, interface_name, is_transfer, kinetics
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
-IONS, ELECTRONS, ELASTIC_METAL, ELASTIC_CERAMIC, EVERYWHERE = 1, 2, 3, 4, 5
+IONS, ELECTRONS, ELASTIC_METAL, ELASTIC_CERAMIC, EVERYWHERE, SALT = 1, 2, 3, 4, 5, 6
 BONDED, BLOCKED = 1, 2
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
@@ -85,7 +85,7 @@ class Domain:
     facet_tags: mesh.MeshTags
     boundaries: dict[str, int]  # name -> facet tag
     groups: tuple[Group, ...]
-    submeshes: dict[str, Submesh]  # "ions", "electrons", "gamma", and "<group>" for groups with own fields
+    submeshes: dict[str, Submesh]  # "ions", "electrons", "salt", "gamma", and "<group>" for groups with own fields
     interfaces: tuple[str, ...]  # names of the interfaces in gamma
     interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
     blocked: np.ndarray  # True where a cell of gamma passes no charge
@@ -122,7 +122,8 @@ class Domain:
         regions, cells = self.regions, self.cells_of
         labels = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
                   (ELASTIC_METAL, cells([r for r in regions if r.electrons and not r.flows])),
-                  (ELASTIC_CERAMIC, cells([r for r in regions if r.ions and not r.flows])), (EVERYWHERE, cells(regions))]
+                  (ELASTIC_CERAMIC, cells([r for r in regions if r.ions and not r.flows])), (EVERYWHERE, cells(regions)),
+                  (SALT, cells([r for r in regions if r.binary]))]
         labels += [(GROUP + g.number, cells(g.regions)) for g in self.groups]
         return ufl.Measure("dx", domain=self.mesh, subdomain_data=labels, metadata={"quadrature_degree": self.degree})
 
@@ -188,8 +189,8 @@ class Domain:
         compiled = fem.form(form, entity_maps=self.entity_maps)
         return self.comm.allreduce(fem.assemble_scalar(compiled), MPI.SUM)
 
-    def plane_axis(self, boundary: str) -> int:
-        """Axis to which a flat boundary is normal. DomainError if it is curved or oblique."""
+    def plane(self, boundary: str) -> tuple[int, float]:
+        """Axis to which a flat boundary is normal, and where it cuts it (um). DomainError if it is curved or oblique."""
         facets = self.facet_tags.find(self.boundaries[boundary])
         low, high = np.full(3, np.inf), np.full(3, -np.inf)
         if len(facets):
@@ -203,7 +204,7 @@ class Domain:
         if spread[axis] > 1e-9 * spread.max():
             raise DomainError(f'mechanics.boundaries."{boundary}": a roller needs a flat boundary along an axis; '
                               f'use "free", "clamped" or a pressure')
-        return axis
+        return axis, low[axis]
 
 
 def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
@@ -303,7 +304,7 @@ def _submeshes(parent, region_of_cell, regions, facets, facet_tags, groups, comm
         return np.flatnonzero(np.isin(region_of_cell, wanted)).astype(np.int32)
 
     found: dict[str, Submesh] = {}
-    for name, test in {"ions": lambda r: r.ions, "electrons": lambda r: r.electrons}.items():
+    for name, test in {"ions": lambda r: r.ions, "electrons": lambda r: r.electrons, "salt": lambda r: r.binary}.items():
         if any(test(r) for r in regions):
             found[name] = _submesh(parent, dimension, cells_where(test), facet_tags)
     for group in groups:

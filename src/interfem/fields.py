@@ -47,7 +47,7 @@ class Flow:
 
 @dataclass
 class Fields:
-    """All fields of a run. Blocks by name: phi, phi_m, i, V, x:<group>, u_m, u_s, p:<group>, p_c (see `make_fields`)."""
+    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, u_m, u_s, p:<group>, p_c (see `make_fields`)."""
 
     unknowns: dict[str, Unknown]
     growth: fem.Function | None  # plated thickness w on the interfaces (um)
@@ -71,7 +71,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     """Spaces and functions for what this case carries, and for nothing else.
 
     phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
-    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; x: filling c/c_max, degree 2;
+    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max, degree 2;
     u: displacement, degree 2, one for each side; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1.
     """
     degree = case.solver.potential_degree
@@ -83,6 +83,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
         spaces["i"] = fem.functionspace(subs["gamma"].mesh, ("DG", degree))
         if floats(domain, case):
             spaces["V"] = fem.functionspace(domain.mesh, basix.ufl.real_element(domain.mesh.basix_cell(), ()))
+        if "salt" in subs:
+            spaces["c"] = fem.functionspace(subs["salt"].mesh, ("Lagrange", 2))
         for group in domain.groups:
             if group.head.stores:
                 spaces[f"x:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 2))
@@ -105,6 +107,10 @@ def make_fields(domain: Domain, case: Case) -> Fields:
             start = material.get("initial_concentration").at(case.temperature) / material.get("maximum_concentration").at(case.temperature)
             for function in (unknown.function, unknown.old, unknown.older):
                 function.x.array[:] = start
+    if "c" in unknowns:
+        start = region_values(domain, "salt", lambda r: r.material.get("initial_concentration").at(case.temperature) if r.binary else 0.0)
+        for function in (unknowns["c"].function, unknowns["c"].old, unknowns["c"].older):
+            function.x.array[function.function_space.dofmap.list] = start.x.array[:, None]
     growth = fem.Function(spaces["i"], name="growth") if "i" in spaces else None
     fields = Fields(unknowns, growth, {})
     if case.mechanics is not None:

@@ -48,7 +48,10 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class Watch:
-    """An event: `distance()` is negative before it, positive after; met when within `tolerance`."""
+    """An event: `distance(dt)` is negative before it, positive after; met when within `tolerance`.
+
+    dt is the length of a step that is solved but not yet committed, 0 at an accepted state.
+    """
 
     name: str
     distance: object
@@ -94,7 +97,7 @@ def _phase(case, domain, fields, model, solver, observer, state, phase, entry) -
     dt = min(entry.first_step or FIRST * length, longest)
     state.dt_old = 0.0
     watches = _watches(case, domain, fields, observer, entry)
-    before = [w.distance() for w in watches]
+    before = [w.distance(0.0) for w in watches]
     for watch, value in zip(watches, before):
         if value > 0:  # already past it: nothing to do in this protocol step
             log.info("step %d (%s): %s holds at its start", phase, entry.kind, watch.name)
@@ -112,7 +115,7 @@ def _phase(case, domain, fields, model, solver, observer, state, phase, entry) -
             if dt < SHORTEST * length:
                 raise StepFailed(f"protocol step {phase} ({entry.kind}) at {state.time:.6g} s: {trouble}; the time step fell to {dt:.2e} s")
             continue
-        after = [w.distance() for w in watches]
+        after = [w.distance(dt) for w in watches]
         shorter = _before_event(watches, before, after, dt)
         if shorter is not None:
             rollback(fields)
@@ -222,15 +225,15 @@ def _watches(case: Case, domain: Domain, fields: Fields, observer: Observer, ent
         for limit, sign in ((entry.until_voltage_above, 1), (entry.until_voltage_below, -1)):
             if limit is not None:
                 found.append(Watch("voltage_reached", _distance(observer, limit, sign), 0.01 * millivolt, False))
-    found += _lithium_watches(case, domain, fields, observer)
+    found += _lithium_watches(case, domain, fields, observer.model)
     return found
 
 
 def _distance(observer: Observer, limit: float, sign: int):
-    return lambda: sign * (observer.voltage() - limit)
+    return lambda dt: sign * (observer.voltage() - limit)
 
 
-def _lithium_watches(case: Case, domain: Domain, fields: Fields, observer: Observer) -> list[Watch]:
+def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -> list[Watch]:
     """Alloy surfaces that run empty or full, and lithium layers that are stripped through."""
     found = []
     for group in domain.groups:
@@ -239,11 +242,15 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, observer: Obser
             top = material.get("maximum_concentration").at(case.temperature)
             lowest = material.get("minimum_concentration").at(case.temperature) / top if material.has("minimum_concentration") else 1e-3
             extremes = _extremes(domain, fields[f"x:{group.name}"])
-            found.append(Watch("lithium_exhausted", lambda e=extremes, x=lowest: x - e()[0], 1e-5, True))
-            found.append(Watch("alloy_saturated", lambda e=extremes: e()[1] - 0.999, 1e-5, True))
+            found.append(Watch("lithium_exhausted", lambda dt, e=extremes, x=lowest: x - e()[0], 1e-5, True))
+            found.append(Watch("alloy_saturated", lambda dt, e=extremes: e()[1] - 0.999, 1e-5, True))
+    if "c" in fields:
+        extremes, start = _extremes(domain, fields["c"]), fields.unknowns["c"].old.x.array
+        highest = domain.comm.allreduce(float(start.max()) if start.size else 0.0, MPI.MAX)
+        found.append(Watch("salt_exhausted", lambda dt: 1e-3 - extremes()[0] / highest, 5e-4, True))
     for region in domain.regions:
         if region.reservoir and region.thickness:
-            found.append(Watch("lithium_exhausted", _stripped(domain, fields, region), 1e-3 * region.thickness, True))
+            found.append(Watch("lithium_exhausted", _stripped(domain, fields, model, region), 1e-3 * region.thickness, True))
     return found
 
 
@@ -256,15 +263,18 @@ def _extremes(domain: Domain, function):
     return values
 
 
-def _stripped(domain: Domain, fields: Fields, region):
-    """Depth stripped from a layer on average, minus its thickness; the growth of the running step is not yet in it."""
+def _stripped(domain: Domain, fields: Fields, model: Model, region):
+    """Largest depth stripped from a layer, minus its thickness."""
     owned = domain.submeshes["gamma"].owned
     names = [n for n, law in domain.kinetics.items() if law.metal == region.name]
     chosen = np.isin(domain.interface_of_gamma[:owned], [domain.interfaces.index(n) for n in names])
     dofs = fields.growth.function_space.dofmap.list[:owned][chosen].reshape(-1)
 
-    def value() -> float:
-        local = -float(fields.growth.x.array[dofs].min()) if dofs.size else -np.inf
+    rate = np.repeat(model.plated_rate.x.array[:owned][chosen], fields.growth.function_space.dofmap.list.shape[1])
+
+    def value(dt: float) -> float:
+        w = fields.growth.x.array[dofs] - dt * rate * fields["i"].x.array[dofs]
+        local = -float(w.min()) if w.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX) - region.thickness
 
     return value
@@ -295,7 +305,7 @@ def _approach(domain: Domain, fields: Fields, boundary: str, level: float, sign:
     depth = sign * (space.tabulate_dof_coordinates()[nodes, axis] - level)
     nodes, depth = nodes[depth > 0.3 * height], depth[depth > 0.3 * height]
 
-    def value() -> float:
+    def value(dt: float) -> float:
         moved = -sign * fields["u_m"].x.array.reshape(-1, domain.dimension)[nodes, axis]
         local = float((moved / depth).max()) - 1.0 if nodes.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX)

@@ -34,6 +34,7 @@ PROPERTIES: dict[str, str] = {
     "oxidation_potential": "potential",
     # transport of salt, or of stored Li
     "salt_diffusivity": "diffusivity",
+    "thermodynamic_factor": "number",  # of the salt, 1 + dln(f)/dln(c); 1 if absent
     "diffusivity": "diffusivity",  # chemical diffusivity of stored Li
     "maximum_concentration": "concentration",
     "minimum_concentration": "concentration",
@@ -166,6 +167,11 @@ class Material:
     def has(self, name: str) -> bool:
         return name in self.properties
 
+    def describe(self) -> dict:
+        """Plain data in user units, for `run.json`, reports and the content hash."""
+        return {"title": self.title, "role": self.role, "law": self.law, "notes": self.notes,
+                "properties": {name: _describe(entry) for name, entry in self.properties.items()}}
+
     def get(self, name: str) -> Property:
         """The property, or a MaterialError that says where to state it."""
         if name in self.properties:
@@ -178,6 +184,21 @@ class Material:
         example = f'"<number> {unit}"' if unit else "<number>"
         raise MaterialError(f"{_place(self.name)}.{name}: not known, but needed; state it {where}in the case as "
                             f"[{_place(self.name)}] {name} = {example}")  # fmt: skip
+
+
+def _describe(entry: Property) -> dict:
+    """Plain data of one property in user units."""
+    data: dict[str, object] = {}
+    if entry.table is not None:
+        data["table"] = [[x, show(y, entry.dimension)] for x, y in entry.table]
+    else:
+        data["value"] = show(entry.value, entry.dimension)
+    data["temperature"] = show(entry.reference_temperature, "temperature")
+    if entry.activation_energy is not None:
+        data["activation_energy"] = show(entry.activation_energy, "molar energy")
+    if entry.range is not None:
+        data["range"] = [show(bound, entry.dimension) for bound in entry.range]
+    return data | {"conditions": entry.conditions, "source": entry.source, "confidence": entry.confidence, "origin": entry.origin}
 
 
 def library_folder() -> Path:
@@ -336,12 +357,10 @@ def _read_property(name: str, given: object, place: str, base: Property | None, 
 
 
 def _temperature(entry: dict, place: str, base: Property | None, in_case: bool) -> float:
-    """Where the value holds, in K: as stated, else as in the library; a case's own value that is not activated holds always."""
+    """Where the value holds, in K: as stated; a case's own value holds at 298.15 K unless it says otherwise."""
     if "temperature" in entry:
         return _quantity(entry["temperature"], "temperature", f"{place}.temperature")
-    if base is not None:
-        return base.reference_temperature
-    if in_case and "activation_energy" not in entry:
+    if in_case and (base is not None or "activation_energy" not in entry):
         return _CASE_TEMPERATURE
     raise MaterialError(f'{place}: has no temperature; say where the value holds, for example temperature = "298 K"')
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import ufl
-from dolfinx import fem
+from dolfinx import fem, la
 from scipy.interpolate import PchipInterpolator
 
 from .case import Case
-from .domain import BLOCKED, BONDED, ELASTIC_CERAMIC, ELASTIC_METAL, ELECTRONS, EVERYWHERE, GROUP, IONS, Domain, DomainError
+from .domain import BLOCKED, BONDED, ELASTIC_CERAMIC, ELASTIC_METAL, ELECTRONS, EVERYWHERE, GROUP, IONS, SALT, Domain, DomainError
 from .fields import BODIES, Fields, floats, law_parameters, parameter, region_values
 from .interface import KINETICS
 from .interface.bond import contact_work, growth, normal_jump, tangential_stick
@@ -153,6 +153,8 @@ def _charge_terms(case, domain, fields, controls, interface, area) -> list:
             terms.append(transport.withdrawal(i_, unknowns[f"x:{group.name}"].test("+"), FARADAY, domain.dS(label)))
     if domain.comm.allreduce(int(domain.blocked.sum())):
         terms.append(i_ * j_ * domain.dS(BLOCKED))
+    if "c" in fields:
+        terms += _salt_terms(case, domain, fields, controls, kappa)
     terms += _current_law(domain, fields, controls, data, area)
     for group in domain.groups:
         if f"x:{group.name}" in fields:
@@ -172,6 +174,29 @@ def _current_law(domain, fields, controls, data, area) -> list:
     held = (1 - g) * area * (V - controls.voltage) - g * controls.current
     return [g * data["anode"] * fields["i"]("+") * v("+") * domain.dS(*sorted(domain.transfer_labels)),
             held * v / volume * domain.dx(EVERYWHERE)]
+
+
+def salt_data(case, domain, sub: str | None = None) -> tuple[fem.Function, ...]:
+    """(D, t+, thermodynamic factor) in binary regions; t+ = 1 and D = 0 elsewhere, piecewise constant."""
+    t = case.temperature
+
+    def factor(region) -> float:
+        return region.material.get("thermodynamic_factor").at(t) if region.material.has("thermodynamic_factor") else 1.0
+
+    return (region_values(domain, sub, lambda r: r.material.get("salt_diffusivity").at(t) if r.binary else 0.0),
+            region_values(domain, sub, lambda r: r.transference if r.ions else 1.0), region_values(domain, sub, factor))
+
+
+def _salt_terms(case, domain, fields, controls, kappa) -> list:
+    """Binary electrolytes: the concentration drives a current, and the current drives salt."""
+    unknown, phi, q = fields.unknowns["c"], fields["phi"], fields.unknowns["phi"].test
+    diffusivity, transference, factor = salt_data(case, domain)
+    thermal = fem.Constant(domain.mesh, GAS_CONSTANT * case.temperature / FARADAY)
+    c, dx = unknown.function, domain.dx(SALT)
+    driven = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
+    current = -kappa * ufl.grad(phi) + driven
+    return [charge.diffusion_potential(c, q, kappa, transference, factor, thermal, dx),
+            transport.salt(c, (unknown.old, unknown.older), controls.weights, unknown.test, diffusivity, current, transference, FARADAY, dx)]
 
 
 def _storage_terms(case, domain, fields, controls, group) -> list:
@@ -210,7 +235,7 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> list:
             terms += _flowing_terms(case, domain, fields, controls, group)
     terms += _load_terms(case, domain, fields, controls)
     if "p_c" in fields:
-        terms += _bond_terms(domain, fields, controls, interface)
+        terms += _bond_terms(case, domain, fields, controls, interface)
     return terms
 
 
@@ -265,7 +290,7 @@ def _load_terms(case, domain, fields, controls) -> list:
     return terms
 
 
-def _bond_terms(domain, fields, controls, interface) -> list:
+def _bond_terms(case, domain, fields, controls, interface) -> list:
     data, n, dS = _plus(interface), domain.normal(), domain.dS(BONDED)
     u_m, u_s = fields["u_m"]("+"), fields["u_s"]("-")
     v_m, v_s = fields.unknowns["u_m"].test("+"), fields.unknowns["u_s"].test("-")
@@ -274,7 +299,24 @@ def _bond_terms(domain, fields, controls, interface) -> list:
     if fields.growth is not None:
         w = growth(fields.growth("+"), fields["i"]("+"), data["plated_rate"] * FARADAY, controls.dt, FARADAY)
     return [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, w, p_test, dS),
-            tangential_stick(u_m, u_s, n, v_m, v_s, data["stick"], dS)]
+            tangential_stick(u_m, u_s, n, _mean_normal(case, domain, dS)("+"), w, v_m, v_s, data["stick"], dS)]
+
+
+def _mean_normal(case, domain, dS) -> fem.Function:
+    """Unit normal at the vertices of the interface mesh, linear between them: the mean over the facets that meet there.
+
+    A roller is a plane of symmetry: there the mean lies in it.
+    """
+    space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
+    mean = fem.Function(space)
+    fem.assemble_vector(mean.x.array, fem.form(ufl.inner(domain.normal(), ufl.TestFunction(space)("+")) * dS, entity_maps=domain.entity_maps))
+    mean.x.scatter_reverse(la.InsertMode.add)
+    mean.x.scatter_forward()
+    rows, points = mean.x.array.reshape(-1, domain.dimension), space.tabulate_dof_coordinates()
+    for axis, position in (domain.plane(b) for b in domain.boundaries if case.mechanics.support(b).kind == "roller"):
+        rows[np.isclose(points[:, axis], position), axis] = 0.0
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+    return mean
 
 
 def _essential(case, domain, fields) -> list[fem.DirichletBC]:
@@ -287,7 +329,7 @@ def _essential(case, domain, fields) -> list[fem.DirichletBC]:
             support = case.mechanics.support(boundary)
             if support.kind not in ("roller", "clamped"):
                 continue
-            axes = range(domain.dimension) if support.kind == "clamped" else [domain.plane_axis(boundary)]
+            axes = range(domain.dimension) if support.kind == "clamped" else [domain.plane(boundary)[0]]
             for name in boundary_sides(domain, boundary):
                 space = fields[name].function_space
                 facets = _sub_facets(domain, BODIES[name], boundary)
@@ -327,10 +369,13 @@ def _zero(domain, function, sub: str, boundary: str) -> fem.DirichletBC:
 def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
-    scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "u_m": area, "u_s": area,
+    scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY, "u_m": area, "u_s": area,
               "p": 1e-4 * volume, "p_c": 1e-3 * area}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
+    if "c" in fields:
+        start = region_values(domain, None, lambda r: r.material.get("initial_concentration").at(case.temperature) if r.binary else 0.0)
+        fields.unknowns["c"].content = domain.integral(start * domain.dx(SALT))
     for group in domain.groups:
         if f"x:{group.name}" in fields:
             top = group.head.material.get("maximum_concentration").at(case.temperature)

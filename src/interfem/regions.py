@@ -56,6 +56,17 @@ class Region:
         return ROLES[self.role][0]
 
     @property
+    def binary(self) -> bool:
+        """A salt whose anions move too: the current also drives and feels a concentration (transference number below 1)."""
+        return self.ions and self.transference < 1.0
+
+    @property
+    def transference(self) -> float:
+        """Transference number of Li+; not activated."""
+        known = self.material.has("transference_number")
+        return self.material.get("transference_number").value if known else 1.0
+
+    @property
     def electrons(self) -> bool:
         return ROLES[self.role][1]
 
@@ -108,6 +119,8 @@ def required_properties(region: Region, case) -> list[str]:
     need = []
     if region.ions:
         need.append("ionic_conductivity")
+    if region.binary:
+        need += ["salt_diffusivity", "initial_concentration"]
     if region.electrons:
         need.append("electronic_conductivity")
     if region.reservoir:

@@ -188,8 +188,7 @@ WRONG = [
     ("materials", {"Li": {"yield_strength": "1 MPa"}}, "materials.Li.yield_strength: unknown"),
     ("materials", {"Li": {"youngs_modulus": "1 mm"}}, "materials.Li.youngs_modulus = '1 mm' is not a pressure"),
     ("materials", {"Li": 3}, "materials.Li = 3: should be a table"),
-    ("materials", {"Li6PS5Cl": {"transference_number": 0.3}}, "materials.Li6PS5Cl.transference_number = 0.3: salt conductors"),
-    ("layers/1/material", "PEO", "set transference_number = 1 in [materials.PEO] to treat it as a single-ion conductor"),
+    ("materials", {"Li6PS5Cl": {"transference_number": 0.3}}, "materials.Li6PS5Cl.salt_diffusivity: not known, but needed; state it"),
     ("layers/1/law", "j2", "materials.Li6PS5Cl.yield_stress: not known, but needed; state it"),
     # features
     ("features/0/interface", "li|ssE",

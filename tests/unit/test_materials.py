@@ -171,7 +171,7 @@ def test_short_override_keeps_activation_energy():
     assert changed.value == pytest.approx(2e5) and changed.origin == "case"
     assert (changed.source, changed.confidence) == ("case file", "user")
     assert changed.activation_energy == library.activation_energy
-    assert changed.reference_temperature == library.reference_temperature
+    assert changed.reference_temperature == 298.15  # what a case states without a temperature holds at 25 degC
     assert changed.range is None
     assert material.get("youngs_modulus") is base.get("youngs_modulus")
     assert (material.name, material.title, material.role, material.law) == (base.name, base.title, base.role, base.law)

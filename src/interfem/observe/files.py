@@ -13,8 +13,9 @@ from dolfinx import fem, io
 
 from ..case import Case
 from ..domain import Domain
-from ..fields import BODIES, Fields
-from ..model import Model
+from ..fields import BODIES, Fields, region_values
+from ..model import Model, salt_data
+from ..units import FARADAY, GAS_CONSTANT
 from .scalars import Observer
 from .stress import max_principal, pressure, von_mises
 
@@ -58,6 +59,8 @@ class FieldWriter:
         if potential in self.fields:
             functions.append((fem.Function(linear, name="potential_V"), self._potential(potential)))
             functions.append((fem.Function(flux, name="current_density_A_per_m2"), self._current(potential, sub, flux)))
+        if sub == "ions" and "c" in self.fields:
+            functions.append((fem.Function(linear, name="salt_concentration_mol_per_m3"), self._salt))
         displacement = "u_s" if sub == "ions" else "u_m"
         if displacement in self.fields:
             functions.append((fem.Function(vector, name="displacement_um"), lambda f, u=displacement: f.interpolate(self.fields[u])))
@@ -90,7 +93,29 @@ class FieldWriter:
         values = [r.material.get(kind).at(self.case.temperature) if r.material.has(kind) else 0.0 for r in self.domain.regions]
         conductivity.x.array[:] = np.array(values)[cells]
         expression = fem.Expression(-conductivity * ufl.grad(self.fields[name]), space.element.interpolation_points)
+        if sub == "ions" and "c" in self.fields:
+            return self._current_with_salt(expression, space)
         return lambda f: f.interpolate(expression)
+
+    def _current_with_salt(self, ohmic: fem.Expression, space):
+        """Adds the part that the concentration drives, on the binary regions' own mesh, cell by cell."""
+        salt, ions = self.domain.submeshes["salt"], self.domain.submeshes["ions"]
+        kappa = region_values(self.domain, "salt", lambda r: r.material.get("ionic_conductivity").at(self.case.temperature) if r.ions else 0.0)
+        _, transference, factor = salt_data(self.case, self.domain, "salt")
+        c, thermal = self.fields["c"], GAS_CONSTANT * self.case.temperature / FARADAY
+        driven = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
+        own = fem.Function(fem.functionspace(salt.mesh, ("DG", 0, (self.domain.dimension,))))
+        expression = fem.Expression(driven, own.function_space.element.interpolation_points)
+        where = np.full(len(self.domain.region_of_cell), -1, np.int32)
+        where[ions.parents] = np.arange(len(ions.parents), dtype=np.int32)
+        cells = where[salt.parents]
+
+        def update(function) -> None:
+            function.interpolate(ohmic)
+            own.interpolate(expression)
+            values = function.x.array.reshape(-1, self.domain.dimension)
+            values[cells] += own.x.array.reshape(-1, self.domain.dimension)
+        return update
 
     def _stress_functions(self, displacement: str, space) -> list:
         stress, cache = self.observer.stresses[displacement], {}
@@ -115,17 +140,23 @@ class FieldWriter:
 
     def _concentration(self, function) -> None:
         function.x.array[:] = 0.0
-        electrons = self.domain.submeshes["electrons"]
         for group in self.domain.groups:
             if f"x:{group.name}" in self.fields:
-                own = self.domain.submeshes[group.name]
-                where = np.full(len(self.domain.region_of_cell), -1, np.int32)
-                where[electrons.parents] = np.arange(len(electrons.parents), dtype=np.int32)
                 top = group.head.material.get("maximum_concentration").at(self.case.temperature)
-                linear = fem.Function(fem.functionspace(own.mesh, ("Lagrange", 1)))
-                linear.interpolate(self.fields[f"x:{group.name}"])
-                values = top * linear.x.array[linear.function_space.dofmap.list]
-                function.x.array[function.function_space.dofmap.list[where[own.parents]]] = values
+                self._spread(function, group.name, self.fields[f"x:{group.name}"], top)
+
+    def _spread(self, function, sub: str, source, factor: float) -> None:
+        """Nodal values of a field on a part of the body, times a factor, onto the body's nodes."""
+        own, body = self.domain.submeshes[sub], "ions" if sub == "salt" else "electrons"
+        where = np.full(len(self.domain.region_of_cell), -1, np.int32)
+        where[self.domain.submeshes[body].parents] = np.arange(len(self.domain.submeshes[body].parents), dtype=np.int32)
+        linear = fem.Function(fem.functionspace(own.mesh, ("Lagrange", 1)))
+        linear.interpolate(source)
+        values = factor * linear.x.array[linear.function_space.dofmap.list]
+        function.x.array[function.function_space.dofmap.list[where[own.parents]]] = values
+
+    def _salt(self, function) -> None:
+        self._spread(function, "salt", self.fields["c"], 1.0)
 
     def _regions(self, sub: str):
         numbers = self.domain.region_of_cell[self.domain.submeshes[sub].parents].astype(float)

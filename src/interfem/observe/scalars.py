@@ -10,7 +10,7 @@ from dolfinx import fem
 from mpi4py import MPI
 
 from ..case import Case
-from ..domain import GROUP, Domain
+from ..domain import GROUP, SALT, Domain
 from ..fields import Fields
 from ..model import Model, boundary_sides, equilibrium
 from ..solve import Solver
@@ -35,6 +35,9 @@ class Observer:
             if f"x:{group.name}" in fields:
                 self._form(f"x:{group.name}", fields[f"x:{group.name}"] * domain.dx(GROUP + group.number))
                 self._form(f"volume:{group.name}", 1.0 * domain.dx(GROUP + group.number))
+        if "c" in fields:
+            self._form("salt", fields["c"] * domain.dx(SALT))
+            self.salt = self._value("salt")
         self.charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _form(self, name: str, form) -> None:
@@ -127,6 +130,8 @@ class Observer:
             found |= self._electrical()
         if self.case.mechanics is not None:
             found |= self._mechanical()
+        if "c" in self.fields:
+            found |= self._salt()
         for group in self.domain.groups:
             if f"x:{group.name}" in self.fields:
                 found |= self._stored(group)
@@ -192,6 +197,12 @@ class Observer:
         if "collector displacement" in self.forms:
             found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area
         return found
+
+    def _salt(self) -> dict[str, float]:
+        c = self.fields["c"]
+        owned = c.x.array[: c.function_space.dofmap.index_map.size_local]
+        return {"salt_min_mol_per_m3": -self._max(-owned), "salt_max_mol_per_m3": self._max(owned),
+                "salt_balance_error": abs(self._value("salt") / self.salt - 1.0)}
 
     def _stored(self, group) -> dict[str, float]:
         x = self.fields[f"x:{group.name}"]

@@ -8,6 +8,14 @@ def conduction(phi, q, kappa, dx):
     return kappa * inner(grad(phi), grad(q)) * dx
 
 
+def diffusion_potential(c, q, kappa, transference, factor, thermal_voltage, dx):
+    """Part of the current in a binary salt that the concentration drives, `i += (2 kappa RT/F)(1 - t+) f grad(ln c)`.
+
+    phi is read by a Li/Li+ reference electrode; f = 1 + dln(f)/dln(c). Source: Newman and Thomas-Alyea, Electrochemical Systems, ch. 12.
+    """
+    return -2 * kappa * thermal_voltage * (1 - transference) * factor / c * inner(grad(c), grad(q)) * dx
+
+
 def exchange(i, q_metal, q_ion, dS):
     """Faradaic current i > 0 leaves the metal and enters the electrolyte: `int i (q_metal - q_ion)` in pA."""
     return i * (q_metal - q_ion) * dS

@@ -3,6 +3,16 @@
 from ufl import grad, inner
 
 
+def salt(c, history, weights, s, diffusivity, current, transference, faraday, dx):
+    """Salt in a binary electrolyte, as conservation of its anions, `dc/dt + div N = 0`, `N = -D grad(c) - (1 - t+) i/F`.
+
+    Anions cross no interface and no boundary, which is the natural condition: no surface term. history = (c_old, c_older).
+    """
+    a0, a1, a2 = weights
+    rate = a0 * c + a1 * history[0] + a2 * history[1]
+    return (rate * s + inner(diffusivity * grad(c) + (1 - transference) / faraday * current, grad(s))) * dx
+
+
 def storage(x, x_old, x_older, weights, s, c_max, dx):
     """`c_max dx/dt` by the second-order backward formula; weights (a0, a1, a2) in 1/s; amol/s."""
     a0, a1, a2 = weights
