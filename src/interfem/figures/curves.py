@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from matplotlib.ticker import MaxNLocator
+from matplotlib.tri import Triangulation
+
 from .data import Part, Phase, Run
-from .style import CYCLE, LINE, SHADES, canvas, time_unit
+from .style import CYCLE, DIVERGING, LINE, SEQUENTIAL, SHADES, beyond, canvas, scale_bar, signed_range, span, time_unit
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def draw_interfaces(run: Run, path: Path) -> Path | None:
         return None
     names = run.record.get("mesh", {}).get("interfaces", [])
     numbers = [n for n in np.unique(part.region) if n < len(names)]
-    quantities = [q for q in QUANTITIES if q[0] in part.values and np.isfinite(part.values[q[0]]).all()]
+    quantities = [q for q in QUANTITIES if q[0] in part.values and np.abs(part.values[q[0]]).max() > 1e-15]
     if not numbers or not quantities:
         return None
     if part.cells.shape[1] == 3:
@@ -228,10 +231,6 @@ def chains(part: Part) -> list[np.ndarray]:
 
 def _interface_maps(run: Run, part: Part, quantities: list, path: Path) -> Path:
     """Seen from the counter electrode: x to the right, y up; the walls of flaws are seen in projection."""
-    from matplotlib.tri import Triangulation
-
-    from .style import DIVERGING, SEQUENTIAL, beyond, scale_bar, signed_range, span
-
     (x0, y0), (x1, y1) = part.points[:, :2].min(axis=0), part.points[:, :2].max(axis=0)
     order = np.argsort(part.points[part.cells][:, :, 2].mean(axis=1))  # what is higher hides what is lower
     with canvas((4.6 * len(quantities) + 0.4, 4.2 * float(np.clip((y1 - y0) / (x1 - x0), 0.4, 2.0)) + 1.2), path) as figure:
@@ -242,6 +241,10 @@ def _interface_maps(run: Run, part: Part, quantities: list, path: Path) -> Path:
             drawn = box.tripcolor(Triangulation(part.points[:, 0], part.points[:, 1], part.cells[order]), values,
                                   cmap=DIVERGING if both else SEQUENTIAL, norm=norm, shading="flat" if len(part.cells) > 2e5 else "gouraud")
             box.set_aspect("equal")
+            box.set_xlim(x0, x1)
+            box.set_ylim(y0, y1)
+            box.xaxis.set_major_locator(MaxNLocator(5))
+            box.yaxis.set_major_locator(MaxNLocator(5))
             box.set_xlabel("x (µm)")
             box.set_ylabel("y (µm)")
             scale_bar(box, (x0, x1, y0, y1))

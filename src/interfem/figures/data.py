@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..case import Case, CaseError, parse_case
+from ..materials import PROPERTIES
 
 NEAR = 1e-9  # of the extent: nodes of different pieces this close are one
 FLOWING = 1e-9  # A/m^2; below it no net current flows
@@ -175,7 +176,7 @@ class Run:
         """The shown time in words."""
         if self.shown_time is None:
             return "no fields"
-        phase = next((p for p in reversed(self.phases) if p.start < self.shown_time * (1 + 1e-9)), None)
+        phase = next((p for p in reversed(self.phases) if p.start < self.shown_time - 1e-6 * abs(self.shown_time)), None)
         return f"t = {self.shown_time:.4g} s" + (f", {LABELS.get(phase.kind, phase.kind)} {phase.text}".replace("rest rest", "rest") if phase else "")
 
     def part(self, name: str, time: float | None = None) -> Part | None:
@@ -199,15 +200,21 @@ def open_run(folder: str | Path, record: Mapping | None = None, case: Case | Non
 
 
 def _recorded_case(record: Mapping) -> Case | None:
-    """The case of the record, read back; where its values came from is left out."""
+    """The case of the record, read back; records of materials name their origin, and give plain numbers as text."""
     tree = json.loads(json.dumps(record.get("case", {})))
     for material in tree.get("materials", {}).values():
-        for entry in material.get("properties", {}).values():
+        for name, entry in material.get("properties", {}).items():
             entry.pop("origin", None)
+            if PROPERTIES.get(name) == "number":
+                entry |= {key: _plain(entry[key]) for key in ("value", "range", "table") if key in entry}
     try:
         return parse_case(tree)
     except CaseError:
         return None
+
+
+def _plain(value):
+    return [_plain(item) for item in value] if isinstance(value, list) else float(value)
 
 
 def read_part(file: Path, key: str, dimension: int) -> Part:

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # no display, no global figures
-from matplotlib.colors import Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 DPI = 140
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a51a3", "#737373")  # told apart by the colour-blind too
@@ -17,6 +19,7 @@ GREY = "#e3e5e8"  # regions that a map does not show
 LINE = "#20242a"
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 SHADES = {"pressure": "#dfe7f2", "current": "#fbead2", "voltage": "#e2f0de", "rest": "#f0f0f0"}  # protocol steps
+TAG = {"fontsize": 9, "color": LINE, "bbox": {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "boxstyle": "round,pad=0.18"}}
 RC = {"font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 10, "figure.titlesize": 12.5, "axes.linewidth": 0.7,
       "axes.prop_cycle": f"cycler('color', {list(CYCLE)})", "legend.frameon": False, "legend.fontsize": 9, "xtick.labelsize": 9,
       "ytick.labelsize": 9, "lines.linewidth": 1.6, "axes.formatter.limits": (-3, 4), "axes.formatter.useoffset": False,
@@ -37,6 +40,18 @@ def magnitude(*values: np.ndarray, percentile: float = 99.0) -> Normalize:
     """From 0 to nearly the largest value: singular tips saturate rather than wash out the rest."""
     top = _percentile(values, percentile)
     return Normalize(0.0, top if top > 0 else 1.0)
+
+
+def focused(*values: np.ndarray) -> Normalize:
+    """From 0 to three times the median at most, so that a hot spot leaves the rest visible."""
+    return Normalize(0.0, min(magnitude(*values).vmax, 3.0 * _percentile(values, 50.0) or np.inf))
+
+
+def decades(*values: np.ndarray) -> Normalize:
+    """Logarithmic from nearly the smallest to nearly the largest, three decades at most."""
+    top = _percentile(values, 99.8)
+    low = max(-_percentile([-v for v in values], 99.0), 1e-3 * top)
+    return LogNorm(low, top) if 0 < low < top else magnitude(*values)
 
 
 def span(*values: np.ndarray, percentile: float = 99.5) -> Normalize:
@@ -60,19 +75,19 @@ def _percentile(values, percentile: float) -> float:
 def beyond(norm: Normalize, *values: np.ndarray) -> str:
     """Which ends of the colour bar are exceeded, as matplotlib's `extend`."""
     found = np.concatenate([np.ravel(v) for v in values]) if values else np.zeros(1)
-    slack = 1e-6 * (norm.vmax - norm.vmin)
+    slack = 1e-3 * (norm.vmax - norm.vmin)
     low, high = found.min(initial=norm.vmin) < norm.vmin - slack, found.max(initial=norm.vmax) > norm.vmax + slack
     return ("both" if high else "min") if low else ("max" if high else "neither")
 
 
-def scale_bar(axes, window: tuple[float, float, float, float], color: str = LINE) -> None:
-    """A length in um at the lower left of a window."""
-    wide, tall = window[1] - window[0], window[3] - window[2]
-    length = round_down(0.3 * wide)
-    x, y = window[0] + 0.05 * wide, window[2] + 0.05 * tall
-    axes.plot([x, x + length], [y, y], color=color, lw=3, solid_capstyle="butt", zorder=9)
-    axes.text(x + 0.5 * length, y + 0.015 * tall, length_text(length), ha="center", va="bottom", fontsize=9, color=color, zorder=9,
-              bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.2, "boxstyle": "round,pad=0.15"})
+def scale_bar(axes, window: tuple[float, float, float, float]) -> None:
+    """A length in um at the lower left of a window, readable on any colour."""
+    length = round_down(0.3 * (window[1] - window[0]))
+    bar = AnchoredSizeBar(axes.transData, length, length_text(length), "lower left", pad=0.3, borderpad=0.5, sep=3, color=LINE, label_top=True,
+                          size_vertical=0.007 * (window[3] - window[2]), fill_bar=True, fontproperties=FontProperties(size=9))
+    bar.patch.set(facecolor="white", alpha=0.75, edgecolor="none", boxstyle="round,pad=0.1")
+    bar.set_zorder(9)
+    axes.add_artist(bar)
 
 
 def length_text(length: float) -> str:

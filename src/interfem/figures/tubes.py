@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .data import Part, join
 
 
-def stream_function(parts: list[Part], name: str, axisymmetric: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """(points, triangles, psi at the points) with `i_x = dpsi/dy`, `i_y = -dpsi/dx` in the least-squares sense; None if nothing flows.
+@dataclass(frozen=True)
+class Tubes:
+    """Stream function psi at the points of a mesh; the flux at its cells. About an axis psi grows as r squared."""
 
-    Electrons and ions together, so that psi is continuous through the interface; about an axis for `r i`.
+    points: np.ndarray
+    cells: np.ndarray
+    flux: np.ndarray
+    psi: np.ndarray
+    axisymmetric: bool
+
+    def shape(self, psi: np.ndarray) -> np.ndarray:
+        """A monotonic function of psi that varies nearly linearly in space, so that its contours are smooth."""
+        if not self.axisymmetric:
+            return psi
+        away = psi - self.psi[np.argmin(self.points[:, 0])]
+        return np.sign(away) * np.sqrt(np.abs(away))
+
+
+def stream_function(parts: list[Part], name: str, axisymmetric: bool) -> Tubes | None:
+    """`i_x = dpsi/dy`, `i_y = -dpsi/dx` in the least-squares sense; about an axis so for `r i`. None if nothing flows.
+
+    Electrons and ions together, so that psi is continuous through the interface.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -20,10 +40,9 @@ def stream_function(parts: list[Part], name: str, axisymmetric: bool) -> tuple[n
     if not parts:
         return None
     points, triangles, flux = join(parts, name)
-    if axisymmetric:
-        flux = flux * points[triangles].mean(axis=1)[:, :1]
+    weight = points[triangles].mean(axis=1)[:, :1] if axisymmetric else 1.0
     gradient, area = gradients(points, triangles)
-    turned = np.stack([-flux[:, 1], flux[:, 0]], axis=1)
+    turned = weight * np.stack([-flux[:, 1], flux[:, 0]], axis=1)
     local = np.einsum("cid,cjd,c->cij", gradient, gradient, area)
     rows, columns = np.repeat(triangles, 3, axis=1).reshape(-1), np.tile(triangles, 3).reshape(-1)
     matrix = coo_matrix((local.reshape(-1), (rows, columns)), shape=(len(points), len(points))).tocsr()
@@ -33,7 +52,7 @@ def stream_function(parts: list[Part], name: str, axisymmetric: bool) -> tuple[n
     free = np.setdiff1d(np.arange(len(points)), fixed)
     psi = np.zeros(len(points))
     psi[free] = spsolve(matrix[free][:, free].tocsc(), load[free])
-    return (points, triangles, psi) if np.ptp(psi) > 0 else None
+    return Tubes(points, triangles, flux, psi, axisymmetric) if np.ptp(psi) > 0 else None
 
 
 def gradients(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
