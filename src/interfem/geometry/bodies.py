@@ -5,7 +5,7 @@ Each takes physical centres and extents and the layer's affine map `lift` of hei
 
 from __future__ import annotations
 
-from math import pi
+from math import ceil, cos, pi, sin, sqrt
 
 import gmsh
 
@@ -35,25 +35,47 @@ def spheroid(case, center: tuple[float, float, float], radius: float, half_heigh
 def penny(case, center: tuple[float, float, float], axes: tuple[float, float, float], side: int, lift, reach: tuple[float, float]) -> DimTags:
     """Half-ellipsoid, thin along x, above (`side` = 1) or below (-1) its centre: what lies in the cell and between two heights.
 
-    It is drawn by quarters, each an octant of a ball with its pole on x, where a thin one is flat. So its sharp front is an edge,
-    with nodes on it; and what is cut is the ball, before it is stretched, which is faster and does not fail.
+    It is drawn by quarters, so that its sharp front is an edge with nodes on it. Where it only passes through a stretched film,
+    its wall is ruled between ellipses, since the surface of a much stretched ball cannot be meshed.
     """
+    quarters = [quarter for quarter in QUARTERS if _in_cell(case, center, quarter, *axes[:2])]
+    apart = max(abs(level - center[2]) for level in reach)
+    draw = _ruled_quarter if lift.scale > 1.0 and apart < axes[2] else _octant
+    return [part for quarter in quarters for part in draw(center, axes, quarter, side, lift, reach)]
+
+
+def _octant(center, axes, quarter: tuple[int, int], side: int, lift, reach: tuple[float, float]) -> DimTags:
+    """Octant of a ball, its pole on x where a thin one is flat; cut between the heights, and only then stretched."""
     (x, y, height), (a, b, c) = center, axes
-    v, parts = lift(height), []
+    v = lift(height)
     low, high = (v + a * (level - height) / c for level in reach)
-    for east, north in QUARTERS:
-        if not _in_cell(case, center, (east, north), a, b):
-            continue  # beyond a plane of symmetry
-        octant = [(3, gmsh.model.occ.addSphere(x, y, v, a, angle1=0, angle2=pi / 2, angle3=pi / 2))]
-        gmsh.model.occ.rotate(octant, x, y, v, 1, 1, 1, 2 * pi / 3)
-        for flip, normal, offset in ((east, (1, 0, 0), x), (north, (0, 1, 0), y), (side, (0, 0, 1), v)):
-            if flip < 0:
-                gmsh.model.occ.mirror(octant, *normal, -offset)
-        if low > v or high < v or max(v - low, high - v) < a:
-            octant = gmsh.model.occ.intersect(octant, block(3, (x - a, y - a, low), (2 * a, 2 * a, high - low)))[0]
-        _stretch(octant, (x, y, v), (1.0, b / a, c * lift.scale / a))
-        parts += octant
-    return parts
+    octant = [(3, gmsh.model.occ.addSphere(x, y, v, a, angle1=0, angle2=pi / 2, angle3=pi / 2))]
+    gmsh.model.occ.rotate(octant, x, y, v, 1, 1, 1, 2 * pi / 3)
+    for flip, normal, offset in ((quarter[0], (1, 0, 0), x), (quarter[1], (0, 1, 0), y), (side, (0, 0, 1), v)):
+        if flip < 0:
+            gmsh.model.occ.mirror(octant, *normal, -offset)
+    if low > v or high < v or max(v - low, high - v) < a:
+        octant = gmsh.model.occ.intersect(octant, block(3, (x - a, y - a, low), (2 * a, 2 * a, high - low)))[0]
+    _stretch(octant, (x, y, v), (1.0, b / a, c * lift.scale / a))
+    return octant
+
+
+def _ruled_quarter(center, axes, quarter: tuple[int, int], side: int, lift, reach: tuple[float, float]) -> DimTags:
+    """Quarter of a stack of elliptic frusta between the heights, none higher than a tenth of the depth."""
+    (x, y, height), (a, b, c) = center, axes
+    start = QUARTERS.index(quarter) * pi / 2
+    rings = int(ceil((reach[1] - reach[0]) / (0.1 * c))) + 1
+    wires = []
+    for n in range(rings):
+        level = reach[0] + (reach[1] - reach[0]) * n / (rings - 1)
+        v, radius = lift(level), a * sqrt(1.0 - ((level - height) / c) ** 2)
+        middle = gmsh.model.occ.addPoint(x, y, v)
+        ends = [gmsh.model.occ.addPoint(x + radius * cos(angle), y + radius * sin(angle), v) for angle in (start, start + pi / 2)]
+        arc = gmsh.model.occ.addCircleArc(ends[0], middle, ends[1])
+        edges = [(1, gmsh.model.occ.addLine(middle, ends[0])), (1, arc), (1, gmsh.model.occ.addLine(ends[1], middle))]
+        _stretch(edges, (x, y, v), (1.0, b / a, 1.0))
+        wires.append(gmsh.model.occ.addWire([tag for _, tag in edges]))
+    return [body for body in gmsh.model.occ.addThruSections(wires, makeSolid=True, makeRuled=True) if body[0] == 3]
 
 
 QUARTERS = ((1, 1), (-1, 1), (-1, -1), (1, -1))  # counterclockwise: signs of x and y

@@ -20,7 +20,7 @@ from .sizes import Sizes, Source, edges_along, make_sizes, near_level, near_slab
 from .stack import Stack, make_stack
 from .warp import warp
 
-FORMAT = 1  # raise it when the same case is to give another mesh
+FORMAT = 2  # raise it when the same case is to give another mesh
 FEATURES = {"void": void, "flaw": flaw, "pore": pore, "patch": patch, "roughness": roughness}
 SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
 
@@ -82,7 +82,9 @@ def plan(case, sizes: Sizes) -> tuple[Stack, Source]:
     levels = transfer_levels(case)
     places = [(level, level) for level in levels] + [extent(f, case)[2:] for f in case.features if f.kind != "roughness"]
     along = edges_along(case, sizes, places)
-    stack = make_stack(case.levels, along, case.mesh.film_layers, sizes.dimension)
+    rough = [f for f in case.features if f.kind == "roughness"]
+    limits = tuple(min((roughness.edge_limit(f, case, n) for f in rough), default=float("inf")) for n in range(len(case.layers)))
+    stack = make_stack(case.levels, along, limits, case.mesh.film_layers, sizes.dimension)
     fine = [near_level(level, sizes.interface, sizes.growth) for level in levels]
     for n, edge in enumerate(along):
         if stack.along[n] < edge:
@@ -157,21 +159,19 @@ def facet_name(case, stack: Stack, tag: int, beside: list[int], cells, holes, pa
 
 
 def side_name(case, stack: Stack, tag: int) -> str:
-    """Outer boundary on which a facet entity lies."""
+    """Outer boundary on which a facet entity lies; by its centre, since bounding boxes are only as good as the kernel's tolerances."""
     geometry, dimension = case.geometry, case.geometry.dimension
-    box = gmsh.model.getBoundingBox(dimension - 1, tag)
-    low, high = box[:3], box[3:]
-    across = {"plane": ("left", "right"), "axisymmetric": ("inner" if geometry.inner_radius else "axis", "outer"), "box": ("left", "right")}
-    planes = [(0, geometry.inner_radius, across[geometry.kind][0]), (0, geometry.width, across[geometry.kind][1]),
-              (dimension - 1, 0.0, "collector"), (dimension - 1, stack.virtual[-1], "counter")]
+    point = gmsh.model.occ.getCenterOfMass(dimension - 1, tag)
+    first, last = ("inner" if geometry.inner_radius else "axis", "outer") if geometry.kind == "axisymmetric" else ("left", "right")
+    planes = {first: abs(point[0] - geometry.inner_radius), last: abs(point[0] - geometry.width),
+              "collector": abs(point[dimension - 1]), "counter": abs(point[dimension - 1] - stack.virtual[-1])}
     if geometry.kind == "box":
-        planes += [(1, 0.0, "front"), (1, geometry.depth, "back")]
-    near = 1e-5 * min(geometry.width, stack.virtual[-1])
-    for axis, position, name in planes:
-        if abs(low[axis] - position) < near and abs(high[axis] - position) < near:
-            return name
-    raise GeometryError(f"geometry: a face near ({low[0]:g}, {low[1]:g}, {low[2]:g}) um belongs to no side of the cell; "
-                        f"a feature may only just touch another face; move it a little")
+        planes |= {"front": abs(point[1]), "back": abs(point[1] - geometry.depth)}
+    name = min(planes, key=planes.get)
+    if planes[name] > 1e-4 * min(geometry.width, stack.virtual[-1]):
+        raise GeometryError(f"geometry: a face at ({point[0]:g}, {point[1]:g}, {point[2]:g}) um belongs to no side of the cell; "
+                            f"a feature may only just touch another face; move it a little")
+    return name
 
 
 def mesh_cells(case, stack: Stack, edge_at: Source) -> None:

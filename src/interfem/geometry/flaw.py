@@ -32,7 +32,8 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
     (x, y), (level, side) = center(feature, case), direction(feature, case)
     wide, deep, long = feature.width / 2, feature.depth, (feature.length or feature.width) / 2
     rounded = feature.shape == "ellipse"
-    tip = sizes.tip_of(deep, wide**2 / deep if rounded else 0.0)
+    sharpest = wide**2 / deep if sizes.dimension == 2 else min(long, deep) ** 2 / max(long, deep)  # of the tip; of the front
+    tip = sizes.tip_of(deep, sharpest if rounded else 0.0)
     across = MOUTH_ELEMENTS[sizes.dimension]
     growth, most = sizes.growth, sizes.interface
 

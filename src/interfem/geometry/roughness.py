@@ -24,13 +24,28 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
     return [near_level(case.levels[_above(feature, case)], min(edge, sizes.interface), sizes.growth)]
 
 
+def edge_limit(feature, case, layer: int) -> float:
+    """Longest edge along a layer: its chord strays from the rough surface by a quarter of an element's height at most."""
+    (_, lowest), (_, highest) = _fades(feature, case)
+    if case.levels[layer] >= highest or case.levels[layer + 1] <= lowest:
+        return float("inf")
+    steep = (2.0 * np.pi) ** 2 if feature.shape == "sinusoidal" else 12.0  # random: rms 3.5, with peaks of thrice that
+    curvature = feature.amplitude * steep / feature.wavelength**2
+    share = {2: 2.0, 3: 1.2}[case.geometry.dimension]  # in a box some edges come out longer than asked for
+    return float(np.sqrt(share * case.layers[layer].thickness / case.mesh.film_layers / curvature)) / max(case.mesh.refinement, 1.0)
+
+
 def displacement(feature, case, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Change of height of points of the flat stack, um."""
-    upper = _above(feature, case)
-    below = _fade(feature, case, range(upper - 1, -1, -1))
-    above = _fade(feature, case, range(upper, len(case.layers)))
+    below, above = _fades(feature, case)
     knots = [below[1], below[0], above[0], above[1]]
     return surface(feature, case, x, y) * np.interp(height, knots, [0.0, 1.0, 1.0, 0.0])
+
+
+def _fades(feature, case) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(near, far) face of the layers below and above in which the displacement fades."""
+    upper = _above(feature, case)
+    return _fade(feature, case, range(upper - 1, -1, -1)), _fade(feature, case, range(upper, len(case.layers)))
 
 
 def _fade(feature, case, outwards: range) -> tuple[float, float]:

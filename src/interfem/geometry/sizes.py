@@ -31,12 +31,9 @@ class Sizes:
         return self.rim or radius / {2: 100.0, 3: 10.0}[self.dimension]
 
     def tip_of(self, depth: float, curvature: float) -> float:
-        """At a flaw's tip: 1/100 of the depth in 2D (finer if rounded, `curvature` is its radius), 1/12 in a box."""
-        if self.tip:
-            return self.tip
-        if self.dimension == 3:
-            return depth / 12.0
-        return min(depth / 100.0, max(curvature / 2.0, depth / 400.0)) if curvature else depth / 100.0
+        """At a flaw's tip: 1/100 of the depth in 2D, 1/12 in a box; finer where the radius of `curvature` is small (0: sharp)."""
+        edge = self.tip or depth / {2: 100.0, 3: 12.0}[self.dimension]
+        return min(edge, max(curvature / 2.0, edge / 4.0)) if curvature and not self.tip else edge
 
     def wall_of(self, extent: float) -> float:
         """Along a curved wall."""
@@ -61,11 +58,9 @@ def transfer_levels(case) -> list[float]:
 
 def edges_along(case, sizes: Sizes, places: list[tuple[float, float]]) -> tuple[float, ...]:
     """Edge length along each layer, after refinement: graded from the nearest place (lowest, highest height) that is fine."""
-    edges = []
-    for low, high in zip(case.levels, case.levels[1:]):
-        apart = min((max(bottom - high, low - top, 0.0) for bottom, top in places), default=float("inf"))
-        edges.append(min(sizes.size, sizes.interface + sizes.growth * apart) / case.mesh.refinement)
-    return tuple(edges)
+    apart = [min((max(bottom - high, low - top, 0.0) for bottom, top in places), default=float("inf"))
+             for low, high in zip(case.levels, case.levels[1:])]
+    return tuple(min(sizes.size, sizes.interface + sizes.growth * d) / case.mesh.refinement for d in apart)
 
 
 def near_level(level: float, edge: float, growth: float) -> Source:

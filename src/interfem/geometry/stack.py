@@ -52,15 +52,15 @@ class Stack:
         return np.interp(v, self.virtual, self.levels)
 
 
-def make_stack(levels: tuple[float, ...], along: tuple[float, ...], film_layers: int, dimension: int) -> Stack:
-    """Stack whose layers are at least `film_layers` elements thick where the edge length is `along` (one a layer).
+def make_stack(levels: tuple[float, ...], along: tuple[float, ...], limits: tuple[float, ...], film_layers: int, dimension: int) -> Stack:
+    """Stack whose layers are at least `film_layers` elements thick, with edges of `along` (one a layer) up to `limits` and `ASPECT`.
 
     A layer that would hold fewer than twice that is split into sublayers, so that the count is certain.
     """
     virtual, sublayers, edges = [0.0], [], []
-    for low, high, edge in zip(levels, levels[1:], along):
+    for low, high, edge, limit in zip(levels, levels[1:], along, limits):
         thickness = high - low
-        edge = min(edge, ASPECT[dimension] * thickness / film_layers)
+        edge = min(edge, limit, ASPECT[dimension] * thickness / film_layers)
         drawn = max(thickness, film_layers * edge)
         virtual.append(virtual[-1] + drawn)
         sublayers.append(film_layers if drawn < 2 * film_layers * edge else 1)

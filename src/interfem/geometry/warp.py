@@ -39,6 +39,7 @@ def _check_cells(case, dimension: int) -> None:
     bad = np.flatnonzero(volume <= 0.0)
     if len(bad):
         x, height = corners[bad[0]].mean(axis=0)[[0, dimension - 1]]
-        rough = next((f'features[{n}].amplitude = {f.amplitude:g} um' for n, f in enumerate(case.features) if f.kind == "roughness"), None)
-        remedy = f"{rough} is too much for the layers there; reduce it or thicken them" if rough else "change mesh.size or mesh.refinement"
-        raise GeometryError(f"{len(bad)} cells are turned over, the first at x = {x:g} um, height {height:g} um: {remedy}")
+        rough = [f"features[{n}].amplitude = {f.amplitude:g} um" for n, f in enumerate(case.features) if f.kind == "roughness"]
+        remedy = f"{' and '.join(rough)} too much for the layers or the mesh there; reduce it or raise mesh.refinement"
+        raise GeometryError(f"{len(bad)} cells are turned over, the first at x = {x:g} um, height {height:g} um: "
+                            f"{remedy if rough else 'raise mesh.refinement or change mesh.size a little'}")
