@@ -2,6 +2,7 @@
 
 from math import pi
 
+import gmsh
 import meshio
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from interfem.case import parse_case
 from interfem.geometry import GeometryError, build_mesh, describe_mesh, picture
 from interfem.geometry.arrays import faces, neighbours, read_msh
 from interfem.geometry.roughness import surface
+from interfem.geometry.session import session
 
 STACK = [("li", "Li", "20 um"), ("sse", "Li6PS5Cl", "30 um")]
 FILM = [("li", "Li", "20 um"), ("film", "Li3N", "0.5 um"), ("sse", "Li6PS5Cl", "30 um")]
@@ -24,7 +26,7 @@ def make(features=(), layers=STACK, mesh=None, **geometry):
         geometry["depth"] = geometry.get("depth", "20 um")
     return parse_case({
         "title": "mesh", "temperature": "298 K", "geometry": geometry, "features": list(features), "mesh": mesh or {},
-        "layers": [{"name": name, "material": material} | ({"thickness": thickness} if thickness else {}) for name, material, thickness in layers],
+        "layers": [{"name": name, "material": material, "thickness": thickness} for name, material, thickness in layers],
         "protocol": [{"kind": "rest", "duration": "1 s"}],
     })  # fmt: skip
 
@@ -80,7 +82,8 @@ def test_refinement_divides_edges(tmp_path):
 
 
 def test_half_features_on_symmetry_sides(tmp_path):
-    found = measure(make([VOID | {"center": "0 um", "height": "6 um"}, FLAW | {"center": "40 um", "shape": "ellipse", "fill": "empty"}]), tmp_path)
+    features = [VOID | {"center": "0 um", "height": "6 um"}, FLAW | {"center": "40 um", "shape": "ellipse", "fill": "empty"}]
+    found = measure(make(features), tmp_path)
     assert volumes(found) == pytest.approx({"li": 800 - pi * 5 * 6 / 4, "sse": 1200 - pi * 0.4 * 4 / 4}, rel=1e-4)
     assert area(found, "left") == pytest.approx(50 - 6)
     assert area(found, "flaw|li") == pytest.approx(0.4)
@@ -149,7 +152,8 @@ def test_axisymmetric(tmp_path):
     found = measure(make(features, kind="axisymmetric"), tmp_path)
     whole = pi * 1600
     groove = 2 * pi * 25 * 1.6
-    assert volumes(found) == pytest.approx({"li": 20 * whole - 2 / 3 * pi * 25 * 2.5, "sse": 30 * whole - groove, "flaw": groove}, rel=1e-4)
+    void = 2 / 3 * pi * 25 * 2.5
+    assert volumes(found) == pytest.approx({"li": 20 * whole - void, "sse": 30 * whole - groove, "flaw": groove}, rel=1e-4)
     assert area(found, "void|sse") == pytest.approx(25 * pi)
     assert area(found, "patch:patch") == pytest.approx(44 * pi)
     assert {"axis", "outer", "collector", "counter"} <= set(found["boundaries"])
@@ -180,7 +184,8 @@ def test_box(tmp_path):
 
 
 def test_quarter_features_in_a_box(tmp_path):
-    features = [VOID3 | {"center": ["0 um", "0 um"], "height": "4 um"}, FLAW3 | {"center": ["20 um", "20 um"], "shape": "ellipse"}]
+    features = [VOID3 | {"center": ["0 um", "0 um"], "height": "4 um"},
+                FLAW3 | {"center": ["20 um", "20 um"], "shape": "ellipse"}]
     found = measure(box(features), tmp_path)
     assert volumes(found)["flaw"] == pytest.approx(2 / 3 * pi * 0.4 * 3 * 4 / 4, rel=0.05)
     assert volumes(found)["li"] == pytest.approx(4000 - 2 / 3 * pi * 64 / 4, rel=1e-3)
@@ -200,6 +205,14 @@ def test_film_pore_and_patch_in_a_box(tmp_path):
     assert volumes(found)["film"] + volumes(found)["sse"] == pytest.approx(80 + 6000 - flaw - 2 / 3 * pi * 8, rel=2e-3)
 
 
+def test_thin_flaw_through_thin_films_in_a_box(tmp_path):
+    layers = [CUBE[0], ("a", "Li3N", "80 nm"), ("b", "LiF", "0.3 um"), CUBE[1]]
+    flaw = FLAW3 | {"interface": "li|a", "shape": "ellipse", "center": ["20 um", "15 um"], "width": "0.2 um", "length": "5 um"}
+    found = measure(box([flaw], layers), tmp_path)
+    assert volumes(found)["flaw"] == pytest.approx(2 / 3 * pi * 0.1 * 2.5 * 4 / 2, rel=0.03)
+    assert {"flaw|li", "flaw|a", "flaw|b", "flaw|sse"} <= set(found["interfaces"])
+
+
 # ---- roughness ----------------------------------------------------------------------------------------------------------
 
 WAVES = {"kind": "roughness", "interface": "li|film", "amplitude": "1 um", "wavelength": "10 um"}
@@ -216,11 +229,17 @@ def test_film_follows_a_wavy_interface(tmp_path):
     assert np.ptp(mesh.points[np.unique(mesh.facets["counter"])][:, 1]) < 1e-12
 
 
+def test_coarse_mesh_of_a_rough_thin_film(tmp_path):
+    thin = [FILM[0], ("film", "Li3N", "20 nm"), FILM[2]]
+    assert measure(make([WAVES], thin, {"refinement": 0.3}), tmp_path)["cells"] < 10000
+
+
 @pytest.mark.parametrize("kind", ["plane", "box"])
 def test_random_roughness(kind, tmp_path):
-    random = {"kind": "roughness", "interface": "li|sse", "shape": "random", "amplitude": "0.4 um", "wavelength": "5 um", "seed": 7}
+    random = WAVES | {"interface": "li|sse", "shape": "random", "amplitude": "0.4 um", "wavelength": "5 um", "seed": 7}
     case = box([random]) if kind == "box" else make([random])
-    x, y = (grid.ravel() for grid in np.meshgrid((np.arange(400) + 0.5) / 400 * case.geometry.width, (np.arange(50) + 0.5) / 50 * 20))
+    across, deep = (np.arange(400) + 0.5) / 400 * case.geometry.width, (np.arange(50) + 0.5) / 50 * 20
+    x, y = (grid.ravel() for grid in np.meshgrid(across, deep))
     height = surface(case.features[0], case, x, y if kind == "box" else np.zeros_like(x))
     assert height.mean() == pytest.approx(0, abs=1e-9) and height.std() == pytest.approx(0.4, rel=1e-3)
     again = [parse_seed(case, seed) for seed in (7, 8)]
@@ -262,8 +281,10 @@ def test_gmsh_is_silent_and_errors_are_readable(tmp_path, capfd, monkeypatch):
         build_mesh(make([FLAW]), tmp_path)
 
 
-@pytest.mark.parametrize("case", [make([VOID | {"interface": "li|film"}], FILM), make([WAVES], FILM, kind="axisymmetric"), make()])
-def test_flat_pictures(case, tmp_path):
+@pytest.mark.parametrize("case", ["void", "waves", "nothing", "box"])
+def test_pictures(case, tmp_path):
+    case = {"void": make([VOID | {"interface": "li|film"}], FILM), "waves": make([WAVES], FILM, kind="axisymmetric"),
+            "nothing": make(layers=FILM), "box": box([VOID3, FLAW3], refinement=0.5)}[case]  # fmt: skip
     png = picture(build_mesh(case, tmp_path), case, tmp_path / "mesh.png")
     assert png.read_bytes()[:4] == b"\x89PNG" and png.stat().st_size > 20_000
 
@@ -274,7 +295,8 @@ def test_flat_pictures(case, tmp_path):
 def own(file, regions=None, boundaries=None, kind="plane", unit="um"):
     return parse_case({
         "title": "own", "temperature": "298 K",
-        "geometry": {"kind": kind, "file": str(file), "length_unit": unit, "regions": regions or {"metal": "li", "ceramic": "sse"},
+        "geometry": {"kind": kind, "file": str(file), "length_unit": unit,
+                     "regions": regions or {"metal": "li", "ceramic": "sse"},
                      "boundaries": boundaries or {"bottom": "collector", "top": "counter"}},
         "layers": [{"name": "li", "material": "Li"}, {"name": "sse", "material": "Li6PS5Cl"}],
         "protocol": [{"kind": "rest", "duration": "1 s"}],
@@ -289,7 +311,8 @@ FIELD = {"metal": [1, 2], "ceramic": [2, 2], "bottom": [3, 1], "top": [4, 1]}
 
 def small_mesh(file, **options):
     numbers = [np.array([1, 1, 2, 2]), np.array([3, 4])]
-    mesh = meshio.Mesh(POINTS / 1000, [("triangle", TRIANGLES), ("line", LINES)], cell_data={"gmsh:physical": numbers, "gmsh:geometrical": numbers},
+    data = {"gmsh:physical": numbers, "gmsh:geometrical": numbers}
+    mesh = meshio.Mesh(POINTS / 1000, [("triangle", TRIANGLES), ("line", LINES)], cell_data=data,
                        field_data={name: np.array(data) for name, data in FIELD.items()})
     if file.suffix == ".vtu":
         mesh.cell_data.pop("gmsh:geometrical")
@@ -318,6 +341,24 @@ def test_own_mesh_of_a_built_one(tmp_path):
     assert volumes(describe_mesh(build_mesh(case, tmp_path), case)) == pytest.approx({"li": 800, "sse": 1200})
 
 
+def test_own_mesh_in_space_of_second_order(tmp_path):
+    with session():
+        gmsh.model.occ.fragment([(3, gmsh.model.occ.addBox(0, 0, 0, 2, 2, 1)), (3, gmsh.model.occ.addBox(0, 0, 1, 2, 2, 3))], [])
+        gmsh.model.occ.synchronize()
+        for number, name in ((1, "metal"), (2, "ceramic")):
+            gmsh.model.addPhysicalGroup(3, [number], name=name)
+        for height, name in ((0.0, "bottom"), (4.0, "top")):
+            faces_there = gmsh.model.getEntitiesInBoundingBox(-1, -1, height - 0.1, 3, 3, height + 0.1, 2)
+            gmsh.model.addPhysicalGroup(2, [tag for _, tag in faces_there], name=name)
+        gmsh.model.mesh.generate(3)
+        gmsh.model.mesh.setOrder(2)
+        gmsh.write(str(tmp_path / "quadratic.msh"))
+    case = own(tmp_path / "quadratic.msh", kind="box", unit="mm")
+    found = describe_mesh(build_mesh(case, tmp_path), case)
+    assert volumes(found) == pytest.approx({"li": 4e9, "sse": 12e9})
+    assert area(found, "counter") == pytest.approx(4e6)
+
+
 @pytest.mark.parametrize(("changes", "message"), [
     ({"regions": {"metal": "li", "glass": "sse"}}, r'regions."glass".*no such group of cells; it has metal, ceramic'),
     ({"boundaries": {"bottom": "collector", "lid": "counter"}}, r'boundaries."lid".*no such group of facets; it has bottom, top'),
@@ -339,7 +380,7 @@ def test_own_mesh_left_over_group_and_doubled_points(tmp_path):
         build_mesh(own(tmp_path / "three.vtu", **case, boundaries={"4": "collector", "5": "counter"}), tmp_path)
     points = np.vstack([POINTS, POINTS[2:4]])
     triangles[2:] = [[7, 8, 5], [7, 5, 4]]
-    meshio.Mesh(points, [("triangle", triangles), ("line", LINES)], cell_data={"part": [np.array([1, 1, 2, 2]), np.array([3, 4])]}).write(
-        tmp_path / "doubled.vtu")
+    numbers = [np.array([1, 1, 2, 2]), np.array([3, 4])]
+    meshio.Mesh(points, [("triangle", triangles), ("line", LINES)], cell_data={"part": numbers}).write(tmp_path / "doubled.vtu")
     with pytest.raises(GeometryError, match="some points coincide"):
         build_mesh(own(tmp_path / "doubled.vtu", case["regions"], {"3": "collector", "4": "counter"}), tmp_path)

@@ -1,4 +1,4 @@
-"""A mesh as plain arrays: points, and simplices by the name of their group. Read from Gmsh files, or from whatever meshio reads."""
+"""A mesh as plain arrays: points, and simplices by the name of their group; read from what Gmsh or meshio reads."""
 
 from __future__ import annotations
 
@@ -129,13 +129,15 @@ def read_other(path: Path, dimension: int) -> Mesh:
 def _groups(path: Path, mesh, block: int) -> list[tuple[str, np.ndarray]]:
     """(name, members) of the groups in one block of a meshio mesh."""
     if mesh.cell_sets:
-        return [(name, np.asarray(sets[block], dtype=np.int64)) for name, sets in mesh.cell_sets.items() if sets[block] is not None]
+        members = {name: sets[block] for name, sets in mesh.cell_sets.items() if sets[block] is not None}
+        return [(name, np.asarray(cells, dtype=np.int64)) for name, cells in members.items()]
     whole = [key for key, data in mesh.cell_data.items() if np.issubdtype(np.asarray(data[0]).dtype, np.integer)]
     known = [key for key in TAGS if key in whole] or whole
     if not known:
         raise GeometryError(f'geometry.file = "{path}": it names no groups of cells; add cell sets or one integer cell array')
     if len(known) > 1 and known[0] not in TAGS:
-        raise GeometryError(f'geometry.file = "{path}": several integer cell arrays ({", ".join(known)}); keep the one that numbers the groups')
+        raise GeometryError(f'geometry.file = "{path}": several integer cell arrays ({", ".join(known)}); '
+                            f"keep the one that numbers the groups")
     values = np.asarray(mesh.cell_data[known[0]][block])
     return [(_name(mesh, int(value)), np.flatnonzero(values == value)) for value in np.unique(values)]
 

@@ -10,6 +10,7 @@ from math import ceil, cos, pi, sin, sqrt
 import gmsh
 
 DimTags = list[tuple[int, int]]
+Point = tuple[float, float, float]
 
 
 def ellipse(center: tuple[float, float], axes: tuple[float, float], lift) -> DimTags:
@@ -20,8 +21,8 @@ def ellipse(center: tuple[float, float], axes: tuple[float, float], lift) -> Dim
     return [(2, gmsh.model.occ.addDisk(x, lift(height), 0, b, a, zAxis=[0, 0, 1], xAxis=[0, 1, 0]))]
 
 
-def spheroid(case, center: tuple[float, float, float], radius: float, half_height: float, sides: tuple[int, ...], lift) -> DimTags:
-    """Ellipsoid of revolution about the vertical through (x, y, height): its upper (1), lower (-1) or both halves, in the cell."""
+def spheroid(case, center: Point, radius: float, half_height: float, sides: tuple[int, ...], lift) -> DimTags:
+    """Ellipsoid of revolution about the vertical through (x, y, height): upper (1), lower (-1) or both halves, in the cell."""
     x, y, height = center
     inside = [quarter for quarter in QUARTERS if _in_cell(case, center, quarter, radius, radius)]
     start = next((n for n, quarter in enumerate(QUARTERS) if quarter in inside and QUARTERS[n - 1] not in inside), 0)
@@ -32,7 +33,7 @@ def spheroid(case, center: tuple[float, float, float], radius: float, half_heigh
     return lune
 
 
-def penny(case, center: tuple[float, float, float], axes: tuple[float, float, float], side: int, lift, reach: tuple[float, float]) -> DimTags:
+def penny(case, center: Point, axes: Point, side: int, lift, reach: tuple[float, float]) -> DimTags:
     """Half-ellipsoid, thin along x, above (`side` = 1) or below (-1) its centre: what lies in the cell and between two heights.
 
     It is drawn by quarters, so that its sharp front is an edge with nodes on it. Where it only passes through a stretched film,
@@ -81,17 +82,17 @@ def _ruled_quarter(center, axes, quarter: tuple[int, int], side: int, lift, reac
 QUARTERS = ((1, 1), (-1, 1), (-1, -1), (1, -1))  # counterclockwise: signs of x and y
 
 
-def _in_cell(case, center: tuple[float, float, float], quarter: tuple[int, int], a: float, b: float) -> bool:
+def _in_cell(case, center: Point, quarter: tuple[int, int], a: float, b: float) -> bool:
     """Is this quarter of a feature inside the cell, and not beyond a plane of symmetry on which it is centred?"""
     return 0 < center[0] + quarter[0] * a < case.geometry.width and 0 < center[1] + quarter[1] * b < case.geometry.depth
 
 
-def _stretch(body: DimTags, center: tuple[float, float, float], factors: tuple[float, float, float]) -> None:
+def _stretch(body: DimTags, center: Point, factors: tuple[float, float, float]) -> None:
     if factors != (1.0, 1.0, 1.0):  # a stretched ball is no longer a ball to the mesher
         gmsh.model.occ.dilate(body, *center, *factors)
 
 
-def wedge(dimension: int, center: tuple[float, float, float], width: float, depth: float, length: float, lift) -> DimTags:
+def wedge(dimension: int, center: Point, width: float, depth: float, length: float, lift) -> DimTags:
     """Triangle (2D) or triangular prism along y: mouth of `width` at (x, y, height), tip `depth` above (below if < 0)."""
     x, y, height = center
     corners = [(x - width / 2, lift(height)), (x + width / 2, lift(height)), (x, lift(height + depth))]

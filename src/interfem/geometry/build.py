@@ -58,8 +58,9 @@ def mesh_hash(case) -> str:
         if "fill" in data:
             data["fill"] = data["fill"] != "empty"
         features.append(data)
-    content = [FORMAT, gmsh.__version__, case.geometry.model_dump(), [(layer.name, layer.thickness) for layer in case.layers], features,
-               case.mesh.model_dump(), transfer_levels(case), [extent(f, case) for f in case.features]]
+    layers = [(layer.name, layer.thickness) for layer in case.layers]
+    content = [FORMAT, gmsh.__version__, case.geometry.model_dump(), layers, features, case.mesh.model_dump(),
+               transfer_levels(case), [extent(f, case) for f in case.features]]
     return _hash(content)
 
 
@@ -159,10 +160,12 @@ def facet_name(case, stack: Stack, tag: int, beside: list[int], cells, holes, pa
 
 
 def side_name(case, stack: Stack, tag: int) -> str:
-    """Outer boundary on which a facet entity lies; by its centre, since bounding boxes are only as good as the kernel's tolerances."""
+    """Outer boundary on which a facet entity lies; by its centre, since bounding boxes have the kernel's loose tolerances."""
     geometry, dimension = case.geometry, case.geometry.dimension
     point = gmsh.model.occ.getCenterOfMass(dimension - 1, tag)
-    first, last = ("inner" if geometry.inner_radius else "axis", "outer") if geometry.kind == "axisymmetric" else ("left", "right")
+    first, last = "left", "right"
+    if geometry.kind == "axisymmetric":
+        first, last = "inner" if geometry.inner_radius else "axis", "outer"
     planes = {first: abs(point[0] - geometry.inner_radius), last: abs(point[0] - geometry.width),
               "collector": abs(point[dimension - 1]), "counter": abs(point[dimension - 1] - stack.virtual[-1])}
     if geometry.kind == "box":

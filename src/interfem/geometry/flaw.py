@@ -24,7 +24,8 @@ def body(feature, case, stack) -> DimTags:
                              lambda lift: wedge(case.geometry.dimension, (x, y, level), width, side * depth, length, lift))
     if case.geometry.dimension == 2:
         return cut_by_layers(case, stack, passed, lambda lift: ellipse((x, level), (width / 2, depth), lift))
-    return [part for n in passed for part in penny(case, (x, y, level), (width / 2, length / 2, depth), side, stack.slab(n), case.levels[n:n + 2])]
+    axes = (width / 2, length / 2, depth)
+    return [part for n in passed for part in penny(case, (x, y, level), axes, side, stack.slab(n), case.levels[n:n + 2])]
 
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:

@@ -49,7 +49,8 @@ def renamed(mesh: Mesh, case) -> Mesh:
     conducts = any(r.ions for r in case.regions) and any(r.electrons for r in case.regions)
     for name in ("collector", "counter"):
         if conducts and name not in facets:
-            raise GeometryError(f'geometry.boundaries names no "{name}"; map a group of facets to it ({", ".join(mesh.facets) or "there is none"})')
+            raise GeometryError(f'geometry.boundaries names no "{name}"; map a group of facets to it '
+                                f'({", ".join(mesh.facets) or "there is none"})')
     return replace(mesh, cells=cells, facets=facets)
 
 
@@ -71,7 +72,8 @@ def flat(mesh: Mesh, case) -> Mesh:
         raise GeometryError(f'geometry.file = "{case.geometry.file}": the mesh spans {high[2] - low[2]:g} um along z; '
                             f'a {case.geometry.kind} one should lie in the x-y plane (y along the stack)')
     if case.geometry.kind == "axisymmetric" and low[0] < -1e-9 * high[0]:
-        raise GeometryError(f'geometry.file = "{case.geometry.file}": x reaches {low[0]:g} um; an axisymmetric mesh needs x >= 0 (the radius)')
+        raise GeometryError(f'geometry.file = "{case.geometry.file}": x reaches {low[0]:g} um; '
+                            f"an axisymmetric mesh needs x >= 0 (the radius)")
     return replace(mesh, points=mesh.points * (1.0, 1.0, 0.0))
 
 

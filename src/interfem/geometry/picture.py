@@ -82,7 +82,7 @@ def close_ups(case) -> list[tuple[str, tuple[float, float, float, float]]]:
             views.append(_at(f"tip of {feature.name}", x, tip, 0.12 * feature.depth, case))
         elif feature.kind in ("void", "patch"):
             edge = x + half if x + half < case.geometry.width else x - half
-            views.append(_at(f"edge of {feature.name}", edge, low if feature.kind == "patch" else _level(feature, case), 0.12 * half, case))
+            views.append(_at(f"edge of {feature.name}", edge, _level(feature, case), 0.12 * half, case))
     thinnest = min(range(len(case.layers)), key=lambda n: case.layers[n].thickness or np.inf)
     if not case.features and len(case.layers) > 1 and case.geometry.file is None:
         views.append(_at(case.layers[thinnest].name, 0.5 * (case.geometry.width + case.geometry.inner_radius),
@@ -129,8 +129,9 @@ def _draw(axes, mesh: Mesh, colors: dict[str, str], window: tuple[float, float, 
     bar = _round_down(0.3 * (window[1] - window[0]))
     x, y = window[0] + 0.06 * (window[1] - window[0]), window[2] + 0.05 * (window[3] - window[2])
     axes.plot([x, x + bar], [y, y], color="black", lw=4, solid_capstyle="butt")
-    axes.text(x + 0.5 * bar, y + 0.012 * (window[3] - window[2]), f"{bar:g} um" if bar >= 0.1 else f"{1000 * bar:g} nm", ha="center", va="bottom",
-              fontsize=9, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5})
+    length = f"{bar:g} um" if bar >= 0.1 else f"{1000 * bar:g} nm"
+    axes.text(x + 0.5 * bar, y + 0.012 * (window[3] - window[2]), length, ha="center", va="bottom", fontsize=9,
+              bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5})
 
 
 def _round_down(value: float) -> float:
@@ -161,8 +162,8 @@ def _solid_picture(mesh: Mesh, case, colors: dict[str, str], png: Path) -> None:
         for column, title in enumerate((f"cut at y = {y:g} um", f"{below[0]} seen from the counter side")):
             plotter.subplot(0, column)
             plotter.add_text(title, font_size=11)
-            plotter.show_bounds(xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", font_size=10, location="outer", ticks="outside",
-                                n_xlabels=3, n_ylabels=3, n_zlabels=3)
+            plotter.show_bounds(xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", font_size=10, location="outer",
+                                ticks="outside", n_xlabels=3, n_ylabels=3, n_zlabels=3)
             plotter.view_vector((0.55, -1.0, 0.6), viewup=(0, 0, 1))
         plotter.subplot(0, 1)
         for n, name in enumerate(names):  # pyvista's own legend runs out of the picture
@@ -173,8 +174,9 @@ def _solid_picture(mesh: Mesh, case, colors: dict[str, str], png: Path) -> None:
 
 
 def _cut(case, mesh: Mesh) -> tuple[float, list[str]]:
-    """y of the first feature that is not on a side (else of the front); layers below the first interface with a feature, and fillings."""
+    """y of the first feature not on a side (else of the front); layers below the first interface with a feature, fillings."""
     low, high = mesh.points.min(axis=0), mesh.points.max(axis=0)
-    y = next((center(f, case)[1] for f in case.features if f.kind != "roughness" and low[1] < center(f, case)[1] < high[1]), low[1])
+    middles = [center(feature, case)[1] for feature in case.features if feature.kind != "roughness"]
+    y = next((middle for middle in middles if low[1] < middle < high[1]), low[1])
     first = next((_above(f, case) for f in case.features if f.kind != "pore"), 1)
     return y, [r.name for n, r in enumerate(case.regions) if n < first or n >= len(case.layers)]

@@ -32,7 +32,8 @@ def edge_limit(feature, case, layer: int) -> float:
     steep = (2.0 * np.pi) ** 2 if feature.shape == "sinusoidal" else 12.0  # random: rms 3.5, with peaks of thrice that
     curvature = feature.amplitude * steep / feature.wavelength**2
     share = {2: 2.0, 3: 1.2}[case.geometry.dimension]  # in a box some edges come out longer than asked for
-    return float(np.sqrt(share * case.layers[layer].thickness / case.mesh.film_layers / curvature)) / max(case.mesh.refinement, 1.0)
+    edge = np.sqrt(share * case.layers[layer].thickness / case.mesh.film_layers / curvature)
+    return float(edge) / max(case.mesh.refinement, 1.0)
 
 
 def displacement(feature, case, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:

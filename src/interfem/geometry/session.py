@@ -35,7 +35,7 @@ def session() -> Iterator[None]:
     except GeometryError:
         raise
     except Exception as error:  # Gmsh raises plain Exception
-        raise GeometryError(f"geometry: Gmsh failed ({error}); if the mesh is built here, change a feature's size or place a little, "
-                            f"or mesh.refinement") from error
+        raise GeometryError(f"geometry: Gmsh failed ({error}); if the mesh is built here, change a feature's size or place "
+                            f"a little, or mesh.refinement") from error
     finally:
         gmsh.finalize()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Values = tuple[float, ...]
 ASPECT = {2: 40.0, 3: 150.0}  # largest aspect ratio in a stretched film, by dimension
 
 
@@ -31,10 +32,10 @@ class Slab:
 class Stack:
     """Faces of the layers in both coordinates, sublayers of each layer, and the edge length along each layer."""
 
-    levels: tuple[float, ...]
-    virtual: tuple[float, ...]
+    levels: Values
+    virtual: Values
     sublayers: tuple[int, ...]
-    along: tuple[float, ...]
+    along: Values
 
     def slab(self, layer: int) -> Slab:
         low, high = self.levels[layer], self.levels[layer + 1]
@@ -52,8 +53,8 @@ class Stack:
         return np.interp(v, self.virtual, self.levels)
 
 
-def make_stack(levels: tuple[float, ...], along: tuple[float, ...], limits: tuple[float, ...], film_layers: int, dimension: int) -> Stack:
-    """Stack whose layers are at least `film_layers` elements thick, with edges of `along` (one a layer) up to `limits` and `ASPECT`.
+def make_stack(levels: Values, along: Values, limits: Values, film_layers: int, dimension: int) -> Stack:
+    """Stack whose layers are at least `film_layers` elements thick; edges are `along` (one a layer) within `limits` and `ASPECT`.
 
     A layer that would hold fewer than twice that is split into sublayers, so that the count is certain.
     """
