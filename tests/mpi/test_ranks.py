@@ -1,0 +1,154 @@
+"""The same numbers on any number of ranks: run this folder under `mpirun -n 2` and `-n 3`, and serially.
+
+Every rank runs every test; the reference is the same case on one rank alone (MPI.COMM_SELF), so that no stored number ages.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import gmsh
+import numpy as np
+import pytest
+from interfem.mpi import world
+from dolfinx import graph, mesh
+from dolfinx.io.gmsh import extract_geometry
+from interfem.case import parse_case
+from interfem.domain import BONDED, read_domain
+from interfem.fields import make_fields
+from interfem.geometry import GeometryError
+from interfem.march import march
+from interfem.model import build_model
+from interfem.observe.scalars import Observer
+from interfem.run import make_mesh as make_mesh_on
+from interfem.run import run
+from interfem.solve import Solver, Timings
+from mpi4py import MPI
+
+COMM = world()
+MESH = {"size": "5 um", "interface_size": "1.5 um", "rim_size": "0.4 um", "tip_size": "0.4 um"}
+VOID = {"kind": "void", "interface": "li|sse", "radius": "2 um", "height": "1 um"}
+FLAW = {"kind": "flaw", "interface": "li|sse", "center": "6 um", "width": "1 um", "depth": "2 um", "fill": "Li"}
+PATCH = {"kind": "patch", "interface": "alloy|sse", "outer": "3 um"}
+UNCOMPARED = ("charge_balance_error", "lithium_balance_error", "newton_iterations")  # round-off, and a count it may move by one
+
+
+def case(layers: list[tuple[str, str, str]], features: list[dict], amperes: float):
+    """1 MPa, then a current density in A/m^2, in equal steps."""
+    protocol = [{"kind": "pressure", "to": "1 MPa", "duration": "0.1 s", "first_step": "0.05 s", "max_step": "0.05 s"},
+                {"kind": "current", "value": f"{amperes} A/m^2", "duration": "1 s", "first_step": "0.25 s", "max_step": "0.25 s"}]
+    return parse_case({
+        "title": "ranks", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"}, "mechanics": {}, "mesh": MESH,
+        "layers": [dict(zip(("name", "material", "thickness"), layer)) for layer in layers], "features": features,
+        "protocol": protocol, "output": {"figures": False}})  # fmt: skip
+
+
+BARE = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [VOID, FLAW], -10)
+ALLOY = case([("alloy", "Li-In", "5 um"), ("sse", "Li6PS5Cl", "8 um"), ("li", "Li", "2 um")], [PATCH], 10)
+BOTH = pytest.mark.parametrize("chosen", [BARE, ALLOY], ids=["bare", "alloy"])
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """One folder for all ranks."""
+    return COMM.bcast(tmp_path)
+
+
+def alone(chosen) -> dict[str, float]:
+    """Scalars of the last step on one rank; the others wait for them."""
+    make_mesh(chosen)
+    found = None
+    if COMM.rank == 0:
+        domain = read_domain(make_mesh_on(chosen, MPI.COMM_SELF, Timings()), MPI.COMM_SELF, chosen)
+        fields = make_fields(domain, chosen)
+        model = build_model(chosen, domain, fields)
+        solver = Solver(chosen, domain, fields, model, Timings())
+        found = [step.scalars for step in march(chosen, domain, fields, model, solver, Observer(chosen, domain, fields, model, solver))][-1]
+        solver.destroy()
+    return COMM.bcast(found)
+
+
+def make_mesh(chosen) -> Path:
+    return make_mesh_on(chosen, COMM, Timings())
+
+
+def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
+    """Each scalar of the last step to 1e-6."""
+    result = run(chosen, folder)
+    assert result.status == "completed", result.reason
+    for name, value in wanted.items():
+        if name not in UNCOMPARED and np.isfinite(value):
+            assert result.last(name) == pytest.approx(value, rel=1e-6, abs=1e-10), name
+
+
+@BOTH
+def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
+    """A void and a filled flaw under creep; an alloy that swells beside a dead patch."""
+    assert_same_run(chosen, folder, alone(chosen))
+
+
+def partition_at(path: Path, height: float):
+    """Partitioner: cells below a height on rank 0, above on the last rank, with their neighbours across it as ghosts."""
+    heights = None
+    if COMM.rank == 0:
+        gmsh.initialize()
+        gmsh.option.setNumber("General.Terminal", 0)
+        gmsh.open(str(path))
+        heights = extract_geometry(gmsh.model)[:, 1]
+        gmsh.finalize()
+
+    def partition(comm, parts, cell_types, cells):
+        owners: list[list[int]] = []
+        for nodes in np.asarray(cells[0]).reshape(-1, 3):
+            y, last = heights[nodes], parts - 1
+            owner = 0 if y.mean() < height else last
+            shared = last > 0 and np.isclose(y, height).sum() == 2
+            owners.append([owner, last - owner] if shared else [owner])
+        offsets = np.cumsum([0] + [len(row) for row in owners])
+        return graph.adjacencylist(np.array(sum(owners, []), np.int32), offsets.astype(np.int32))._cpp_object
+
+    return partition
+
+
+def test_interface_on_the_partition_boundary(folder, monkeypatch):
+    """Anode on the first rank, the rest on the last (a third has no cell): every coupling of the anode crosses between ranks."""
+    wanted, partition = alone(ALLOY), partition_at(make_mesh(ALLOY), 5.0)
+    monkeypatch.setattr(mesh, "create_cell_partitioner", lambda *_: partition)
+    domain = read_domain(make_mesh(ALLOY), COMM, ALLOY)
+    cells = COMM.allgather([len(domain.cells_of([region])) for region in domain.regions])
+    assert cells[0][0] > 0 and cells[-1][1] > 0
+    if COMM.size > 1:
+        assert sum(row[0] for row in cells[1:]) == sum(row[1] for row in cells[:-1]) == 0
+    assert_same_run(ALLOY, folder, wanted)
+
+
+@pytest.mark.parametrize("chosen, upward", [(BARE, 8.0), (ALLOY, 0.0)], ids=["bare", "alloy"])
+def test_sides_of_interfaces(chosen, upward):
+    """The normal points out of the metal: its integral is the upward area, less the void's of 2 um; lithium on top cancels."""
+    domain = read_domain(make_mesh(chosen), COMM, chosen)
+    n = domain.normal()
+    assert domain.integral(n[1] * domain.dS(BONDED)) == pytest.approx(upward, abs=1e-9)
+    assert domain.integral((n[0] ** 2 + n[1] ** 2) * domain.dS(BONDED)) > 10
+
+
+def test_mesh_error_is_raised_on_all_ranks(monkeypatch):
+    """Rank 0 alone makes the mesh; the others must not wait for it."""
+    def fails(_):
+        raise GeometryError("no mesh")
+
+    monkeypatch.setattr(sys.modules["interfem.run"], "build_mesh", fails)
+    with pytest.raises(GeometryError, match="no mesh"):
+        make_mesh(BARE)
+
+
+@pytest.mark.skipif(COMM.size > 1, reason="starts ranks of its own")
+def test_failing_rank_ends_all(tmp_path):
+    """One rank raises while the other waits: both end, with an error status and the traceback."""
+    launcher, script = Path(sys.prefix) / "bin" / "mpirun", tmp_path / "fails.py"
+    if not launcher.exists():
+        pytest.skip("no mpirun beside this Python")
+    script.write_text("from interfem.mpi import world\ncomm = world()\nif comm.rank == 1:\n    raise ValueError('rank one is broken')\n"
+                      "comm.barrier()\nprint('not reached')\n")  # fmt: skip
+    done = subprocess.run([launcher, "-n", "2", sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "not reached" not in done.stdout
+    assert "rank one is broken" in done.stderr and "rank 1 of 2 failed" in done.stderr
