@@ -18,7 +18,10 @@ def normal_jump(u_metal, u_ion, normal, w, p_test, dS):
     return (inner(normal, u_metal - u_ion) + w) * p_test * dS
 
 
-def tangential_stick(u_metal, u_ion, normal, v_metal, v_ion, stiffness, dS):
-    """Shear traction `k_t` times the slip; k_t is far stiffer than either body, or zero where the interface slides freely."""
+def tangential_stick(u_metal, u_ion, normal, mean_normal, w, v_metal, v_ion, stiffness, dS):
+    """Shear traction `k_t` times the slip; k_t is far stiffer than either body, or zero where the interface slides freely.
+
+    Growth is no slip: on a curved face, meshed by flat facets, it follows `mean_normal`, which is continuous from facet to facet.
+    """
     tangent = Identity(len(normal)) - outer(normal, normal)
-    return stiffness * inner(tangent * (u_metal - u_ion), v_metal - v_ion) * dS
+    return stiffness * inner(tangent * (u_metal - u_ion + w * mean_normal), v_metal - v_ion) * dS
