@@ -23,7 +23,7 @@ log = logging.getLogger("interfem")
 GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
 EASY, HARD = 4, 8  # Newton iterations
 SHORTEST = 1e-9  # of a protocol step: below it the run has failed
-LONGEST = 1 / 20  # of a protocol step
+LONGEST = 1 / 10  # of a protocol step
 FIRST = 1e-3  # of a protocol step, after a jump of the load
 
 

@@ -73,7 +73,7 @@ def to_internal(value: object, dimension: str) -> float:
     if dimension == "number":
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise UnitError(f"{value!r} should be a plain number")
-        if not math.isfinite(value):
+        if not abs(value) < 1e300:
             raise UnitError(f"{value!r} should be a finite number")
         return float(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
