@@ -39,9 +39,11 @@ PANELS = (
     Panel("Pressure on the interface", "MPa", (("interface_max_pressure_MPa", "largest"), ("interface_min_pressure_MPa", "smallest"))),
     Panel("Largest plastic strain", "", (("max_plastic_strain", ""),)),
     Panel("Lithium filling of the alloy", "c / c_max", (("li_fraction_mean[", "mean"), ("li_fraction_min[", "smallest"), ("li_fraction_max[", "largest"))),
+    Panel("Salt concentration", "mol/l", (("salt_min_mol_per_m3", "smallest"), ("salt_max_mol_per_m3", "largest")), 1e-3),
     Panel("Contact fraction", "", (("contact_fraction", ""),)),
     Panel("Displacement of the collector", "µm", (("collector_displacement_um", ""),)),
-    Panel("Balance errors", "relative", (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium")), 1.0, True),
+    Panel("Balance errors", "relative", (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium"),
+                                         ("salt_balance_error", "salt")), 1.0, True),
 )
 UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2"}
 
@@ -114,15 +116,15 @@ def dress_time(box, panel: Panel) -> None:
         box.legend(loc="best", handlelength=1.4)
 
 
-def shade(box, run: Run, second: float, labels: bool) -> None:
-    """Protocol steps behind the curves, named inside along the top where there is room; events as dotted lines."""
+def shade(box, run: Run, second: float, labels: bool, events: bool = True) -> None:
+    """Protocol steps behind the curves, named above where there is room; events as dotted lines."""
     end = run.time[-1]
     for phase in run.phases:
         box.axvspan(phase.start / second, phase.end / second, color=SHADES.get(phase.kind, "white"), lw=0, zorder=0)
         if labels and phase.end - phase.start > 0.04 * end:
             box.annotate(_short(phase, end), (0.5 * (phase.start + phase.end) / second, 1.0), (0, 18), xycoords=("data", "axes fraction"),
                          textcoords="offset points", ha="center", va="bottom", fontsize=8, color="#555555", annotation_clip=False)
-    for time, name in run.events:
+    for time, name in run.events if events else ():
         box.axvline(time / second, color=LINE, lw=1.0, ls=":", zorder=1)
         if labels:
             box.annotate(name.replace("_", " "), (time / second, 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points",

@@ -54,10 +54,9 @@ def size_of(name: str, factor: float = 1.0) -> Callable[[Part], np.ndarray | Non
     return lambda part: factor * np.linalg.norm(part.values[name], axis=1) if name in part.values else None
 
 
-def _lithium(part: Part) -> np.ndarray | None:
-    """Only where lithium is stored: elsewhere the field file holds 0."""
-    found = part.values.get("lithium_concentration_mol_per_m3")
-    return None if found is None else np.where(found > 0, 1e-3 * found, np.nan)
+def stored(name: str) -> Callable[[Part], np.ndarray | None]:
+    """Concentration in mol/l where there is some: the field file holds 0 in all other regions."""
+    return lambda part: np.where(part.values[name] > 0, 1e-3 * part.values[name], np.nan) if name in part.values else None
 
 
 MAPS = (
@@ -69,9 +68,10 @@ MAPS = (
         (Layer("electrolyte", "Largest principal stress (MPa)", scaled("max_principal_MPa"), DIVERGING, signed_range),
          Layer("metal", "Pressure in the metal (MPa)", scaled("pressure_MPa"), "viridis", span))),
     Map("von_mises", "Von Mises stress", (Layer("electrolyte", "Electrolyte: von Mises stress (MPa)", scaled("von_mises_MPa"), "magma", decades),
-                                          Layer("metal", "Metal: von Mises stress (MPa)", scaled("von_mises_MPa"), "viridis", magnitude))),
+                                          Layer("metal", "Metal: von Mises stress (MPa)", scaled("von_mises_MPa"), "viridis", decades))),
     Map("plastic_strain", "Plastic strain of the metal", (Layer("metal", "Equivalent plastic strain", scaled("plastic_strain"), "viridis", decades),)),
-    Map("lithium", "Lithium stored in the alloy", (Layer("metal", "Li concentration (mol/l)", _lithium, "cividis", span),)),
+    Map("lithium", "Lithium stored in the alloy", (Layer("metal", "Li concentration (mol/l)", stored("lithium_concentration_mol_per_m3"), "cividis", span),)),
+    Map("salt", "Salt in the electrolyte", (Layer("electrolyte", "Salt concentration (mol/l)", stored("salt_concentration_mol_per_m3"), "cividis", span),)),
 )
 
 
@@ -159,8 +159,10 @@ def _picture(run: Run, section: Section, scale: Scale, tubes, path: Path) -> Pat
     return path
 
 
-def color_bar(figure, axes, mappable: ScalarMappable, label: str, extend: str, **style) -> None:
-    bar = figure.colorbar(mappable, ax=axes, extend=extend, **({"fraction": 0.05, "pad": 0.02, "aspect": 32} | style))
+def color_bar(figure, axes, mappable: ScalarMappable, label: str, extend: str, cax=None) -> None:
+    """Beside the axes, which give way; or filling axes of its own."""
+    place = {"cax": cax} if cax is not None else {"ax": axes, "fraction": 0.05, "pad": 0.02, "aspect": 32}
+    bar = figure.colorbar(mappable, extend=extend, **place)
     bar.set_label(label)
     if isinstance(mappable.norm, LogNorm):
         bar.locator, bar.formatter = LogLocator(subs=(1.0, 2.0, 5.0)), FuncFormatter(lambda value, _: f"{value:g}")
@@ -178,7 +180,8 @@ def draw(axes, section: Section, scale: Scale, window: Window, tubes, count: int
         part = section.parts[layer.part]
         cells = part.cells[np.isfinite(values[part.cells]).all(axis=1) & _seen(part, window)]
         if len(cells):
-            axes.tripcolor(Triangulation(part.points[:, 0], part.points[:, 1], cells), np.nan_to_num(values), cmap=layer.colors, norm=norm,
+            shown = np.maximum(np.nan_to_num(values), norm.vmin) if isinstance(norm, LogNorm) else np.nan_to_num(values)
+            axes.tripcolor(Triangulation(part.points[:, 0], part.points[:, 1], cells), shown, cmap=layer.colors, norm=norm,
                            shading="gouraud", rasterized=True, zorder=2)
     for part in section.parts.values():
         axes.add_collection(LineCollection(part.points[outline(part)], colors=LINE, linewidths=0.8, zorder=4))
@@ -190,6 +193,16 @@ def draw(axes, section: Section, scale: Scale, window: Window, tubes, count: int
     axes.set_ylim(window[2], window[3])
     axes.set_aspect("equal")
     scale_bar(axes, window)
+
+
+def frame_only(axes, section: Section, window: Window) -> None:
+    """The outlines alone, for a run without the quantity."""
+    for part in section.parts.values():
+        _fill(axes, part, window)
+        axes.add_collection(LineCollection(part.points[outline(part)], colors=LINE, linewidths=0.8))
+    axes.set_xlim(window[0], window[1])
+    axes.set_ylim(window[2], window[3])
+    axes.set_aspect("equal")
 
 
 def _seen(part: Part | Tubes, window: Window) -> np.ndarray:

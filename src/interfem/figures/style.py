@@ -43,8 +43,8 @@ def magnitude(*values: np.ndarray, percentile: float = 99.0) -> Normalize:
 
 
 def focused(*values: np.ndarray) -> Normalize:
-    """From 0 to three times the median at most, so that a hot spot leaves the rest visible."""
-    return Normalize(0.0, min(magnitude(*values).vmax, 3.0 * _percentile(values, 50.0) or np.inf))
+    """From 0 to 2.2 times the median at most, so that a hot spot leaves the rest visible."""
+    return Normalize(0.0, min(magnitude(*values).vmax, 2.2 * _percentile(values, 50.0) or np.inf))
 
 
 def decades(*values: np.ndarray) -> Normalize:
