@@ -20,7 +20,7 @@ from .sizes import Sizes, Source, edges_along, make_sizes, near_level, near_slab
 from .stack import Stack, make_stack
 from .warp import warp
 
-FORMAT = 2  # raise it when the same case is to give another mesh
+FORMAT = 3  # raise it when the same case is to give another mesh
 FEATURES = {"void": void, "flaw": flaw, "pore": pore, "patch": patch, "roughness": roughness}
 SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
 

@@ -9,6 +9,7 @@ from .bodies import DimTags, center, cut_by_layers, ellipse, penny, wedge
 from .sizes import Sizes, Source
 
 MOUTH_ELEMENTS = {2: 3.0, 3: 1.6}  # elements across the local opening
+MOUTH_EDGE = 8.0  # elements in half the opening at the edges of the mouth, in 2D
 
 
 def body(feature, case, stack) -> DimTags:
@@ -53,4 +54,9 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
         beyond = (1.0 - 1.0 / scaled) * hypot(aside, down)
         return min(tip, most) + growth * hypot(hypot(sideways, beyond), behind)
 
-    return [ellipse_source if rounded else wedge_source]
+    def mouth_source(px: float, py: float, pz: float) -> float:
+        """At the mouth's edges the contact pressure is singular."""
+        return wide / MOUTH_EDGE + growth * hypot(abs(px - x) - wide, pz - level)
+
+    walls = ellipse_source if rounded else wedge_source
+    return [walls, mouth_source] if sizes.dimension == 2 else [walls]
