@@ -1,10 +1,14 @@
 """Flow, elasticity and swelling against closed forms, from the case to the numbers of the run folder."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from path import merge, solve
+
+from interfem.case import parse_case
+from interfem.mpi import world
 
 R = 8.314462618
 YOUNG, NU = 7820.0, 0.381  # MPa, of Li in the library
@@ -91,9 +95,9 @@ TUBE = {
 }
 
 
-def radial_profile(run, number: int = -1):
-    """(r at the centroids, {name: cell values}) of the metal."""
-    grid = run.fields("metal", number)
+def radial_profile(run, number: int = -1, part: str = "metal"):
+    """(r at the centroids, {name: cell values}) of a part."""
+    grid = run.fields(part, number)
     return grid.cell_centers().points[:, 0], {name: np.asarray(grid.cell_data[name]) for name in grid.cell_data}
 
 
@@ -187,3 +191,99 @@ def test_constrained_alloy_is_stressed_in_its_plane(tmp_path):
     assert run.last("collector_displacement_um") == pytest.approx(10 * LINEAR_STRAIN * 1.3 / 0.7, rel=1e-4)
     assert run.last("metal_max_von_mises_MPa") == pytest.approx(stress, rel=1e-4)
     assert run.last("metal_max_pressure_MPa") == pytest.approx(stress * 2 / 3, rel=1e-4)
+
+
+def test_stuck_film_shares_its_strain_with_the_electrolyte(tmp_path):
+    """Far from the rim of a free disc: film stress `-M_f eps/(1 + M_f h_f/(M_s h_s))`, M = E/(1-nu), if it sticks."""
+    film = merge(ALLOY, {"geometry": {"width": "80 um"}, "mechanics": {"boundaries": {"outer": "free"}},
+                         "materials": {"Li6PS5Cl": {"youngs_modulus": "22 GPa", "poisson_ratio": 0.3},
+                                       "Li-In": {"diffusivity": "1e-13 m^2/s"}},  # slow: lithium does not move to the relaxed rim
+                         "interfaces": {"alloy|sse": {"tangential": "stick"}}})
+    film["layers"] = [ALLOY["layers"][0] | {"thickness": "2 um"}, ALLOY["layers"][1]]
+    run = solve(film, tmp_path)
+    strain, ratio = 5 * LINEAR_STRAIN, (20 / 0.7 * 2) / (22 / 0.7 * 10)
+    for part, expected in (("metal", 20e3 / 0.7 * strain / (1 + ratio)), ("electrolyte", 20e3 / 0.7 * strain / (1 + ratio) / 5)):
+        r, cells = radial_profile(run, part=part)
+        assert cells["von_mises_MPa"][r < 25] == pytest.approx(expected, rel=0.02)
+
+
+# ---- order of convergence -----------------------------------------------------------------------------------------------
+
+WIDTH, HEIGHT, LEVEL, GAP = 8.0, 8.0, 4.0, 2e-3  # um; the largest plated thickness
+
+
+def manufactured_errors(size: float) -> tuple[int, dict[str, float]]:
+    """(cells, L2 errors) of a clamped two-layer cell with its model's own terms, loaded so that the exact solution is known.
+
+    `u = 1e-2 (sin(pi x/W) sin(pi y/H), 2 sin(2 pi x/W) sin(pi y/H))`; above the interface the growth `w = GAP sin(pi x/W)` is added,
+    falling to zero at the upper end. The load is the body force and the traction that the exact stresses leave over.
+    """
+    from dolfinx import fem
+    import ufl
+
+    from interfem.domain import BONDED, ELASTIC_CERAMIC, GROUP, read_domain
+    from interfem.fields import make_fields, moduli
+    from interfem.model import build_model
+    from interfem.physics import momentum
+    from interfem.run import make_mesh
+    from interfem.solve import Solver, Timings
+
+    clamped = dict.fromkeys(("collector", "counter", "left", "right"), "clamped")
+    case = parse_case({
+        "title": "manufactured", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": f"{WIDTH} um"},
+        "layers": [{"name": "li", "material": "Li", "thickness": f"{LEVEL} um", "law": "j2"},
+                   {"name": "sse", "material": "Li6PS5Cl", "thickness": f"{HEIGHT - LEVEL} um"}],
+        "materials": {"Li": {"yield_stress": "1e6 MPa"}}, "mesh": {"size": f"{size} um", "interface_size": f"{size} um"},
+        "mechanics": {"boundaries": clamped}, "protocol": [{"kind": "rest", "duration": "1 s"}]})
+    timings = Timings()
+    domain = read_domain(make_mesh(case, world(), timings), world(), case)
+    fields = make_fields(domain, case)
+    model = build_model(case, domain, fields)
+
+    def exact(x):
+        return 1e-2 * ufl.as_vector([ufl.sin(np.pi * x[0] / WIDTH) * ufl.sin(np.pi * x[1] / HEIGHT),
+                                     2 * ufl.sin(2 * np.pi * x[0] / WIDTH) * ufl.sin(np.pi * x[1] / HEIGHT)])
+
+    def exact_above(x):
+        return exact(x) + ufl.as_vector([0, GAP * ufl.sin(np.pi * x[0] / WIDTH) * (HEIGHT - x[1]) / (HEIGHT - LEVEL)])
+
+    def stress(u, region):
+        return momentum.elastic_stress(momentum.strain(u, "plane", None), *moduli(case.region(region), case.temperature))
+
+    def divergence(sigma):
+        return ufl.as_vector([sigma[k, 0].dx(0) + sigma[k, 1].dx(1) for k in range(2)])
+
+    fields.growth.interpolate(lambda x: GAP * np.sin(np.pi * x[0] / WIDTH))
+    v_m, v_s = fields.unknowns["u_m"].test, fields.unknowns["u_s"].test
+    below, above = stress(exact(domain.x), "li"), stress(exact_above(domain.x), "sse")
+    p_c, normal = -above[1, 1], ufl.as_vector([0, 1])
+
+    def left_over(sigma):
+        return ufl.as_vector([sigma[0, 1], sigma[1, 1]]) + p_c * normal
+
+    group = next(g for g in domain.groups if g.head.name == "li")
+    load = (ufl.inner(-divergence(below), v_m) * domain.dx(GROUP + group.number)
+            + ufl.inner(-divergence(above), v_s) * domain.dx(ELASTIC_CERAMIC)
+            + ufl.inner(left_over(below)("+"), v_m("+")) * domain.dS(BONDED) - ufl.inner(left_over(above)("-"), v_s("-")) * domain.dS(BONDED))
+    solver = Solver(case, domain, fields, replace(model, residual=model.residual - load), timings)
+    solver.solve(1e-9)
+    solver.destroy()
+
+    def error(function, wanted):
+        mesh = function.function_space.mesh
+        x = ufl.SpatialCoordinate(mesh)
+        squared = ufl.inner(function - wanted(x), function - wanted(x)) * ufl.dx(domain=mesh, metadata={"quadrature_degree": 8})
+        return math.sqrt(world().allreduce(fem.assemble_scalar(fem.form(squared))))
+
+    found = {"u_m": error(fields["u_m"], exact), "u_s": error(fields["u_s"], exact_above),
+             "p": error(fields[f"p:{group.name}"], lambda x: -ufl.tr(stress(exact(x), "li")) / 3),
+             "p_c": error(fields["p_c"], lambda x: -stress(exact_above(x), "sse")[1, 1])}
+    return domain.mesh.topology.index_map(2).size_global, found
+
+
+def test_displacement_and_pressure_converge_at_full_order():
+    """Two materials grown apart: third order in both displacements, second in the metal's pressure and the contact pressure."""
+    (coarse, first), (fine, second) = (manufactured_errors(size) for size in (0.8, 0.3))
+    order = {name: math.log(first[name] / second[name]) / (0.5 * math.log(fine / coarse)) for name in first}
+    assert order["u_m"] > 2.8 and order["u_s"] > 2.8, order
+    assert order["p"] > 1.8 and order["p_c"] > 1.8, order
