@@ -1,9 +1,9 @@
 """interfem: finite-element simulator of the lithium / sulfide-electrolyte interface.
 
-    from interfem import load_case, run
+from interfem import load_case, run
 
-    result = run(load_case("models/cases/bare.toml"), "runs/bare")
-    print(result.status, result.last("asr_ohm_cm2"))
+result = run(load_case("models/cases/bare.toml"), "runs/bare")
+print(result.status, result.last("asr_ohm_cm2"))
 """
 
 from importlib import import_module

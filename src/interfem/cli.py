@@ -20,15 +20,24 @@ from .materials import MaterialError
 from .mpi import LaunchError, world
 from .progress import reporting, set_up_logging
 
-app = App(name="interfem", version=__version__, help_format="plaintext", result_action="return_value",
-          help="Finite-element simulator of the lithium / sulfide-electrolyte interface.")
+app = App(
+    name="interfem",
+    version=__version__,
+    help_format="plaintext",
+    result_action="return_value",
+    help="Finite-element simulator of the lithium / sulfide-electrolyte interface.",
+)
 
 # scalar, words, factor, unit, which value: the last one, or the largest in magnitude
-CLOSING = (("cell_voltage_V", "cell voltage at the end", 1e3, "mV", False), ("overpotential_V", "largest overpotential", 1e3, "mV", True),
-           ("asr_ohm_cm2", "last areal resistance", 1.0, "ohm cm2", False), ("current_focusing", "largest current focusing", 1.0, "x mean", True),
-           ("plated_thickness_um", "lithium plated at the end", 1.0, "um", False),
-           ("sse_max_principal_MPa", "largest tension in the electrolyte", 1.0, "MPa", True),
-           ("metal_max_pressure_MPa", "largest pressure in the metal", 1.0, "MPa", True))
+CLOSING = (
+    ("cell_voltage_V", "cell voltage at the end", 1e3, "mV", False),
+    ("overpotential_V", "largest overpotential", 1e3, "mV", True),
+    ("asr_ohm_cm2", "last areal resistance", 1.0, "ohm cm2", False),
+    ("current_focusing", "largest current focusing", 1.0, "x mean", True),
+    ("plated_thickness_um", "lithium plated at the end", 1.0, "um", False),
+    ("sse_max_principal_MPa", "largest tension in the electrolyte", 1.0, "MPa", True),
+    ("metal_max_pressure_MPa", "largest pressure in the metal", 1.0, "MPa", True),
+)
 
 
 class InputError(Exception):
@@ -39,7 +48,9 @@ Overrides = Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show
 
 
 @app.command
-def check(case: Path | None = None, /, *, schema: Annotated[bool, Parameter(negative=())] = False, overrides: Overrides = ()) -> int:
+def check(
+    case: Path | None = None, /, *, schema: Annotated[bool, Parameter(negative=())] = False, overrides: Overrides = ()
+) -> int:
     """Validate a case and print it resolved, in user units, with the source of each material value.
 
     Parameters
@@ -104,8 +115,10 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
 def mesh_text(facts: dict) -> str:
     """Table of what a mesh holds."""
     measure, face = ("um2", "um") if facts["dimension"] == 2 else ("um3", "um2")
-    lines = [f"{facts['dimension']}D, {facts['cells']} cells, {facts['nodes']} nodes, edges {facts['edges']['min']:.3g} to "
-             f"{facts['edges']['max']:.3g} um, quality {facts['quality']['min']:.3g} at worst, {facts['quality']['mean']:.3g} on average"]
+    lines = [
+        f"{facts['dimension']}D, {facts['cells']} cells, {facts['nodes']} nodes, edges {facts['edges']['min']:.3g} to "
+        f"{facts['edges']['max']:.3g} um, quality {facts['quality']['min']:.3g} (mean {facts['quality']['mean']:.3g})"
+    ]
     rows = [("region", "cells", f"size / {measure}", "quality")]
     rows += [(name, str(r["cells"]), f"{r['volume']:.5g}", f"{r['quality_min']:.3g}") for name, r in facts["regions"].items()]
     for heading in ("interfaces", "boundaries"):
@@ -113,12 +126,17 @@ def mesh_text(facts: dict) -> str:
             rows += [("",) * 4, (heading[:-1] if heading == "interfaces" else "boundary", "facets", f"size / {face}", "")]
             rows += [(name, str(r["facets"]), f"{r['area']:.5g}", "") for name, r in facts[heading].items()]
     widths = [max(len(row[k]) for row in rows) for k in range(4)]
-    lines += ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip() for row in rows]
+    lines += [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip()
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
 @app.command
-def run(case: Path, /, *, out: Path | None = None, overrides: Overrides = (), quiet: Annotated[bool, Parameter(negative=())] = False) -> int:
+def run(
+    case: Path, /, *, out: Path | None = None, overrides: Overrides = (), quiet: Annotated[bool, Parameter(negative=())] = False
+) -> int:
     """Solve a case and write its run folder; `mpirun -n N interfem run CASE` does so on N ranks.
 
     Parameters
@@ -128,7 +146,7 @@ def run(case: Path, /, *, out: Path | None = None, overrides: Overrides = (), qu
     out
         Run folder; by default runs/<case>-<short hash>.
     overrides
-        path.to.key=value with the value as in the case file, such as mesh.refinement=2 or layers.sse.thickness="50 um"; several may follow.
+        path.to.key=value, such as mesh.refinement=2 or layers.sse.thickness="50 um"; several may follow.
     quiet
         Tell warnings only.
     """
@@ -159,7 +177,9 @@ def closing(result) -> str:
     if result.status != "completed":
         time = result.summary.get("time_s", {}).get("last")
         at = f" at {time:.6g} s" if time is not None else " before the first step"
-        lines.append(f"ended early{at}: {f'event {result.event}' if result.event else result.reason}; everything up to there is kept")
+        lines.append(
+            f"ended early{at}: {f'event {result.event}' if result.event else result.reason}; everything up to there is kept"
+        )
     for name, text, factor, unit, extreme in CLOSING:
         if name in result.summary:
             found = result.summary[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 
 from .case import Case
 from .figures.curves import dress_time, lines, panels_of, shade
-from .figures.data import Run, open_run, signed
+from .figures.data import Run, open_run
 from .figures.maps import MAPS, TUBES_NEAR, Scale, color_bar, draw, flow_lines, frame_only, layer_values
 from .figures.style import CYCLE, LINE, canvas, time_unit
 from .figures.views import Section, Window, section_of
@@ -117,18 +116,21 @@ def table(runs: dict[str, Run]) -> list[tuple[str, str, list[str | float]]]:
         ("Case", "", [run.title for run in runs.values()]),
         ("Status", "", [run.record["status"] for run in runs.values()]),
         ("Event or reason", "", [run.record.get("event") or run.record.get("reason") or "" for run in runs.values()]),
-        ("Time reached", "s", [run.value("time_s", -1) if len(run.time) else math.nan for run in runs.values()])]
+        ("Time reached", "s", [run.value("time_s", -1) if len(run.time) else math.nan for run in runs.values()]),
+    ]
     for row in ROWS:
         values = [row.factor * _entry(run, row) for run in runs.values()]
         if any(map(math.isfinite, values)):
             rows.append((row.label, row.unit, values))
     for name in sorted({n for run in runs.values() for n in run.scalars if n.startswith("li_fraction_mean[")}):
         rows.append((f"Lithium filling of {name[17:-1]}, mean, end", "c/c_max", [run.value(name, -1) for run in runs.values()]))
-    rows += [("Steps", "", [run.value("step", -1) if len(run.time) else 0.0 for run in runs.values()]),
-             ("Cells", "", [_number(run.record.get("mesh", {}).get("cells")) for run in runs.values()]),
-             ("Unknowns", "", [_number(run.record.get("unknowns", {}).get("total")) for run in runs.values()]),
-             ("Ranks", "", [_number(run.record.get("ranks")) for run in runs.values()]),
-             ("Wall time", "s", [_number(run.record.get("timings_s", {}).get("total")) for run in runs.values()])]
+    rows += [
+        ("Steps", "", [run.value("step", -1) if len(run.time) else 0.0 for run in runs.values()]),
+        ("Cells", "", [_number(run.record.get("mesh", {}).get("cells")) for run in runs.values()]),
+        ("Unknowns", "", [_number(run.record.get("unknowns", {}).get("total")) for run in runs.values()]),
+        ("Ranks", "", [_number(run.record.get("ranks")) for run in runs.values()]),
+        ("Wall time", "s", [_number(run.record.get("timings_s", {}).get("total")) for run in runs.values()]),
+    ]
     return [row for row in rows if row[2] and not all(entry == "" for entry in row[2])]
 
 
@@ -149,7 +151,13 @@ def write_table(runs: dict[str, Run], out: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["quantity", "unit", *runs])
         writer.writerows([label, unit, *(_digits(entry, 8) for entry in entries)] for label, unit, entries in rows)
-    cells = [["Quantity", *runs], *([f"{label} ({unit})" if unit else label, *(_digits(entry, 4) or "–" for entry in entries)] for label, unit, entries in rows)]
+    cells = [
+        ["Quantity", *runs],
+        *(
+            [f"{label} ({unit})" if unit else label, *(_digits(entry, 4) or "–" for entry in entries)]
+            for label, unit, entries in rows
+        ),
+    ]
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in cells]
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     text = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths))} |" for row in cells]
@@ -168,8 +176,13 @@ def _digits(entry: str | float, digits: int) -> str:
 # ---- resistances ------------------------------------------------------------------------------------------------------
 
 
-BULK, TRANSFER, FILM, PRESSURE, REST = ("bulk of the ion conductors, sum of h/κ", "charge transfer at the mean current",
-                                        "unresolved films", "stack pressure on the lithium, Ω p/(F i)", "remainder: constriction, flaws, concentration")
+BULK, TRANSFER, FILM, PRESSURE, REST = (
+    "bulk of the ion conductors, sum of h/κ",
+    "charge transfer at the mean current",
+    "unresolved films",
+    "stack pressure on the lithium, Ω p/(F i)",
+    "remainder: constriction, flaws, concentration",
+)
 PART_COLORS = dict(zip((BULK, TRANSFER, FILM, PRESSURE, REST), ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#999999")))
 
 
@@ -181,7 +194,11 @@ def resistances(run: Run) -> dict[str, float]:
     total, current = run.value("asr_ohm_cm2", run.loaded), run.value("current_density_A_per_m2", run.loaded)
     if not (math.isfinite(total) and current):
         return {}
-    parts = _flat_parts(run.case, current, run.value("contact_fraction", run.loaded), run.value("stack_pressure_MPa", run.loaded)) if run.case else {}
+    parts = (
+        _flat_parts(run.case, current, run.value("contact_fraction", run.loaded), run.value("stack_pressure_MPa", run.loaded))
+        if run.case
+        else {}
+    )
     return {name: value for name, value in parts.items() if value} | {REST: total - sum(parts.values())}
 
 
@@ -217,12 +234,20 @@ def charge_transfer(law: Kinetics, current: float, temperature: float) -> float:
 
     thermal, alpha, i0 = GAS_CONSTANT * temperature / FARADAY, law.transfer_coefficient, law.exchange_current_density
     bound = thermal * (math.asinh(abs(current) / i0) + 1.0) / min(alpha, 1.0 - alpha)
-    return abs(brentq(lambda eta: i0 * (math.exp((1 - alpha) * eta / thermal) - math.exp(-alpha * eta / thermal)) - current, -bound, bound))
+    return abs(
+        brentq(
+            lambda eta: i0 * (math.exp((1 - alpha) * eta / thermal) - math.exp(-alpha * eta / thermal)) - current, -bound, bound
+        )
+    )
 
 
-PEAKS = (("sse_max_principal_MPa", "principal stress,\nelectrolyte"), ("sse_max_von_mises_MPa", "von Mises,\nelectrolyte"),
-         ("metal_max_pressure_MPa", "pressure,\nmetal"), ("metal_max_von_mises_MPa", "von Mises,\nmetal"),
-         ("interface_max_pressure_MPa", "pressure,\ninterface"))
+PEAKS = (
+    ("sse_max_principal_MPa", "principal stress,\nelectrolyte"),
+    ("sse_max_von_mises_MPa", "von Mises,\nelectrolyte"),
+    ("metal_max_pressure_MPa", "pressure,\nmetal"),
+    ("metal_max_von_mises_MPa", "von Mises,\nmetal"),
+    ("interface_max_pressure_MPa", "pressure,\ninterface"),
+)
 
 
 def bar_resistances(axes, runs: dict[str, Run]) -> None:
@@ -233,7 +258,16 @@ def bar_resistances(axes, runs: dict[str, Run]) -> None:
         up, down = 0.0, 0.0
         for name in shown:
             value = found.get(name, 0.0)
-            axes.bar(n, value, 0.62, bottom=up if value >= 0 else down, color=PART_COLORS[name], hatch="//" if value < 0 else None, edgecolor="white", lw=0.6)
+            axes.bar(
+                n,
+                value,
+                0.62,
+                bottom=up if value >= 0 else down,
+                color=PART_COLORS[name],
+                hatch="//" if value < 0 else None,
+                edgecolor="white",
+                lw=0.6,
+            )
             up, down = up + max(value, 0.0), down + min(value, 0.0)
         if found:
             total = sum(found.values())
@@ -241,14 +275,19 @@ def bar_resistances(axes, runs: dict[str, Run]) -> None:
             axes.annotate(f"{total:.3g}", (n, max(up, total)), (0, 4), textcoords="offset points", ha="center")
         else:
             axes.annotate("no current", (n, 0.0), (0, 4), textcoords="offset points", ha="center", color="#777777", rotation=90)
-    handles = [axes.bar(0, 0, color=PART_COLORS[name], label=name if any(len(p) > 1 for p in parts) else "areal resistance") for name in reversed(shown)]
+    handles = [
+        axes.bar(0, 0, color=PART_COLORS[name], label=name if any(len(p) > 1 for p in parts) else "areal resistance")
+        for name in reversed(shown)
+    ]
     axes.axhline(0.0, color=LINE, lw=0.7)
     axes.margins(y=0.1)
     _name_runs(axes, runs)
     axes.set_ylabel("Areal resistance (Ω cm²)")
     axes.set_title("Areal resistance under load and its parts", loc="left")
     if handles:
-        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13 if len(runs) < 5 else -0.3), fontsize=8.5, ncols=1)
+        axes.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13 if len(runs) < 5 else -0.3), fontsize=8.5, ncols=1
+        )
 
 
 def bar_peaks(axes, runs: dict[str, Run]) -> None:
@@ -267,8 +306,16 @@ def bar_peaks(axes, runs: dict[str, Run]) -> None:
         for x, value in zip(places, values):
             if math.isfinite(value):
                 everything.append(value)
-                axes.annotate(f"{value:.3g}", (x, value), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7.5,
-                              rotation=0 if len(runs) < 5 else 90)
+                axes.annotate(
+                    f"{value:.3g}",
+                    (x, value),
+                    (0, 2),
+                    textcoords="offset points",
+                    ha="center",
+                    va="bottom",
+                    fontsize=7.5,
+                    rotation=0 if len(runs) < 5 else 90,
+                )
     positive = [v for v in everything if v > 0]
     if positive and max(positive) > 30 * min(positive):
         axes.set_yscale("log")
@@ -311,24 +358,34 @@ def draw_curves(runs: dict[str, Run], path: Path) -> None:
         axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
         for n, (box, panel) in enumerate(zip(axes, panels)):
             curve(box, panel, timed, runs, labels=n < columns)
-        for box in axes[len(panels):]:
+        for box in axes[len(panels) :]:
             box.remove()
         _legend(figure, axes[0], timed, runs)
 
 
 def _legend(figure, box, timed: dict[str, Run], runs: dict[str, Run]) -> None:
-    handles = [box.plot([], [], color=color_of(list(runs).index(name)), label=f"{name}: {run.title}, {run.ending}")[0] for name, run in timed.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=1 if len(timed) > 6 else 2 if len(timed) > 2 else len(timed), fontsize=9.5)
+    handles = [
+        box.plot([], [], color=color_of(list(runs).index(name)), label=f"{name}: {run.title}, {run.ending}")[0]
+        for name, run in timed.items()
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=1 if len(timed) > 6 else 2 if len(timed) > 2 else len(timed),
+        fontsize=9.5,
+    )
 
 
 def curve(box, panel, timed: dict[str, Run], runs: dict[str, Run], labels: bool) -> None:
     """One panel: a colour a run, a line style a scalar."""
     longest = max(timed.values(), key=lambda run: run.time[-1])
     second, unit = time_unit(longest.time[-1])
-    if all(run.record.get("case", {}).get("protocol") == longest.record.get("case", {}).get("protocol") for run in timed.values()):
+    if all(
+        run.record.get("case", {}).get("protocol") == longest.record.get("case", {}).get("protocol") for run in timed.values()
+    ):
         shade(box, longest, second, labels, events=False)
     for name, run in timed.items():
-        for k, (label, values) in enumerate(lines(panel, run)):
+        for k, (_, values) in enumerate(lines(panel, run)):
             box.plot(run.time / second, values, color=color_of(list(runs).index(name)), ls=LINE_STYLES[k % 4], lw=1.4)
             if run.record["status"] != "completed":
                 last = np.flatnonzero(np.isfinite(values))[-1]
@@ -374,7 +431,9 @@ def field_grid(figure, columns: int, heights: list[float]) -> list[list]:
     return [[figure.add_subplot(grid[n, k]) for k in range(columns + 2)] for n in range(len(heights))]
 
 
-def field_row(figure, row: list, scale: Scale, runs: dict[str, Run], sections: dict[str, Section], windows: dict[str, Window]) -> None:
+def field_row(
+    figure, row: list, scale: Scale, runs: dict[str, Run], sections: dict[str, Section], windows: dict[str, Window]
+) -> None:
     """One quantity for every run; the colour bars at the right hold for all."""
     for box, (name, section) in zip(row, sections.items()):
         box.set_xticks([])
@@ -382,11 +441,18 @@ def field_row(figure, row: list, scale: Scale, runs: dict[str, Run], sections: d
         if name not in windows:
             box.set_axis_off()
         elif any(layer_values(section, layer) is not None for layer in scale.norms):
-            draw(box, section, scale, windows[name], flow_lines(section, runs[name].axisymmetric) if scale.plan.lines else None, TUBES_NEAR)
+            draw(
+                box,
+                section,
+                scale,
+                windows[name],
+                flow_lines(section, runs[name].axisymmetric) if scale.plan.lines else None,
+                TUBES_NEAR,
+            )
         else:
             frame_only(box, section, windows[name])
     bars = scale.bars()
-    for n, box in enumerate(row[len(sections):]):
+    for n, box in enumerate(row[len(sections) :]):
         if n < len(bars):
             mappable, label, extend = bars[n]
             color_bar(figure, None, mappable, label.replace(" (", "\n(", 1), extend, cax=box)
@@ -412,7 +478,11 @@ def _note_missing(figure, runs: dict[str, Run], sections: dict[str, Section]) ->
 
 def draw_sheet(runs: dict[str, Run], sections: dict[str, Section], path: Path) -> None:
     """The one picture: current and stress of every run, the flaw's tip or its like near, resistances, peaks, curves."""
-    found = {plan.file: scale for plan in MAPS if plan.file in ("current", "stress") and (scale := Scale(plan, list(sections.values()))).norms}
+    found = {
+        plan.file: scale
+        for plan in MAPS
+        if plan.file in ("current", "stress") and (scale := Scale(plan, list(sections.values()))).norms
+    }
     near = {name: s.views[-1] for name, s in sections.items() if s.views}
     timed = {name: run for name, run in runs.items() if len(run.time) > 1}
     windows = common_window(sections) if sections else {}
@@ -441,7 +511,14 @@ def draw_sheet(runs: dict[str, Run], sections: dict[str, Section], path: Path) -
 
 
 def _curve_row(figure, timed: dict[str, Run], runs: dict[str, Run]) -> None:
-    wanted = ("Overpotential", "Current focusing", "Peak stress, electrolyte", "Peak stress, metal", "Stack pressure", "Largest plastic strain")
+    wanted = (
+        "Overpotential",
+        "Current focusing",
+        "Peak stress, electrolyte",
+        "Peak stress, metal",
+        "Stack pressure",
+        "Largest plastic strain",
+    )
     panels = sorted((p for p in panels_of(list(timed.values())) if p.title in wanted), key=lambda p: wanted.index(p.title))[:4]
     if not panels:
         return

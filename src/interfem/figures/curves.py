@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
 from matplotlib.ticker import MaxNLocator
 from matplotlib.tri import Triangulation
 
@@ -34,16 +33,33 @@ PANELS = (
     Panel("Current focusing", "largest / mean", (("current_focusing", ""),)),
     Panel("Mean current by interface", "mA/cm²", (("current_density[", ""),), 0.1),
     Panel("Lithium plated, mean", "µm", (("plated_thickness_um", ""),)),
-    Panel("Peak stress, electrolyte", "MPa", (("sse_max_principal_MPa", "largest principal"), ("sse_max_von_mises_MPa", "von Mises"))),
+    Panel(
+        "Peak stress, electrolyte",
+        "MPa",
+        (("sse_max_principal_MPa", "largest principal"), ("sse_max_von_mises_MPa", "von Mises")),
+    ),
     Panel("Peak stress, metal", "MPa", (("metal_max_pressure_MPa", "pressure"), ("metal_max_von_mises_MPa", "von Mises"))),
-    Panel("Pressure on the interface", "MPa", (("interface_max_pressure_MPa", "largest"), ("interface_min_pressure_MPa", "smallest"))),
+    Panel(
+        "Pressure on the interface",
+        "MPa",
+        (("interface_max_pressure_MPa", "largest"), ("interface_min_pressure_MPa", "smallest")),
+    ),
     Panel("Largest plastic strain", "", (("max_plastic_strain", ""),)),
-    Panel("Lithium filling of the alloy", "c / c_max", (("li_fraction_mean[", "mean"), ("li_fraction_min[", "smallest"), ("li_fraction_max[", "largest"))),
+    Panel(
+        "Lithium filling of the alloy",
+        "c / c_max",
+        (("li_fraction_mean[", "mean"), ("li_fraction_min[", "smallest"), ("li_fraction_max[", "largest")),
+    ),
     Panel("Salt concentration", "mol/l", (("salt_min_mol_per_m3", "smallest"), ("salt_max_mol_per_m3", "largest")), 1e-3),
     Panel("Contact fraction", "", (("contact_fraction", ""),)),
     Panel("Displacement of the collector", "µm", (("collector_displacement_um", ""),)),
-    Panel("Balance errors", "relative", (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium"),
-                                         ("salt_balance_error", "salt")), 1.0, True),
+    Panel(
+        "Balance errors",
+        "relative",
+        (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium"), ("salt_balance_error", "salt")),
+        1.0,
+        True,
+    ),
 )
 UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2"}
 
@@ -52,7 +68,13 @@ def panels_of(runs: list[Run]) -> list[Panel]:
     """Panels with something to show; scalars that no panel knows get one each."""
     present = {n for run in runs for n, values in run.scalars.items() if np.isfinite(values).any()}
     known = [p for p in PANELS if any(lines(p, run) for run in runs)]
-    claimed = {n for n in present for p in PANELS for column, _ in p.columns if n == column or (column.endswith("[") and n.startswith(column))}
+    claimed = {
+        n
+        for n in present
+        for p in PANELS
+        for column, _ in p.columns
+        if n == column or (column.endswith("[") and n.startswith(column))
+    }
     own = [Panel(n.replace("_", " "), "", ((n, ""),)) for n in sorted(present - claimed - UNPLOTTED)]
     return [p for p in [*known, *own] if p.title != "Contact fraction" or any(_varies(run, "contact_fraction") for run in runs)]
 
@@ -67,10 +89,16 @@ def lines(panel: Panel, run: Run) -> list[tuple[str, np.ndarray]]:
     """(label, values) of a panel."""
     found = []
     for column, label in panel.columns:
-        names = [n for n in run.scalars if n.startswith(column)] if column.endswith("[") else [column] if column in run.scalars else []
+        names = (
+            [n for n in run.scalars if n.startswith(column)]
+            if column.endswith("[")
+            else [column]
+            if column in run.scalars
+            else []
+        )
         for name in names:
             values = panel.factor * run.scalars[name]
-            inner = name[len(column):].partition("]")[0] if column.endswith("[") else ""
+            inner = name[len(column) :].partition("]")[0] if column.endswith("[") else ""
             if np.isfinite(values).any():
                 found.append((" ".join(filter(None, (label, inner.replace("|", " | ")))), values))
     return found
@@ -89,13 +117,19 @@ def draw_times(run: Run, path: Path) -> Path | None:
         for n, (box, panel) in enumerate(zip(axes, panels)):
             shade(box, run, second, labels=n < columns)
             for k, (label, values) in enumerate(lines(panel, run)):
-                box.plot(run.time / second, values, color=CYCLE[k % len(CYCLE)], label=label or None, marker="." if len(run.time) < 8 else None)
+                box.plot(
+                    run.time / second,
+                    values,
+                    color=CYCLE[k % len(CYCLE)],
+                    label=label or None,
+                    marker="." if len(run.time) < 8 else None,
+                )
             dress_time(box, panel)
             box.set_xlim(0.0, run.time[-1] / second)
             if n + columns >= len(panels):
                 box.set_xlabel(f"Time ({unit})")
                 box.tick_params(labelbottom=True)
-        for box in axes[len(panels):]:
+        for box in axes[len(panels) :]:
             box.remove()
         figure.suptitle(f"{run.title}\n{run.ending}; shaded: steps of the protocol" + (", dotted: events" if run.events else ""))
     return path
@@ -121,26 +155,51 @@ def shade(box, run: Run, second: float, labels: bool, events: bool = True) -> No
     end = run.time[-1]
     for phase in run.phases:
         box.axvspan(phase.start / second, phase.end / second, color=SHADES.get(phase.kind, "white"), lw=0, zorder=0)
-        if labels and phase.end - phase.start > 0.04 * end:
-            box.annotate(_short(phase, end), (0.5 * (phase.start + phase.end) / second, 1.0), (0, 18), xycoords=("data", "axes fraction"),
-                         textcoords="offset points", ha="center", va="bottom", fontsize=8, color="#555555", annotation_clip=False)
+        words = _fitting(phase, (phase.end - phase.start) / end) if labels else ""
+        if words:
+            box.annotate(
+                words,
+                (0.5 * (phase.start + phase.end) / second, 1.0),
+                (0, 18),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                color="#555555",
+                annotation_clip=False,
+            )
     for time, name in run.events if events else ():
         box.axvline(time / second, color=LINE, lw=1.0, ls=":", zorder=1)
         if labels:
-            box.annotate(name.replace("_", " "), (time / second, 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                         ha="right", va="top", fontsize=8, rotation=90, color=LINE)
+            box.annotate(
+                name.replace("_", " "),
+                (time / second, 0.97),
+                (-3, 0),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                fontsize=8,
+                rotation=90,
+                color=LINE,
+            )
 
 
-def _short(phase: Phase, end: float) -> str:
-    """What fits above the step."""
-    return phase.text if phase.end - phase.start > 0.25 * end else phase.kind
+def _fitting(phase: Phase, share: float) -> str:
+    """The load in words, or the kind of step, or nothing: what fits above a share of a panel."""
+    room = 42 * share  # letters
+    return next((words for words in (phase.text, phase.kind) if len(words) <= room), "")
 
 
 # ---- along the interfaces ---------------------------------------------------------------------------------------------
 
 
-QUANTITIES = (("current_density_A_per_m2", "Current density (mA/cm²)", 0.1), ("contact_pressure_MPa", "Contact pressure (MPa)", 1.0),
-              ("plated_thickness_um", "Lithium plated (µm)", 1.0))
+QUANTITIES = (
+    ("current_density_A_per_m2", "Current density (mA/cm²)", 0.1),
+    ("contact_pressure_MPa", "Contact pressure (MPa)", 1.0),
+    ("plated_thickness_um", "Lithium plated (µm)", 1.0),
+)
 
 
 def draw_interfaces(run: Run, path: Path) -> Path | None:
@@ -159,13 +218,19 @@ def draw_interfaces(run: Run, path: Path) -> Path | None:
     flat = [n for n in numbers if set(names[n].split("|")) <= layers] or numbers
     walls = [n for n in numbers if n not in flat]
     columns = 1 + len(walls)
-    with canvas((6.4 + 4.4 * len(walls), 2.5 * len(quantities) + 1.0), path) as figure:
-        axes = figure.subplots(len(quantities), columns, squeeze=False, sharex="col", width_ratios=[1.45, *[1.0] * len(walls)] if walls else None)
+    with canvas((max(6.4 + 4.4 * len(walls), 8.0), 2.5 * len(quantities) + 1.0), path) as figure:
+        axes = figure.subplots(
+            len(quantities), columns, squeeze=False, sharex="col", width_ratios=[1.45, *[1.0] * len(walls)] if walls else None
+        )
         for row, (name, label, factor) in enumerate(quantities):
             for n in flat:
                 for k, chain in enumerate(chains(part.only([n]))):
-                    axes[row, 0].plot(part.points[chain, 0], factor * part.values[name][chain], color=CYCLE[flat.index(n) % len(CYCLE)],
-                                      label=names[n].replace("|", " | ") if k == 0 and len(flat) > 1 else None)
+                    axes[row, 0].plot(
+                        part.points[chain, 0],
+                        factor * part.values[name][chain],
+                        color=CYCLE[flat.index(n) % len(CYCLE)],
+                        label=names[n].replace("|", " | ") if k == 0 and len(flat) > 1 else None,
+                    )
             axes[row, 0].set_ylabel(label)
             for column, n in enumerate(walls, 1):
                 for chain in chains(part.only([n])):
@@ -199,7 +264,9 @@ def _mark_turn(box, points: np.ndarray, label: bool) -> None:
         s = arc_length(points)[tip]
         box.axvline(s, color=LINE, lw=0.9, ls=":")
         if label:
-            box.annotate("tip", (s, 1.0), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=9)
+            box.annotate(
+                "tip", (s, 1.0), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=9
+            )
 
 
 def arc_length(points: np.ndarray) -> np.ndarray:
@@ -240,8 +307,13 @@ def _interface_maps(run: Run, part: Part, quantities: list, path: Path) -> Path:
             values = factor * part.values[name]
             both = values.min() < 0 < values.max() and min(-values.min(), values.max()) > 0.02 * np.abs(values).max()
             norm = signed_range(values) if both else span(values)
-            drawn = box.tripcolor(Triangulation(part.points[:, 0], part.points[:, 1], part.cells[order]), values,
-                                  cmap=DIVERGING if both else SEQUENTIAL, norm=norm, shading="flat" if len(part.cells) > 2e5 else "gouraud")
+            drawn = box.tripcolor(
+                Triangulation(part.points[:, 0], part.points[:, 1], part.cells[order]),
+                values,
+                cmap=DIVERGING if both else SEQUENTIAL,
+                norm=norm,
+                shading="flat" if len(part.cells) > 2e5 else "gouraud",
+            )
             box.set_aspect("equal")
             box.set_xlim(x0, x1)
             box.set_ylim(y0, y1)
@@ -250,6 +322,8 @@ def _interface_maps(run: Run, part: Part, quantities: list, path: Path) -> Path:
             box.set_xlabel("x (µm)")
             box.set_ylabel("y (µm)")
             scale_bar(box, (x0, x1, y0, y1))
-            figure.colorbar(drawn, ax=box, label=label, extend=beyond(norm, values), orientation="horizontal", fraction=0.06, pad=0.03)
+            figure.colorbar(
+                drawn, ax=box, label=label, extend=beyond(norm, values), orientation="horizontal", fraction=0.06, pad=0.03
+            )
         figure.suptitle(f"{run.title}\nInterfaces seen along the stack at {run.shown_text}; a negative current plates")
     return path

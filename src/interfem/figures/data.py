@@ -177,7 +177,9 @@ class Run:
         if self.shown_time is None:
             return "no fields"
         phase = next((p for p in reversed(self.phases) if p.start < self.shown_time - 1e-6 * abs(self.shown_time)), None)
-        return f"t = {self.shown_time:.4g} s" + (f", {LABELS.get(phase.kind, phase.kind)} {phase.text}".replace("rest rest", "rest") if phase else "")
+        return f"t = {self.shown_time:.4g} s" + (
+            f", {LABELS.get(phase.kind, phase.kind)} {phase.text}".replace("rest rest", "rest") if phase else ""
+        )
 
     def part(self, name: str, time: float | None = None) -> Part | None:
         """Fields of a part at the output nearest to a time (the shown one); None if it was not written."""
@@ -185,8 +187,11 @@ class Run:
         time = self.shown_time if time is None else time
         if not times or time is None:
             return None
-        return read_part(min(times, key=lambda entry: abs(entry[0] - time))[1], "interface" if name == "interface" else "region",
-                         3 if self.kind == "box" else 2)
+        return read_part(
+            min(times, key=lambda entry: abs(entry[0] - time))[1],
+            "interface" if name == "interface" else "region",
+            3 if self.kind == "box" else 2,
+        )
 
 
 def open_run(folder: str | Path, record: Mapping | None = None, case: Case | None = None) -> Run:
@@ -202,6 +207,8 @@ def open_run(folder: str | Path, record: Mapping | None = None, case: Case | Non
 def _recorded_case(record: Mapping) -> Case | None:
     """The case of the record, read back; records of materials name their origin, and give plain numbers as text."""
     tree = json.loads(json.dumps(record.get("case", {})))
+    if tree.get("counter") == "equipotential":  # the default, refused where the last layer is the counter electrode
+        tree.pop("counter")
     for material in tree.get("materials", {}).values():
         for name, entry in material.get("properties", {}).items():
             entry.pop("origin", None)
@@ -223,7 +230,9 @@ def read_part(file: Path, key: str, dimension: int) -> Part:
 
     grid = pyvista.read(file)
     cells = _simplices(grid)
-    kept = (np.asarray(grid.cell_data["vtkGhostType"]) & 1) == 0 if "vtkGhostType" in grid.cell_data else np.ones(len(cells), bool)
+    kept = (
+        (np.asarray(grid.cell_data["vtkGhostType"]) & 1) == 0 if "vtkGhostType" in grid.cell_data else np.ones(len(cells), bool)
+    )
     cells = cells[kept]
     points = np.asarray(grid.points, dtype=float)[:, :dimension]
     same = _coincident(points)
@@ -245,7 +254,10 @@ def to_nodes(part: Part, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Cell values -> node values, averaged by size within a region."""
     total = np.bincount(part.cells.reshape(-1), np.repeat(weights, part.cells.shape[1]), len(part.points))
     columns = values.reshape(len(values), -1).T
-    sums = [np.bincount(part.cells.reshape(-1), np.repeat(weights * column, part.cells.shape[1]), len(part.points)) for column in columns]
+    sums = [
+        np.bincount(part.cells.reshape(-1), np.repeat(weights * column, part.cells.shape[1]), len(part.points))
+        for column in columns
+    ]
     found = np.stack(sums, axis=-1) / total[:, None]
     return found[:, 0] if values.ndim == 1 else found
 

@@ -16,7 +16,21 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.tri import Triangulation
 
 from .data import Part, Run
-from .style import DIVERGING, GREY, LINE, SEQUENTIAL, TAG, beyond, canvas, decades, focused, magnitude, scale_bar, signed_range, span
+from .style import (
+    DIVERGING,
+    GREY,
+    LINE,
+    SEQUENTIAL,
+    TAG,
+    beyond,
+    canvas,
+    decades,
+    focused,
+    magnitude,
+    scale_bar,
+    signed_range,
+    span,
+)
 from .tubes import Tubes, stream_function
 from .views import Section, Window
 
@@ -60,18 +74,53 @@ def stored(name: str) -> Callable[[Part], np.ndarray | None]:
 
 
 MAPS = (
-    Map("potential", "Ionic potential", (Layer("electrolyte", "Ionic potential (mV)", scaled("potential_V", 1e3), SEQUENTIAL, span),), "white"),
-    Map("current", "Current density", (Layer("electrolyte", "Ionic current density (mA/cm²)", size_of(CURRENT, 0.1), "inferno", focused),
-                                       Layer("metal", "Electronic current density (mA/cm²)", size_of(CURRENT, 0.1), "inferno", focused)),
-        "#8fe3ff", "Current density of ions and electrons (mA/cm²)"),
-    Map("stress", "Tension in the electrolyte, pressure in the metal",
-        (Layer("electrolyte", "Largest principal stress (MPa)", scaled("max_principal_MPa"), DIVERGING, signed_range),
-         Layer("metal", "Pressure in the metal (MPa)", scaled("pressure_MPa"), "viridis", span))),
-    Map("von_mises", "Von Mises stress", (Layer("electrolyte", "Electrolyte: von Mises stress (MPa)", scaled("von_mises_MPa"), "magma", decades),
-                                          Layer("metal", "Metal: von Mises stress (MPa)", scaled("von_mises_MPa"), "viridis", decades))),
-    Map("plastic_strain", "Plastic strain of the metal", (Layer("metal", "Equivalent plastic strain", scaled("plastic_strain"), "viridis", decades),)),
-    Map("lithium", "Lithium stored in the alloy", (Layer("metal", "Li concentration (mol/l)", stored("lithium_concentration_mol_per_m3"), "cividis", span),)),
-    Map("salt", "Salt in the electrolyte", (Layer("electrolyte", "Salt concentration (mol/l)", stored("salt_concentration_mol_per_m3"), "cividis", span),)),
+    Map(
+        "potential",
+        "Ionic potential",
+        (Layer("electrolyte", "Ionic potential (mV)", scaled("potential_V", 1e3), SEQUENTIAL, span),),
+        "white",
+    ),
+    Map(
+        "current",
+        "Current density",
+        (
+            Layer("electrolyte", "Ionic current density (mA/cm²)", size_of(CURRENT, 0.1), "inferno", focused),
+            Layer("metal", "Electronic current density (mA/cm²)", size_of(CURRENT, 0.1), "inferno", focused),
+        ),
+        "#8fe3ff",
+        "Current density of ions and electrons (mA/cm²)",
+    ),
+    Map(
+        "stress",
+        "Tension in the electrolyte, pressure in the metal",
+        (
+            Layer("electrolyte", "Largest principal stress (MPa)", scaled("max_principal_MPa"), DIVERGING, signed_range),
+            Layer("metal", "Pressure in the metal (MPa)", scaled("pressure_MPa"), "viridis", span),
+        ),
+    ),
+    Map(
+        "von_mises",
+        "Von Mises stress",
+        (
+            Layer("electrolyte", "Electrolyte: von Mises stress (MPa)", scaled("von_mises_MPa"), "magma", decades),
+            Layer("metal", "Metal: von Mises stress (MPa)", scaled("von_mises_MPa"), "viridis", decades),
+        ),
+    ),
+    Map(
+        "plastic_strain",
+        "Plastic strain of the metal",
+        (Layer("metal", "Equivalent plastic strain", scaled("plastic_strain"), "viridis", decades),),
+    ),
+    Map(
+        "lithium",
+        "Lithium stored in the alloy",
+        (Layer("metal", "Li concentration (mol/l)", stored("lithium_concentration_mol_per_m3"), "cividis", span),),
+    ),
+    Map(
+        "salt",
+        "Salt in the electrolyte",
+        (Layer("electrolyte", "Salt concentration (mol/l)", stored("salt_concentration_mol_per_m3"), "cividis", span),),
+    ),
 )
 
 
@@ -90,7 +139,11 @@ def layer_values(section: Section, layer: Layer) -> np.ndarray | None:
     """Values at the part's nodes; None if the run has none, or nothing but zeros in a range from zero."""
     part = section.parts.get(layer.part)
     values = layer.values(part) if part is not None else None
-    if values is None or not np.isfinite(values).any() or (layer.norm in (magnitude, focused, decades) and np.nanmax(np.abs(values)) < 1e-14):
+    if (
+        values is None
+        or not np.isfinite(values).any()
+        or (layer.norm in (magnitude, focused, decades) and np.nanmax(np.abs(values)) < 1e-14)
+    ):
         return None
     return values
 
@@ -139,7 +192,7 @@ def _picture(run: Run, section: Section, scale: Scale, tubes, path: Path) -> Pat
     height = 6.6
     wide = float(np.clip(height * (x1 - x0) / (y1 - y0), 2.6, 10.0))
     near = 0.5 * height - 0.25
-    with canvas((wide + columns * (near + 0.1) + 1.05 * len(bars) + 0.9, height + 0.9), path) as figure:
+    with canvas((max(wide + columns * (near + 0.1) + 1.05 * len(bars) + 0.9, 8.4), height + 0.9), path) as figure:
         grid = figure.add_gridspec(2, 1 + columns, width_ratios=[wide, *[near] * columns])
         main = figure.add_subplot(grid[:, 0])
         draw(main, section, scale, section.whole, tubes, TUBES)
@@ -181,8 +234,15 @@ def draw(axes, section: Section, scale: Scale, window: Window, tubes, count: int
         cells = part.cells[np.isfinite(values[part.cells]).all(axis=1) & _seen(part, window)]
         if len(cells):
             shown = np.maximum(np.nan_to_num(values), norm.vmin) if isinstance(norm, LogNorm) else np.nan_to_num(values)
-            axes.tripcolor(Triangulation(part.points[:, 0], part.points[:, 1], cells), shown, cmap=layer.colors, norm=norm,
-                           shading="gouraud", rasterized=True, zorder=2)
+            axes.tripcolor(
+                Triangulation(part.points[:, 0], part.points[:, 1], cells),
+                shown,
+                cmap=layer.colors,
+                norm=norm,
+                shading="gouraud",
+                rasterized=True,
+                zorder=2,
+            )
     for part in section.parts.values():
         axes.add_collection(LineCollection(part.points[outline(part)], colors=LINE, linewidths=0.8, zorder=4))
     if scale.plan.lines and tubes is not None:
@@ -211,7 +271,9 @@ def _seen(part: Part | Tubes, window: Window) -> np.ndarray:
 
 
 def _fill(axes, part: Part, window: Window) -> None:
-    axes.add_collection(PolyCollection(part.points[part.cells[_seen(part, window)]], facecolors=GREY, edgecolors=GREY, linewidths=0.3, zorder=1))
+    axes.add_collection(
+        PolyCollection(part.points[part.cells[_seen(part, window)]], facecolors=GREY, edgecolors=GREY, linewidths=0.3, zorder=1)
+    )
 
 
 def outline(part: Part) -> np.ndarray:
@@ -229,8 +291,16 @@ def _tubes(axes, tubes: Tubes, window: Window, color: str, count: int) -> None:
         return
     levels = low + (high - low) * (np.arange(count) + 0.5) / count
     mesh = Triangulation(tubes.points[:, 0], tubes.points[:, 1], tubes.cells[seen])
-    drawn = axes.tricontour(mesh, tubes.shape(tubes.psi), levels=np.unique(tubes.shape(levels)), colors=color, linewidths=0.75,
-                            linestyles="solid", alpha=0.85, zorder=3)
+    drawn = axes.tricontour(
+        mesh,
+        tubes.shape(tubes.psi),
+        levels=np.unique(tubes.shape(levels)),
+        colors=color,
+        linewidths=0.75,
+        linestyles="solid",
+        alpha=0.85,
+        zorder=3,
+    )
     for n, path in enumerate(drawn.get_paths()):
         if n % 3 == 1:
             _arrow(axes, path, window, color, tubes)
@@ -239,7 +309,10 @@ def _tubes(axes, tubes: Tubes, window: Window, color: str, count: int) -> None:
 def _arrow(axes, path, window: Window, color: str, tubes: Tubes) -> None:
     """On the longest stretch of a current line, along the current there."""
     pieces = [p for p in path.to_polygons(closed_only=False) if len(p) > 2]
-    inside = [np.flatnonzero((p[:, 0] > window[0]) & (p[:, 0] < window[1]) & (p[:, 1] > window[2]) & (p[:, 1] < window[3])) for p in pieces]
+    inside = [
+        np.flatnonzero((p[:, 0] > window[0]) & (p[:, 0] < window[1]) & (p[:, 1] > window[2]) & (p[:, 1] < window[3]))
+        for p in pieces
+    ]
     piece, within = max(zip(pieces, inside), key=lambda entry: len(entry[1]), default=(None, ()))
     if len(within) < 3:
         return
@@ -262,7 +335,16 @@ def _arrows(axes, section: Section, window: Window, color: str) -> None:
         length = np.linalg.norm(vectors, axis=1)
         good = (cell >= 0) & (length > 1e-9)
         if good.any():
-            axes.quiver(*places[good].T, *(vectors[good] / length[good, None]).T, color=color, scale=26, width=0.004, pivot="mid", alpha=0.85, zorder=3)
+            axes.quiver(
+                *places[good].T,
+                *(vectors[good] / length[good, None]).T,
+                color=color,
+                scale=26,
+                width=0.004,
+                pivot="mid",
+                alpha=0.85,
+                zorder=3,
+            )
 
 
 def locate(part: Part | Tubes, places: np.ndarray) -> np.ndarray:
@@ -284,10 +366,29 @@ def _cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def mark(axes, window: Window, letter: str) -> None:
     """Frame of a close-up in the main panel."""
-    axes.add_patch(Rectangle((window[0], window[2]), window[1] - window[0], window[3] - window[2], fill=False, color=LINE, lw=1.0, zorder=8,
-                             path_effects=[withStroke(linewidth=2.6, foreground="white")]))
-    axes.annotate(letter, (window[1], window[3]), (3, 3), textcoords="offset points", fontsize=11, fontweight="bold", color=LINE, zorder=8,
-                  path_effects=[withStroke(linewidth=2.5, foreground="white")])
+    axes.add_patch(
+        Rectangle(
+            (window[0], window[2]),
+            window[1] - window[0],
+            window[3] - window[2],
+            fill=False,
+            color=LINE,
+            lw=1.0,
+            zorder=8,
+            path_effects=[withStroke(linewidth=2.6, foreground="white")],
+        )
+    )
+    axes.annotate(
+        letter,
+        (window[1], window[3]),
+        (3, 3),
+        textcoords="offset points",
+        fontsize=11,
+        fontweight="bold",
+        color=LINE,
+        zorder=8,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
 
 
 def dress_main(axes, run: Run, section: Section) -> None:
@@ -310,8 +411,18 @@ def dress_main(axes, run: Run, section: Section) -> None:
         style = {"zorder": 7, "ha": "right", **TAG}
         x = right - 0.02 * (right - left)
         if thin:  # named below, with a pointer
-            axes.annotate(text, (x - 0.02 * (right - left), y), (x, y - 0.075 * (high - low)), va="top", **style,
-                          arrowprops={"arrowstyle": "-", "color": LINE, "lw": 1.0,
-                                                                        "path_effects": [withStroke(linewidth=3, foreground="white")]})
+            axes.annotate(
+                text,
+                (x - 0.02 * (right - left), y),
+                (x, y - 0.075 * (high - low)),
+                va="top",
+                **style,
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": LINE,
+                    "lw": 1.0,
+                    "path_effects": [withStroke(linewidth=3, foreground="white")],
+                },
+            )
         else:
             axes.text(x, y, text, va="center", **style)

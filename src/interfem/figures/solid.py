@@ -45,7 +45,11 @@ def cut(run: Run, parts: dict[str, Part]) -> Section:
     point, direction, on = plane(run, low, high)
     start = _start(point, direction, low, high)
     sliced = {name: found for name, part in parts.items() if (found := _slice(part, point, start, direction)) is not None}
-    centres = {f.name: float((np.array((*f.center, 0.0)[:2]) - start) @ direction) for f in run.case.features if f.name in on} if run.case else {}
+    centres = (
+        {f.name: float((np.array((*f.center, 0.0)[:2]) - start) @ direction) for f in run.case.features if f.name in on}
+        if run.case
+        else {}
+    )
     ends = np.concatenate([p.points[:, 0] for p in sliced.values()])
     along = "x" if abs(direction[1]) < 1e-9 else "y" if abs(direction[0]) < 1e-9 else None
     other = f"y = {point[1]:.3g} µm" if along == "x" else f"x = {point[0]:.3g} µm"
@@ -141,16 +145,27 @@ def render(run: Run, whole: Section, scale: Scale) -> np.ndarray:
             plotter.add_mesh(grid, color=GREY, lighting=False)
         else:
             layer, norm = shown
-            grid.point_data["shown"] = np.nan_to_num(layer.values(Part(np.asarray(grid.points), part.cells, part.region, dict(grid.point_data))))
-            plotter.add_mesh(grid, scalars="shown", cmap=layer.colors, clim=(norm.vmin, norm.vmax), show_scalar_bar=False, lighting=False)
+            grid.point_data["shown"] = np.nan_to_num(
+                layer.values(Part(np.asarray(grid.points), part.cells, part.region, dict(grid.point_data)))
+            )
+            plotter.add_mesh(
+                grid, scalars="shown", cmap=layer.colors, clim=(norm.vmin, norm.vmax), show_scalar_bar=False, lighting=False
+            )
         for region in np.unique(grid.cell_data["region"]):
             piece = grid.extract_cells(np.flatnonzero(grid.cell_data["region"] == region)).extract_surface(algorithm=None)
-            plotter.add_mesh(piece.extract_feature_edges(35, boundary_edges=False, non_manifold_edges=False, manifold_edges=False), color=LINE, line_width=2)
+            plotter.add_mesh(
+                piece.extract_feature_edges(35, boundary_edges=False, non_manifold_edges=False, manifold_edges=False),
+                color=LINE,
+                line_width=2,
+            )
     plotter.enable_parallel_projection()
     side = np.array([direction[0], direction[1], 0.0])
     middle = 0.5 * (low + high)
-    plotter.camera_position = [tuple(middle - 3.0 * normal * np.ptp(points) + 1.1 * side * np.ptp(points) + np.array([0, 0, 1.1 * np.ptp(points)])),
-                               tuple(middle), (0, 0, 1)]
+    plotter.camera_position = [
+        tuple(middle - 3.0 * normal * np.ptp(points) + 1.1 * side * np.ptp(points) + np.array([0, 0, 1.1 * np.ptp(points)])),
+        tuple(middle),
+        (0, 0, 1),
+    ]
     plotter.reset_camera()
     plotter.add_axes(color="black", line_width=3)
     image = plotter.screenshot(return_img=True)

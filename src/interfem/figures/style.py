@@ -14,16 +14,44 @@ from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 DPI = 140
-CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a51a3", "#737373")  # told apart by the colour-blind too
+CYCLE = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#6a51a3",
+    "#737373",
+)  # told apart by the colour-blind too
 GREY = "#e3e5e8"  # regions that a map does not show
 LINE = "#20242a"
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 SHADES = {"pressure": "#dfe7f2", "current": "#fbead2", "voltage": "#e2f0de", "rest": "#f0f0f0"}  # protocol steps
-TAG = {"fontsize": 9, "color": LINE, "bbox": {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "boxstyle": "round,pad=0.18"}}
-RC = {"font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 10, "figure.titlesize": 12.5, "axes.linewidth": 0.7,
-      "axes.prop_cycle": f"cycler('color', {list(CYCLE)})", "legend.frameon": False, "legend.fontsize": 9, "xtick.labelsize": 9,
-      "ytick.labelsize": 9, "lines.linewidth": 1.6, "axes.formatter.limits": (-3, 4), "axes.formatter.useoffset": False,
-      "savefig.dpi": DPI, "figure.constrained_layout.h_pad": 0.06, "figure.constrained_layout.w_pad": 0.06, "hatch.linewidth": 0.6}
+TAG = {
+    "fontsize": 9,
+    "color": LINE,
+    "bbox": {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "boxstyle": "round,pad=0.18"},
+}
+RC = {
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10,
+    "figure.titlesize": 12.5,
+    "axes.linewidth": 0.7,
+    "axes.prop_cycle": f"cycler('color', {list(CYCLE)})",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "lines.linewidth": 1.6,
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.useoffset": False,
+    "savefig.dpi": DPI,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "hatch.linewidth": 0.6,
+}
 
 
 @contextmanager
@@ -57,7 +85,8 @@ def decades(*values: np.ndarray) -> Normalize:
 def span(*values: np.ndarray, percentile: float = 99.5) -> Normalize:
     """Between nearly the smallest and the largest value."""
     low, high = -_percentile([-v for v in values], percentile), _percentile(values, percentile)
-    return Normalize(low, high) if high - low > 1e-12 * max(abs(low), abs(high)) else Normalize(low - 1e-9, high + 1e-9)
+    slack = 1e-3 * max(abs(low), abs(high), 1e-9)  # of a uniform field
+    return Normalize(low, high) if high - low > slack else Normalize(low - slack, high + slack)
 
 
 def signed_range(*values: np.ndarray, percentile: float = 98.0) -> Normalize:
@@ -83,8 +112,20 @@ def beyond(norm: Normalize, *values: np.ndarray) -> str:
 def scale_bar(axes, window: tuple[float, float, float, float]) -> None:
     """A length in um at the lower left of a window, readable on any colour."""
     length = round_down(0.3 * (window[1] - window[0]))
-    bar = AnchoredSizeBar(axes.transData, length, length_text(length), "lower left", pad=0.3, borderpad=0.5, sep=3, color=LINE, label_top=True,
-                          size_vertical=0.007 * (window[3] - window[2]), fill_bar=True, fontproperties=FontProperties(size=9))
+    bar = AnchoredSizeBar(
+        axes.transData,
+        length,
+        length_text(length),
+        "lower left",
+        pad=0.3,
+        borderpad=0.5,
+        sep=3,
+        color=LINE,
+        label_top=True,
+        size_vertical=0.007 * (window[3] - window[2]),
+        fill_bar=True,
+        fontproperties=FontProperties(size=9),
+    )
     bar.patch.set(facecolor="white", alpha=0.75, edgecolor="none", boxstyle="round,pad=0.1")
     bar.set_zorder(9)
     axes.add_artist(bar)

@@ -46,7 +46,9 @@ def stream_function(parts: list[Part], name: str, axisymmetric: bool) -> Tubes |
     local = np.einsum("cid,cjd,c->cij", gradient, gradient, area)
     rows, columns = np.repeat(triangles, 3, axis=1).reshape(-1), np.tile(triangles, 3).reshape(-1)
     matrix = coo_matrix((local.reshape(-1), (rows, columns)), shape=(len(points), len(points))).tocsr()
-    load = np.bincount(triangles.reshape(-1), (np.einsum("cid,cd->ci", gradient, turned) * area[:, None]).reshape(-1), len(points))
+    load = np.bincount(
+        triangles.reshape(-1), (np.einsum("cid,cd->ci", gradient, turned) * area[:, None]).reshape(-1), len(points)
+    )
     pieces, piece = connected_components(matrix, directed=False)
     fixed = [int(np.flatnonzero(piece == n)[0]) for n in range(pieces)]  # psi is free by a constant in each piece
     free = np.setdiff1d(np.arange(len(points)), fixed)

@@ -10,14 +10,14 @@ from ..case import Case
 from ..regions import extent
 from .data import Part, Run
 
-Window = tuple[float, float, float, float]  # lowest and highest x, lowest and highest height, um
+Window = tuple[float, float, float, float]  # lowest and highest x, then height, um
 MOST_SLENDER = 2.5  # a longer section is cropped around the interfaces
 RIM, TIP = 0.35, 0.4  # half width of a close-up over the void's radius and the flaw's depth
 
 
 @dataclass(frozen=True)
 class Section:
-    """What is drawn in the plane: parts in two coordinates, the names of these, close-ups. Cut from the solid in three dimensions."""
+    """What is drawn in the plane: parts in two coordinates, the names of these, close-ups. In 3D a cut through the solid."""
 
     parts: dict[str, Part]
     names: tuple[str, str]

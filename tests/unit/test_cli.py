@@ -1,0 +1,116 @@
+"""The command line as users meet it: exit statuses, one clear message, never a traceback."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from interfem import cli
+from interfem.materials import library_folder
+
+BARE = library_folder().parent / "cases" / "bare.toml"
+
+
+def interfem(*words, folder=None):
+    return subprocess.run(
+        [sys.executable, "-m", "interfem.cli", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["nonsense"], "nonsense"),
+        (["run"], "CASE"),
+        (["check"], "case file"),
+        (["check", "no/such/file.toml"], "no such file"),
+        (["check", BARE, "--set", "layers.li.thickness=-3 um"], "layers[0].thickness"),
+        (["check", BARE, "--set", "layers.li.thickness=3"], "no unit"),
+        (["check", BARE, "--set", "solver.presett=direct"], "presett"),
+        (["run", BARE, "--set", "nonsense"], "path.to.key=value"),
+        (["mesh", "no/such/file.toml"], "no such file"),
+        (["materials", "Li6PS5C"], "Li6PS5Cl"),
+        (["compare"], "RUNS"),
+        (["compare", "no/such/folder"], "no folder"),
+    ],
+)
+def test_wrong_input_is_one_message_and_status_2(words, told, tmp_path):
+    done = interfem(*words, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert all(line.startswith("error: ") for line in done.stderr.splitlines()) and told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_prints_the_case_with_sources_and_needs_no_solver():
+    code = (
+        "import sys; from interfem.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print([name for name in ('dolfinx', 'gmsh', 'pyvista', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "check", str(BARE)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Li6PS5Cl" in done.stdout and "doi:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_schema_and_version_and_library_are_printed():
+    assert '"$schema"' in interfem("check", "--schema").stdout
+    assert interfem("--version").stdout.strip() == cli.__version__
+    assert "Li6PS5Cl" in interfem("materials").stdout
+    assert "ionic_conductivity" in interfem("materials", "Li6PS5Cl").stdout
+
+
+def test_several_values_may_follow_set():
+    assert cli.spread(["run", "a.toml", "--set", "x=1", "y=2 um", "--quiet"]) == [
+        "run",
+        "a.toml",
+        "--set",
+        "x=1",
+        "--set",
+        "y=2 um",
+        "--quiet",
+    ]
+    assert cli.spread(["run", "--set", "x=1", "a.toml", "b=c"]) == ["run", "--set", "x=1", "a.toml", "b=c"]
+    assert cli.spread(["--set"]) == ["--set"]
+
+
+def test_mesh_writes_a_copy_and_a_picture(tmp_path):
+    done = interfem(
+        "mesh",
+        BARE,
+        "--set",
+        "mesh.refinement=0.3",
+        "--out",
+        tmp_path / "a" / "cell.msh",
+        "--picture",
+        tmp_path / "cell.png",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "li|sse" in done.stdout and "Info" not in done.stdout
+    assert (tmp_path / "a" / "cell.msh").stat().st_size > 0 and (tmp_path / "cell.png").stat().st_size > 0
+
+
+def test_closing_words_tell_why_a_run_ended_and_where_it_is():
+    summary = {"time_s": {"last": 12.0}, "overpotential_V": {"last": 0.0, "min": -0.004, "max": 0.0}}
+    stopped = cli.closing(SimpleNamespace(status="stopped", event="voltage_limit", reason="", folder="runs/x", summary=summary))
+    assert "event voltage_limit" in stopped and "12 s" in stopped and "-4 mV" in stopped and stopped.endswith("stopped: runs/x")
+    failed = cli.closing(SimpleNamespace(status="failed", event="", reason="no convergence", folder="runs/x", summary={}))
+    assert "before the first step" in failed and "no convergence" in failed
+
+
+def test_public_names_come_lazily():
+    code = "import sys, interfem; assert 'interfem.case' not in sys.modules; from interfem import load_case, CaseError; assert 'interfem.run' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    with pytest.raises(AttributeError):
+        import interfem as package
+
+        package.nothing
