@@ -189,7 +189,7 @@ PART_COLORS = dict(zip((BULK, TRANSFER, FILM, PRESSURE, REST), ("#0072b2", "#e69
 def resistances(run: Run) -> dict[str, float]:
     """Areal resistance in ohm cm2 under load, in parts that sum up to it; empty if no current passed.
 
-    Bulk, charge transfer and films are those of a flat cell with the contact fraction of the run; the remainder is the difference.
+    Bulk, charge transfer and films are those of a flat cell with the contact fraction of the run; the remainder is what is left.
     """
     total, current = run.value("asr_ohm_cm2", run.loaded), run.value("current_density_A_per_m2", run.loaded)
     if not (math.isfinite(total) and current):

@@ -108,7 +108,10 @@ def test_closing_words_tell_why_a_run_ended_and_where_it_is():
 
 
 def test_public_names_come_lazily():
-    code = "import sys, interfem; assert 'interfem.case' not in sys.modules; from interfem import load_case, CaseError; assert 'interfem.run' not in sys.modules"
+    code = (
+        "import sys, interfem; assert 'interfem.case' not in sys.modules; "
+        "from interfem import load_case, CaseError; assert 'interfem.run' not in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
     with pytest.raises(AttributeError):
         import interfem as package
