@@ -38,7 +38,8 @@ def case(layers: list[tuple[str, str, str]], features: list[dict], amperes: floa
     protocol = [{"kind": "pressure", "to": "1 MPa", "duration": "0.1 s", "first_step": "0.05 s", "max_step": "0.05 s"},
                 {"kind": "current", "value": f"{amperes} A/m^2", "duration": "1 s", "first_step": "0.25 s", "max_step": "0.25 s"}]
     return parse_case({
-        "title": "ranks", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"}, "mechanics": {}, "mesh": MESH,
+        "title": "ranks", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"},
+        "mechanics": {}, "mesh": MESH,
         "layers": [dict(zip(("name", "material", "thickness"), layer)) for layer in layers], "features": features,
         "protocol": protocol, "output": {"figures": False}})  # fmt: skip
 
@@ -63,7 +64,8 @@ def alone(chosen) -> dict[str, float]:
         fields = make_fields(domain, chosen)
         model = build_model(chosen, domain, fields)
         solver = Solver(chosen, domain, fields, model, Timings())
-        found = [step.scalars for step in march(chosen, domain, fields, model, solver, Observer(chosen, domain, fields, model, solver))][-1]
+        observer = Observer(chosen, domain, fields, model, solver)
+        found = [step.scalars for step in march(chosen, domain, fields, model, solver, observer)][-1]
         solver.destroy()
     return COMM.bcast(found)
 
@@ -147,8 +149,8 @@ def test_failing_rank_ends_all(tmp_path):
     launcher, script = Path(sys.prefix) / "bin" / "mpirun", tmp_path / "fails.py"
     if not launcher.exists():
         pytest.skip("no mpirun beside this Python")
-    script.write_text("from interfem.mpi import world\ncomm = world()\nif comm.rank == 1:\n    raise ValueError('rank one is broken')\n"
-                      "comm.barrier()\nprint('not reached')\n")  # fmt: skip
+    script.write_text("from interfem.mpi import world\ncomm = world()\nif comm.rank == 1:\n"
+                      "    raise ValueError('rank one is broken')\ncomm.barrier()\nprint('not reached')\n")  # fmt: skip
     done = subprocess.run([launcher, "-n", "2", sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "not reached" not in done.stdout
     assert "rank one is broken" in done.stderr and "rank 1 of 2 failed" in done.stderr

@@ -43,7 +43,8 @@ def rest(duration: float = 1.0, steps: int = 1) -> dict:
     return {"kind": "rest", "duration": f"{duration:.12g} s"} | fixed(duration, steps)
 
 
-def build(layers: list[dict], protocol: list[dict], width: float = 10.0, kind: str = "plane", geometry: dict | None = None, **more) -> Case:
+def build(layers: list[dict], protocol: list[dict], width: float = 10.0, kind: str = "plane",
+          geometry: dict | None = None, **more) -> Case:  # fmt: skip
     """Case of a stack at 298.15 K without figures; width in um; `materials` are added to the electrolyte's."""
     materials = SSE | more.pop("materials", {})
     used = {item["material"] for item in layers}

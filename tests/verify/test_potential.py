@@ -89,8 +89,9 @@ def test_planar_cell(tmp_path, i, i0, length, millivolt, sign):
 def test_planar_cell_in_every_geometry(tmp_path):
     """V05 axisymmetric and in a box agree with the plane, whose table it is."""
     geometries = {"plane": {}, "axisymmetric": {}, "hollow": {"inner_radius": "20 um"}, "box": {"depth": "50 um"}}
-    volts = [last(planar(10, [current(10)], kind="axisymmetric" if name == "hollow" else name, geometry=more), tmp_path)["cell_voltage_V"]
-             for name, more in geometries.items()]  # fmt: skip
+    kinds = {"hollow": "axisymmetric"}
+    cases = [planar(10, [current(10)], kind=kinds.get(name, name), geometry=more) for name, more in geometries.items()]
+    volts = [last(case, tmp_path)["cell_voltage_V"] for case in cases]
     assert volts == pytest.approx([V05_EXACT[0]] * 4, rel=1e-9)
 
 
@@ -108,7 +109,7 @@ def test_potentiostatic_step(tmp_path):
 @pytest.mark.parametrize("counter", ["equipotential", "uniform"])
 @pytest.mark.parametrize("i", [100.0, -100.0])
 def test_asymmetric_kinetics(tmp_path, counter, i):
-    """One interface with alpha = 0.3, of the cathodic branch, and a film: `eta = V - i L/kappa - i r_film` is on the closed form."""
+    """alpha = 0.3, of the cathodic branch, and a film: `eta = V - i L/kappa - i r_film` is on the closed form."""
     given = {"exchange_current_density": "10 A/m^2", "transfer_coefficient": 0.3, "film_resistance": "10 ohm*cm^2"}
     row = last(build([LI, SSE_100], [current(i)], 50, counter=counter, interfaces={"li|sse": given}), tmp_path)
     eta = row["cell_voltage_V"] - i * (100e-6 / KAPPA + 10e-4)
@@ -119,7 +120,8 @@ def test_given_equilibrium_potential(tmp_path):
     """At rest the cell shows it; under current it is no part of the overpotential."""
     given = {"equilibrium_potential": "50 mV", "exchange_current_density": "10 A/m^2"}
     found = rows(build([LI, SSE_100], [rest(), current(10)], 50, interfaces={"li|sse": given}), tmp_path)
-    assert found[0]["cell_voltage_V"] == pytest.approx(0.05, abs=1e-12) and found[0]["overpotential_V"] == pytest.approx(0, abs=1e-12)
+    assert found[0]["cell_voltage_V"] == pytest.approx(0.05, abs=1e-12)
+    assert found[0]["overpotential_V"] == pytest.approx(0, abs=1e-12)
     assert found[1]["overpotential_V"] == pytest.approx(found[1]["cell_voltage_V"] - 0.05, abs=1e-12)
     assert found[1]["overpotential_V"] == pytest.approx(5e-3 + 2 * RT_F * math.asinh(0.5), rel=1e-7)
 
@@ -132,7 +134,8 @@ KINETICS = {"exchange_current_density": "100 A/m^2"}
 
 def test_resolved_and_unresolved_film_agree(tmp_path):
     """A meshed interlayer of 0.5 um and its areal resistance give the same voltage: 0.5 um over 0.01 S/m is 0.5 ohm cm^2."""
-    meshed = build([LI, layer("film", "Li3N", 0.5), SSE_100], [current(-50)], 20, materials=FILM, interfaces={"li|film": KINETICS})
+    meshed = build([LI, layer("film", "Li3N", 0.5), SSE_100], [current(-50)], 20, materials=FILM,
+                   interfaces={"li|film": KINETICS})  # fmt: skip
     lumped = build([LI, SSE_100], [current(-50)], 20, interfaces={"li|sse": KINETICS | {"film_resistance": "0.5 ohm*cm^2"}})
     volts = [last(case, tmp_path)["cell_voltage_V"] for case in (meshed, lumped)]
     assert volts[0] == pytest.approx(volts[1], rel=1e-9)
@@ -143,8 +146,8 @@ def test_resolved_and_unresolved_film_agree_beside_a_void(tmp_path):
     """So do they in 2D where the film (50 nm, 5 ohm cm^2) is thin against the contact: resistance and focusing."""
     patch = {"kind": "patch", "outer": "5 um"}
     thin, mesh = {"Li3N": {"ionic_conductivity": "1e-4 S/m"}}, {"rim_size": "0.02 um"}
-    meshed = build([LI, layer("film", "Li3N", 0.05), SSE_100], [current(-50)], 20, materials=thin, interfaces={"li|film": KINETICS},
-                   features=[patch | {"interface": "li|film"}], mesh=mesh)  # fmt: skip
+    meshed = build([LI, layer("film", "Li3N", 0.05), SSE_100], [current(-50)], 20, materials=thin,
+                   interfaces={"li|film": KINETICS}, features=[patch | {"interface": "li|film"}], mesh=mesh)  # fmt: skip
     lumped = build([LI, SSE_100], [current(-50)], 20, interfaces={"li|sse": KINETICS | {"film_resistance": "5 ohm*cm^2"}},
                    features=[patch | {"interface": "li|sse"}], mesh=mesh)  # fmt: skip
     first, second = (last(case, tmp_path) for case in (meshed, lumped))
@@ -178,13 +181,15 @@ def manufactured_error(degree: int, refinement: float) -> float:
     eta = exact_m - exact
     fine = {"quadrature_degree": 9}
     (label,) = domain.transfer_labels
-    metal, electrolyte, surface = (w.measure.reconstruct(metadata=fine) for w in (domain.dx(ELECTRONS), domain.dx(IONS), domain.dS(label)))
+    measures = (domain.dx(ELECTRONS), domain.dx(IONS), domain.dS(label))
+    metal, electrolyte, surface = (weighted.measure.reconstruct(metadata=fine) for weighted in measures)
     q_m, q, j = (fields.unknowns[name].test for name in ("phi_m", "phi", "i"))
-    off = asinh(i / 2e3) - asinh(0.5 * (ufl.exp(0.5 * f * eta) - ufl.exp(-0.5 * f * eta)))  # what the law lacks on the exact solution
+    off = asinh(i / 2e3) - asinh(0.5 * (ufl.exp(0.5 * f * eta) - ufl.exp(-0.5 * f * eta)))  # of the law on the exact solution
     model.residual += (ufl.div(sigma * ufl.grad(exact_m)) * q_m * metal + ufl.div(kappa * ufl.grad(exact)) * q * electrolyte
                        - off("+") * j("+") * surface)  # fmt: skip
     pieces.advance()
-    errors = [(fields["phi_m"] - exact_m) ** 2 * metal, exact_m**2 * metal, (fields["phi"] - exact) ** 2 * electrolyte, exact**2 * electrolyte]
+    errors = [(fields["phi_m"] - exact_m) ** 2 * metal, exact_m**2 * metal,
+              (fields["phi"] - exact) ** 2 * electrolyte, exact**2 * electrolyte]  # fmt: skip
     values = [domain.integral(form) for form in errors]
     return math.sqrt(values[0] / values[1] + values[2] / values[3])
 

@@ -96,7 +96,7 @@ class Observer:
             return {}
         reactions = self.solver.unscaled_residual()
         current, gross = self._value("anode current"), self._value("gross current")
-        floor = max(abs(current), gross, 1e-6 * self.area)
+        floor = max(abs(current), gross, 1e-3 * self.area)  # 1e-3 A/m^2 is the least current that the solver resolves
         errors = [abs(self._free_sum(name, reactions[name])) / floor for name in ("phi", "phi_m")]
         controls = self.model.controls
         if float(controls.galvanostatic.value):
