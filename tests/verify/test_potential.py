@@ -126,6 +126,14 @@ def test_given_equilibrium_potential(tmp_path):
     assert found[1]["overpotential_V"] == pytest.approx(5e-3 + 2 * RT_F * math.asinh(0.5), rel=1e-7)
 
 
+def test_isolated_lithium_passes_no_net_current(tmp_path):
+    """A pore filled with Li that nothing connects takes current at one end and gives it back; at rest nothing flows."""
+    pore = {"kind": "pore", "layer": "sse", "position": "10 um", "radius": "2 um", "fill": "Li"}
+    found = rows(build([LI, layer("sse", "Li6PS5Cl", 20)], [rest(), current(-10), rest()], 10, features=[pore]), tmp_path)
+    assert found[1]["current_density[li|sse]_A_per_m2"] == pytest.approx(-10, rel=1e-10)
+    assert [row["current_density[pore|sse]_A_per_m2"] for row in found] == pytest.approx([0, 0, 0], abs=1e-9)
+
+
 # ---- interlayers ------------------------------------------------------------------------------------------------------
 
 FILM = {"Li3N": {"ionic_conductivity": "0.01 S/m"}}
