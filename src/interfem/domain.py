@@ -268,7 +268,7 @@ def _region_of_cell(parent, cell_tags, groups, regions) -> np.ndarray:
     values.x.array[cell_tags.indices] = [number[t] for t in cell_tags.values]
     values.x.scatter_forward()
     result = np.rint(values.x.array[: index_map.size_local + index_map.num_ghosts]).astype(np.int32)
-    if (result < 0).any():
+    if parent.comm.allreduce(bool((result < 0).any()), MPI.LOR):
         raise DomainError("the mesh has cells that belong to no named group; name all of them in geometry.regions")
     return result
 

@@ -24,6 +24,7 @@ GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
 EASY, HARD = 4, 8  # Newton iterations
 SHORTEST = 1e-9  # of a protocol step: below it the run has failed
 LONGEST = 1 / 10  # of a protocol step
+RESOLUTION = 1e-6  # of a protocol step: events are not sought more closely
 FIRST = 1e-3  # of a protocol step, after a jump of the load
 
 
@@ -117,7 +118,7 @@ def _phase(case, domain, fields, model, solver, observer, state, phase, entry) -
             continue
         after = [w.distance(dt) for w in watches]
         shorter = _before_event(watches, before, after, dt)
-        if shorter is not None:
+        if shorter is not None and shorter > RESOLUTION * length:  # else the jump of the load itself has passed the event
             rollback(fields)
             dt = shorter
             continue
