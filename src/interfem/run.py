@@ -19,7 +19,8 @@ from .solve import Solver, Timings
 
 log = logging.getLogger("interfem")
 
-BALANCE = 1e-8  # largest relative error of the charge and lithium balances; asserted at every step
+# Largest relative errors of what is conserved; asserted at every step.
+BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "salt_balance_error": 1e-10}
 
 
 class RunError(Exception):
@@ -139,17 +140,33 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
     facts = _facts(case, domain, solver, comm)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
-    status, event, reason, written, reached = "completed", "", "", math.nan, 0.0
-    next_output = case.output.interval or math.inf
+    status, event, reason = _record_steps(case, march(case, domain, fields, model, solver, observer), table, writer, timings,
+                                          progress if comm.rank == 0 else None)
+    writer.close()
+    solver.destroy()
+    summary = comm.bcast(table.summary if table is not None else None)
+    record = {"status": status, "event": event or None, "reason": reason or None, "title": case.title, "hash": case.hash,
+              "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved()}
+    if comm.rank == 0:
+        _close(folder, case, record, timings, started)
+    comm.barrier()
+    log.info("%s%s; %d steps in %.1f s", status, f" ({event or reason})" if event or reason else "",
+             int(summary.get("step", {}).get("last", 0)), time.time() - started)
+    return Result(folder, status, event, reason, summary)
+
+
+def _record_steps(case: Case, steps, table: ScalarTable | None, writer, timings: Timings, progress) -> tuple[str, str, str]:
+    """Take every step, write what it shows; (status, event, reason) at the end."""
+    written, reached, next_output = math.nan, 0.0, case.output.interval or math.inf
     total = sum(step_length(s) for s in flat_steps(case.protocol))
     try:
-        for step in march(case, domain, fields, model, solver, observer):
+        for step in steps:
             start = time.perf_counter()
-            row = {"step": step.number, "time_s": step.time, "dt_s": step.dt, "phase": step.phase, "phase_kind": step.kind} | step.scalars
-            if table is not None:
-                table.add(row)
             _assert_balances(step)
             reached = step.time
+            if table is not None:
+                table.add({"step": step.number, "time_s": step.time, "dt_s": step.dt, "phase": step.phase, "phase_kind": step.kind}
+                          | step.scalars)
             if step.last or step.time >= next_output - 1e-9:
                 writer.write(step.time)
                 written = step.time
@@ -157,40 +174,39 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
                     next_output += case.output.interval
             if step.event:
                 log.info("event %s at %.6g s", step.event, step.time)
-            if step.ends_run:
-                status, event = "stopped", step.event
             timings.add("output", start)
-            if progress is not None and comm.rank == 0:
+            if progress is not None:
                 progress(min(1.0, step.time / total), f"{step.kind}, step {step.number}, t = {step.time:.4g} s")
+            if step.ends_run:
+                return "stopped", step.event, ""
             if step.number >= case.solver.max_steps:
-                status, event = "stopped", "max_steps"
-                break
+                return "stopped", "max_steps", ""
     except (StepFailed, BalanceError) as error:
-        status, reason = "failed", str(error)
-        log.error("the run ends here: %s", reason)
+        log.error("the run ends here: %s", error)
         if written != reached:
             writer.write(reached)
-    writer.close()
-    solver.destroy()
-    summary = comm.bcast(table.summary if table is not None else None)
-    timings.seconds["total"] = time.time() - started
-    record = {"status": status, "event": event or None, "reason": reason or None, "title": case.title, "hash": case.hash,
-              "summary": summary, **facts, "timings_s": {k: round(v, 4) for k, v in timings.seconds.items()},
-              "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved()}
-    if comm.rank == 0:
-        if case.output.figures:
-            _figures(folder, case, record)
-        write_json(folder / "run.json", record)
-    comm.barrier()
-    log.info("%s%s; %d steps in %.1f s", status, f" ({event or reason})" if event or reason else "",
-             int(summary.get("step", {}).get("last", 0)), timings.seconds["total"])
-    return Result(folder, status, event, reason, summary)
+        return "failed", "", str(error)
+    return "completed", "", ""
+
+
+def _close(folder: Path, case: Case, record: dict, timings: Timings, started: float) -> None:
+    """Rank 0: the record, then the pictures that are drawn from it, then the record with the time they took."""
+    def write() -> None:
+        timings.seconds["total"] = time.time() - started
+        write_json(folder / "run.json", record | {"timings_s": {k: round(v, 4) for k, v in timings.seconds.items()}})
+
+    write()
+    if case.output.figures:
+        start = time.perf_counter()
+        _figures(folder, case, record)
+        timings.add("output", start)
+        write()
 
 
 def _assert_balances(step) -> None:
-    for name in ("charge_balance_error", "lithium_balance_error"):
-        if not step.scalars.get(name, 0.0) <= BALANCE:
-            raise BalanceError(f"{name} = {step.scalars[name]:.2e} at {step.time:.6g} s is above {BALANCE:g}: the step was not solved")
+    for name, limit in BALANCES.items():
+        if not step.scalars.get(name, 0.0) <= limit:
+            raise BalanceError(f"{name} = {step.scalars[name]:.2e} at {step.time:.6g} s is above {limit:g}: the step was not solved")
 
 
 def _facts(case: Case, domain, solver: Solver, comm: MPI.Comm) -> dict:
