@@ -25,6 +25,7 @@ EASY, HARD = 4, 8  # Newton iterations
 SHORTEST = 1e-9  # of a protocol step: below it the run has failed
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-6  # of a protocol step: events are not sought more closely
+BEND = 1e-3  # of the range of stored lithium and salt: largest departure from a straight line in one step
 FIRST = 1e-3  # of a protocol step, after a jump of the load
 
 
@@ -153,6 +154,7 @@ def _attempt(case, domain, fields, model, solver, state, dt) -> tuple[int, float
         log.debug("dt = %.3g s: %s", dt, error)
         return 0, SHRINK * dt, str(error)
     state.increment = plastic_increment(domain, case, fields, dt)
+    state.deviation = _deviation(domain, fields, dt, state.dt_old)
     limit = case.solver.plastic_increment
     if state.increment > 1.5 * limit:
         rollback(fields)
@@ -177,10 +179,26 @@ def _predict(fields: Fields, dt: float, dt_old: float) -> None:
         unknown.function.x.array[:] = old + dt / dt_old * (old - unknown.older.x.array)
 
 
+def _deviation(domain: Domain, fields: Fields, dt: float, dt_old: float) -> float:
+    """How far stored lithium and salt bend away from a straight line in time, largest, as a fraction of their range."""
+    if not dt_old:
+        return 0.0
+    worst = 0.0
+    for name, unknown in fields.unknowns.items():
+        if name == "c" or name.startswith("x:"):
+            old = unknown.old.x.array
+            bend = np.abs(unknown.function.x.array - old - dt / dt_old * (old - unknown.older.x.array))
+            size = float(old.max()) if name == "c" and old.size else 1.0
+            worst = max(worst, float(bend.max()) / size if bend.size else 0.0)
+    return domain.comm.allreduce(worst, MPI.MAX)
+
+
 def _next_length(case, domain, dt: float, iterations: int, state: _State) -> float:
     factor = GROWTH if iterations <= EASY else 1.0 if iterations < HARD else SHRINK
     if state.increment > 0:
         factor = min(factor, 0.9 * case.solver.plastic_increment / state.increment)
+    if state.deviation > 0:
+        factor = min(factor, (BEND / state.deviation) ** 0.5)
     return max(factor, 0.2) * dt
 
 

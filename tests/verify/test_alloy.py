@@ -51,9 +51,9 @@ def test_time_to_exhaustion(tmp_path, i, time, utilisation):
 
 
 def test_time_to_exhaustion_by_default_steps(tmp_path):
-    """V09 at 1 A/m^2 without a word on time steps: within 1 %."""
+    """V09 at 1 A/m^2 without a word on time steps."""
     found = rows(slab({"kind": "current", "value": "1 A/m^2", "duration": "60000 s"}), tmp_path)
-    assert found[-1]["time_s"] == pytest.approx(4.5452e4, rel=1e-2)
+    assert found[-1]["time_s"] == pytest.approx(4.5452e4, rel=3e-3)
 
 
 def test_second_order_in_time(tmp_path):
