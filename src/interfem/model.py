@@ -305,12 +305,13 @@ def _bond_terms(case, domain, fields, controls, interface) -> list:
 def _mean_normal(case, domain, dS) -> fem.Function:
     """Unit normal at the vertices of the interface mesh, linear between them: the mean over the facets that meet there.
 
-    Each weighs by the inverse of its size, which is exact on a circle. A roller is a plane of symmetry: there the mean lies in it.
+    Each weighs by the inverse of its size, which is exact on a circle. A roller is a plane of symmetry, and the mean lies in it.
     """
     space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
     mean = fem.Function(space)
     weighted = domain.normal() / ufl.FacetArea(domain.mesh)("+") ** 2
-    fem.assemble_vector(mean.x.array, fem.form(ufl.inner(weighted, ufl.TestFunction(space)("+")) * dS.measure, entity_maps=domain.entity_maps))
+    form = ufl.inner(weighted, ufl.TestFunction(space)("+")) * dS.measure
+    fem.assemble_vector(mean.x.array, fem.form(form, entity_maps=domain.entity_maps))
     mean.x.scatter_reverse(la.InsertMode.add)
     mean.x.scatter_forward()
     rows, points = mean.x.array.reshape(-1, domain.dimension), space.tabulate_dof_coordinates()

@@ -34,7 +34,8 @@ def test_norton_root_over_sixty_decades(n):
     dt = beta / (3 * SHEAR * CREEP["rate"])
     found = norton.solve(q, SHEAR, 0.0, dt, CREEP | {"exponent": n})
     for b, s in zip(beta, found):
-        log_root = brentq(lambda y: np.exp(y) + b * np.exp(n * y) - 1, np.log(min(1.0, b ** (-1 / n))) - 1.0, 0.0, xtol=1e-15, rtol=1e-15)
+        lowest = np.log(min(1.0, b ** (-1 / n))) - 1.0
+        log_root = brentq(lambda y, b=b: np.exp(y) + b * np.exp(n * y) - 1, lowest, 0.0, xtol=1e-15, rtol=1e-15)
         assert s == pytest.approx(np.exp(log_root), rel=1e-12)
 
 
