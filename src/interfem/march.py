@@ -24,8 +24,8 @@ GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
 EASY, HARD = 4, 8  # Newton iterations
 SHORTEST = 1e-9  # of a protocol step: below it the run has failed
 LONGEST = 1 / 10  # of a protocol step
-RESOLUTION = 1e-6  # of a protocol step: events are not sought more closely
-BEND = 1e-3  # of the range of stored lithium and salt: largest departure from a straight line in one step
+RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
+BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, after a jump of the load
 
 
@@ -198,7 +198,7 @@ def _next_length(case, domain, dt: float, iterations: int, state: _State) -> flo
     if state.increment > 0:
         factor = min(factor, 0.9 * case.solver.plastic_increment / state.increment)
     if state.deviation > 0:
-        factor = min(factor, (BEND / state.deviation) ** 0.5)
+        factor = min(factor, max(1.0, (BEND / state.deviation) ** 0.5))
     return max(factor, 0.2) * dt
 
 
