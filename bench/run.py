@@ -25,7 +25,7 @@ BENCHES = {
     "bare": ("bare.toml", [], 60, None),
     "interlayer": ("interlayer.toml", [], 60, None),
     "alloy": ("alloy.toml", [], 60, None),
-    "bare_3d_50k": ("bare_3d.toml", ["mesh.refinement=1.0"], 480, 4),
+    "bare_3d_50k": ("bare_3d.toml", ["mesh.refinement=0.9"], 480, 4),
 }
 
 
