@@ -5,6 +5,7 @@ import json
 import random
 import tomllib
 
+import jsonschema
 import pytest
 
 from interfem.case import CaseError, case_schema, flat_steps, load_case, parse_case
@@ -414,7 +415,7 @@ def test_schema_is_json_and_speaks_units():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_cases_fit_the_schema(name):
-    validator = pytest.importorskip("jsonschema").Draft202012Validator(case_schema())
+    validator = jsonschema.Draft202012Validator(case_schema())
     tree = tomllib.loads((CASES / f"{name}.toml").read_text())
     assert not list(validator.iter_errors(tree))
     assert list(validator.iter_errors(changed(("layers/0/thickness", 20), tree=tree)))
