@@ -91,6 +91,7 @@ class Layer(Model):
     material: str = Field(min_length=1)
     thickness: Length | None = None
     law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
+    grading: dict[str, Any] = {}
 
 
 def _center(value: object) -> tuple[float, ...]:
@@ -200,6 +201,7 @@ class Interface(Model):
     resistance: quantity("areal resistance", above=0) | None = None  # Z of linear kinetics
     film_resistance: quantity("areal resistance", least=0) = "0 ohm*cm^2"  # unresolved films
     equilibrium_potential: Potential | None = None
+    plating: bool | None = Field(None, strict=True)  # lithium may be plated on an inert side; by default if a side is a mixed conductor
     tangential: Literal["stick", "frictionless"] = "stick"
 
     @model_validator(mode="after")
@@ -419,6 +421,11 @@ class Case(Model):
     def regions(self) -> tuple[Region, ...]:
         """Named regions in the order layers, filled features; see `regions.Region`."""
         return cell_regions(self)
+
+    @property
+    def heated(self) -> bool:
+        """The protocol changes the temperature."""
+        return any(step.kind == "temperature" for step in flat_steps(self.protocol))
 
     def region(self, name: str) -> Region:
         return next(r for r in self.regions if r.name == name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from .materials import MaterialError
 from .materials import names as library
 from .regions import ROLES, SIDES, boundary_names, direction, extent, interface_name, is_transfer, kinetics, layer_pair
-from .regions import required_properties, touching
+from .regions import ordered, required_properties, touching
 from .units import UnitError, show, to_internal
 
 
@@ -223,7 +223,7 @@ def _flaw_depth(feature, case, place: str) -> Iterator[str]:
     first, (_, side) = _cut_layer(feature, case), direction(feature, case)
     regions, passed = case.regions[: len(case.layers)], []
     n = first
-    while 0 <= n < len(regions) and regions[n].ions == regions[first].ions:
+    while 0 <= n < len(regions) and regions[n].body == regions[first].body:
         passed.append(regions[n])
         n += side
     room = sum(region.thickness for region in passed)
@@ -284,7 +284,7 @@ def _inside(a, b, case) -> bool:
 def _interfaces(case) -> Iterator[str]:
     regions = {region.name: region for region in case.regions}
     pairs = {interface_name(a.name, b.name, case): (a, b) for a, b in touching(case)}
-    transfer = [name for name, pair in pairs.items() if is_transfer(*pair)]
+    transfer = [name for name, pair in pairs.items() if is_transfer(case, *pair)]
     for key, given in case.interfaces.items():
         place, parts = key_path("interfaces", key), key.split("|")
         known = f"known: {', '.join(transfer) or 'none'}"
@@ -325,7 +325,7 @@ def _supports(case) -> Iterator[str]:
             yield f'{place}: the axis of symmetry is always a "roller"; remove the key'
         elif kind == "stack" and name not in ("collector", "counter"):
             yield f'{place}: the stack pressure acts on the collector or the counter; use a pressure such as "5 MPa" here'
-        elif name in sides and kind in ("pressure", "spring") and len(bodies) == 2:
+        elif name in sides and kind in ("pressure", "spring") and len(bodies) > 1:
             yield f'{place}: this side touches metal and electrolyte, a load needs one body; use "roller", "free" or "clamped"'
 
 
@@ -387,12 +387,12 @@ def _obstacle(case) -> str | None:
         return "no layer conducts electrons; add the anode, for example a layer of Li, before the electrolyte"
     if case.geometry.file is not None:
         return None  # the order of the stack is the mesh's
-    if layers[0].ions:
+    if not layers[0].electrons:
         return (f'the first layer "{layers[0].name}" conducts no electrons, and layers go from the anode\'s collector to the '
                 f"counter electrode; reverse them or add the anode")
     for a, b in zip(layers, layers[1:]):
-        if a.electrons != b.electrons and not is_transfer(a, b):
-            metal, ceramic = (a, b) if a.electrons else (b, a)
+        if {a.body, b.body} == {"metal", "ceramic"} and not is_transfer(case, a, b):
+            metal, ceramic = ordered(a, b)
             return (f'layer "{metal.name}" ({metal.role}) gives and takes no lithium but meets the ion conductor '
                     f'"{ceramic.name}"; put a layer of metal or alloy between them')
     return None

@@ -211,7 +211,7 @@ def _flat_parts(case: Case, current: float, contact: float, pressure: float) -> 
     bulk = sum(r.thickness / r.material.get("ionic_conductivity").at(case.temperature) for r in layers if r.ions)
     transfer, film = 0.0, 0.0
     for a, b in zip(layers, layers[1:]):
-        if not is_transfer(a, b):
+        if not is_transfer(case, a, b):
             continue
         law, anode = kinetics(case, a, b), a.side == "anode"
         share = contact if anode and math.isfinite(contact) and contact > 0 else 1.0

@@ -115,7 +115,7 @@ def _features(case: Case) -> list[str]:
 
 
 def _interfaces(case: Case) -> list[str]:
-    pairs = [pair for pair in touching(case) if is_transfer(*pair)]
+    pairs = [pair for pair in touching(case) if is_transfer(case, *pair)]
     if not pairs:
         return []
     rows = [["interface", "kinetics", "i0 mA/cm^2", "alpha", "Z ohm*cm^2", "kappa*Z um", "film ohm*cm^2", "tangential"]]

@@ -1,7 +1,7 @@
 """Mesh file -> `Domain`: named regions, interfaces and boundaries, submeshes of the carriers, and the measures.
 
-Two habits hold here and nowhere else: the side order of an interface ("+" is the electron conductor, so that the
-facet normal n("+") points from the anode side into the electrolyte), and the quadrature degrees.
+Two habits hold here and nowhere else: the side order of an interface ("+" is the more metallic side, so that the
+facet normal n("+") points from the metal into the ion conductor), and the quadrature degrees.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from dolfinx import fem, mesh
 
 from .case import Case
 from .geometry.session import session
-from .regions import Kinetics, Region, interface_name, is_transfer, kinetics
+from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinetics
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
-IONS, ELECTRONS, ELASTIC_METAL, ELASTIC_CERAMIC, EVERYWHERE, SALT = 1, 2, 3, 4, 5, 6
-BONDED, BLOCKED = 1, 2
+IONS, ELECTRONS, EVERYWHERE, SALT = 1, 2, 3, 4
+ELASTIC = {"metal": 5, "mixed": 6, "ceramic": 7}  # cells of a body that do not flow
+BLOCKED = 1
+BONDED = {("metal", "ceramic"): 2, ("metal", "mixed"): 3, ("mixed", "ceramic"): 4}  # facets between two bodies
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
 
@@ -48,7 +50,7 @@ class Group:
         return self.regions[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Submesh:
     """Cells (or facets) of the parent mesh as a mesh of their own. `parents[k]` is the parent entity of cell k."""
 
@@ -85,7 +87,7 @@ class Domain:
     facet_tags: mesh.MeshTags
     boundaries: dict[str, int]  # name -> facet tag
     groups: tuple[Group, ...]
-    submeshes: dict[str, Submesh]  # "ions", "electrons", "salt", "gamma", and "<group>" for groups with own fields
+    submeshes: dict[str, Submesh]  # "ions", "electrons", "salt", bodies, "gamma", and "<group>" for groups with own fields
     interfaces: tuple[str, ...]  # names of the interfaces in gamma
     interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
     blocked: np.ndarray  # True where a cell of gamma passes no charge
@@ -101,7 +103,7 @@ class Domain:
 
     @cached_property
     def entity_maps(self) -> list:
-        return [sub.cells for sub in self.submeshes.values()]
+        return [sub.cells for sub in dict.fromkeys(self.submeshes.values())]
 
     @cached_property
     def x(self):
@@ -114,16 +116,15 @@ class Domain:
 
     @cached_property
     def degree(self) -> int:
-        """Quadrature degree in the volume: exact for degree-2 displacements; more for the 1/r of the hoop strain."""
-        return 4 if self.kind == "axisymmetric" else 2
+        """Quadrature degree in the volume: exact for degree-2 displacements; more for 1/r of the hoop strain and for gradings."""
+        return (4 if self.kind == "axisymmetric" else 2) + (2 if any(r.grading for r in self.regions) else 0)
 
     @cached_property
     def _volumes(self) -> ufl.Measure:
         regions, cells = self.regions, self.cells_of
         labels = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
-                  (ELASTIC_METAL, cells([r for r in regions if r.electrons and not r.flows])),
-                  (ELASTIC_CERAMIC, cells([r for r in regions if r.ions and not r.flows])), (EVERYWHERE, cells(regions)),
-                  (SALT, cells([r for r in regions if r.binary]))]
+                  (EVERYWHERE, cells(regions)), (SALT, cells([r for r in regions if r.binary]))]
+        labels += [(label, cells([r for r in regions if r.body == body and not r.flows])) for body, label in ELASTIC.items()]
         labels += [(GROUP + g.number, cells(g.regions)) for g in self.groups]
         return ufl.Measure("dx", domain=self.mesh, subdomain_data=labels, metadata={"quadrature_degree": self.degree})
 
@@ -164,7 +165,7 @@ class Domain:
         return Weighted(measure(1), 2 * np.pi * r if self.kind == "axisymmetric" else 1.0)
 
     def normal(self):
-        """Unit normal on an interface, from the metal ("+") into the ion conductor."""
+        """Unit normal on an interface, from the more metallic side ("+") into the other."""
         return ufl.FacetNormal(self.mesh)("+")
 
     def cells_of(self, regions, sub: str | None = None) -> np.ndarray:
@@ -175,6 +176,17 @@ class Domain:
             return np.flatnonzero(np.isin(self.region_of_cell[:owned], wanted)).astype(np.int32)
         submesh = self.submeshes[sub]
         return np.flatnonzero(np.isin(self.region_of_cell[submesh.parents[: submesh.owned]], wanted)).astype(np.int32)
+
+    def layer_order(self) -> list[int]:
+        """Place of each region in the stack, -1 for filled features."""
+        return [-1 if r.layer is None else r.layer for r in self.regions]
+
+    def facets_between(self, region: int, others: list[int]) -> np.ndarray:
+        """Owned facets between a region and any of others, by their numbers."""
+        facets, first, second = _inner_facets(self.mesh, self.region_of_cell)
+        meets = ((first == region) & np.isin(second, others)) | ((second == region) & np.isin(first, others))
+        owned = self.mesh.topology.index_map(self.dimension - 1).size_local
+        return facets[meets & (facets < owned)].astype(np.int32)
 
     def boundary_area(self, *names: str) -> float:
         """Area (2D: length times 1 um) of boundaries, over all ranks."""
@@ -273,27 +285,39 @@ def _region_of_cell(parent, cell_tags, groups, regions) -> np.ndarray:
     return result
 
 
-def _interfaces(parent, region_of_cell, regions, case):
-    """Facets between an electron and an ion conductor: (facets, interface index per facet, names, kinetics by name)."""
+def _inner_facets(parent, region_of_cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(facets with two cells, region of the one, region of the other)."""
     fdim = parent.topology.dim - 1
-    facet_map = parent.topology.index_map(fdim)
-    count = facet_map.size_local + facet_map.num_ghosts
     links = parent.topology.connectivity(fdim, parent.topology.dim)
-    offsets, cells = links.offsets, links.array
-    inner = np.flatnonzero(np.diff(offsets) == 2)
-    first, second = region_of_cell[cells[offsets[inner]]], region_of_cell[cells[offsets[inner] + 1]]
-    electrons = np.array([r.electrons for r in regions])
-    meets = electrons[first] != electrons[second]
+    inner = np.flatnonzero(np.diff(links.offsets) == 2)
+    first, second = (region_of_cell[links.array[links.offsets[inner] + k]] for k in (0, 1))
+    return inner, first, second
+
+
+def _interfaces(parent, region_of_cell, regions, case):
+    """Facets between two bodies: (facets, interface index per facet, names, kinetics by name)."""
+    facet_map = parent.topology.index_map(parent.topology.dim - 1)
+    count = facet_map.size_local + facet_map.num_ghosts
+    inner, first, second = _inner_facets(parent, region_of_cell)
+    rank = _ranks(regions)
+    meets = rank[first] != rank[second]
     inner, first, second = inner[meets], first[meets], second[meets]
-    metal, ceramic = np.where(electrons[first], first, second), np.where(electrons[first], second, first)
-    local_pairs = set(zip(metal.tolist(), ceramic.tolist()))
+    swap = rank[first] > rank[second]
+    plus, minus = np.where(swap, second, first), np.where(swap, first, second)
+    local_pairs = set(zip(plus.tolist(), minus.tolist()))
     pairs = sorted(set().union(*parent.comm.allgather(local_pairs)))
     names = [interface_name(regions[m].name, regions[c].name, case) for m, c in pairs]
-    found = {name: kinetics(case, regions[m], regions[c]) for name, (m, c) in zip(names, pairs) if is_transfer(regions[m], regions[c])}
+    found = {name: kinetics(case, regions[m], regions[c]) for name, (m, c) in zip(names, pairs)
+             if is_transfer(case, regions[m], regions[c])}
     of_facet = np.full(count, -1, np.int32)
     for n, (m, c) in enumerate(pairs):
-        of_facet[inner[(metal == m) & (ceramic == c)]] = n
+        of_facet[inner[(plus == m) & (minus == c)]] = n
     return inner.astype(np.int32), of_facet, names, found
+
+
+def _ranks(regions) -> np.ndarray:
+    """Place of each region's body in the order of sides; "+" is the lower one."""
+    return np.array([ORDER.index(r.body) for r in regions])
 
 
 def _submeshes(parent, region_of_cell, regions, facets, facet_tags, groups, comm) -> dict[str, Submesh]:
@@ -307,8 +331,13 @@ def _submeshes(parent, region_of_cell, regions, facets, facet_tags, groups, comm
     for name, test in {"ions": lambda r: r.ions, "electrons": lambda r: r.electrons, "salt": lambda r: r.binary}.items():
         if any(test(r) for r in regions):
             found[name] = _submesh(parent, dimension, cells_where(test), facet_tags)
+    for body in ORDER:
+        members = [r for r in regions if r.body == body]
+        same = [name for name, test in (("electrons", lambda r: r.electrons), ("ions", lambda r: r.ions)) if members == [r for r in regions if test(r)]]
+        if members:
+            found[body] = found[same[0]] if same else _submesh(parent, dimension, cells_where(lambda r: r.body == body), facet_tags)
     for group in groups:
-        if group.head.flows or group.head.stores:
+        if group.head.flows:
             found[group.name] = _submesh(parent, dimension, cells_where(lambda r: r in group.regions), facet_tags)
     if comm.allreduce(len(facets), MPI.SUM):
         found["gamma"] = _submesh(parent, dimension - 1, facets, None)
@@ -327,26 +356,33 @@ def _submesh(parent, dim: int, entities: np.ndarray, facet_tags) -> Submesh:
 
 
 def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
-    """Integration entities (cell, facet, cell, facet) with the electron conductor first, by label; the side is asserted."""
+    """Integration entities (cell, facet, cell, facet) with the more metallic side first, by label; the side is asserted."""
     if "gamma" not in domain.submeshes:
         return []
-    gamma = domain.submeshes["gamma"]
-    electrons = np.array([r.electrons for r in domain.regions])
+    gamma, rank = domain.submeshes["gamma"], _ranks(domain.regions)
 
     def oriented(selected: np.ndarray) -> np.ndarray:
         rows = fem.compute_integration_domains(fem.IntegralType.interior_facet, domain.mesh.topology,
                                                np.sort(gamma.parents[selected]).astype(np.int32)).reshape(-1, 4)
-        swap = ~electrons[domain.region_of_cell[rows[:, 0]]]
+        swap = rank[domain.region_of_cell[rows[:, 0]]] > rank[domain.region_of_cell[rows[:, 2]]]
         rows[swap] = rows[swap][:, [2, 3, 0, 1]]
-        assert electrons[domain.region_of_cell[rows[:, 0]]].all() and not electrons[domain.region_of_cell[rows[:, 2]]].any()
+        assert (rank[domain.region_of_cell[rows[:, 0]]] < rank[domain.region_of_cell[rows[:, 2]]]).all()
         return rows.reshape(-1)
 
-    labels = [(BONDED, oriented(np.ones(len(gamma.parents), bool))), (BLOCKED, oriented(domain.blocked))]
+    bodies = {r.name: r.body for r in domain.regions}
+    labels = [(BLOCKED, oriented(domain.blocked))]
+    for pair, label in BONDED.items():
+        names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair)]
+        labels.append((label, oriented(_on(domain, names))))
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
-        chosen = np.isin(domain.interface_of_gamma, [domain.interfaces.index(n) for n in names]) & ~domain.blocked
-        labels.append((label, oriented(chosen)))
+        labels.append((label, oriented(_on(domain, names) & ~domain.blocked)))
     return labels
+
+
+def _on(domain: Domain, names) -> np.ndarray:
+    """True for the cells of the interface mesh that lie on one of the named interfaces."""
+    return np.isin(domain.interface_of_gamma, [domain.interfaces.index(n) for n in names])
 
 
 def transfer_label(group: int, law: str) -> int:

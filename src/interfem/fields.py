@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import basix.ufl
 import numpy as np
@@ -13,6 +13,7 @@ from mpi4py import MPI
 from .case import Case
 from .domain import Domain, Group
 from .laws import LAWS
+from .parameters import Parameters, at_points
 from .physics.momentum import strain, trial_deviator
 
 
@@ -43,16 +44,17 @@ class Flow:
     trial: fem.Expression  # trial deviator at the present displacement
     groups: tuple[tuple[Group, np.ndarray], ...]  # with their cells in the body's submesh
     volumes: np.ndarray  # of the body's owned cells
+    points: np.ndarray  # quadrature points in the reference cell
 
 
 @dataclass
 class Fields:
-    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, u_m, u_s, p:<group>, p_c (see `make_fields`)."""
+    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, u_m, u_i, u_s, p:<group>, p_c (see `make_fields`)."""
 
     unknowns: dict[str, Unknown]
     growth: fem.Function | None  # plated thickness w on the interfaces (um)
     flows: dict[str, Flow]  # by displacement name
-    parameters: dict[tuple[str, str], fem.Function] = field(default_factory=dict)
+    parameters: Parameters
 
     def __getitem__(self, name: str) -> fem.Function:
         return self.unknowns[name].function
@@ -64,15 +66,16 @@ class Fields:
         return [unknown.function for unknown in self.unknowns.values()]
 
 
-BODIES = {"u_m": "electrons", "u_s": "ions"}  # displacement -> submesh
+BODIES = {"u_m": "metal", "u_i": "mixed", "u_s": "ceramic"}  # displacement -> body, in the order of the sides of an interface
+DISPLACEMENT = {body: name for name, body in BODIES.items()}
 
 
-def make_fields(domain: Domain, case: Case) -> Fields:
+def make_fields(domain: Domain, case: Case, parameters: Parameters) -> Fields:
     """Spaces and functions for what this case carries, and for nothing else.
 
     phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
     interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max, degree 2;
-    u: displacement, degree 2, one for each side; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1.
+    u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1.
     """
     degree = case.solver.potential_degree
     spaces: dict[str, fem.FunctionSpace] = {}
@@ -104,58 +107,51 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     for group in domain.groups:
         if f"x:{group.name}" in unknowns:
             unknown, material = unknowns[f"x:{group.name}"], group.head.material
-            start = material.get("initial_concentration").at(case.temperature) / material.get("maximum_concentration").at(case.temperature)
-            for function in (unknown.function, unknown.old, unknown.older):
-                function.x.array[:] = start
+            _start(unknown, material.get("initial_concentration").value / material.get("maximum_concentration").value)
+            tabulated = any(material.has(k) and material.get(k).table for k in ("youngs_modulus",))
+            parameters.fillings |= {r.name: unknown.old for r in group.regions if tabulated}
     if "c" in unknowns:
-        start = region_values(domain, "salt", lambda r: r.material.get("initial_concentration").at(case.temperature) if r.binary else 0.0)
+        start = parameters.field(lambda at: at("initial_concentration") if at.region.binary else 0.0, "salt")
+        _start(unknowns["c"], 0.0)
         for function in (unknowns["c"].function, unknowns["c"].old, unknowns["c"].older):
-            function.x.array[function.function_space.dofmap.list] = start.x.array[:, None]
+            function.x.array[function.function_space.dofmap.list] = start.x.array[start.function_space.dofmap.list]
     growth = fem.Function(spaces["i"], name="growth") if "i" in spaces else None
-    fields = Fields(unknowns, growth, {})
+    fields = Fields(unknowns, growth, {}, parameters)
     if case.mechanics is not None:
         for name, body in BODIES.items():
-            flow = _flow(domain, case, fields, name, body) if name in fields else None
+            flow = _flow(domain, fields, name, body) if name in fields else None
             if flow is not None:
                 fields.flows[name] = flow
     return fields
 
 
+def _start(unknown: Unknown, value: float) -> None:
+    for function in (unknown.function, unknown.old, unknown.older):
+        function.x.array[:] = value
+
+
 def floats(domain: Domain, case: Case) -> bool:
     """The anode's voltage is an unknown unless the current density is imposed at the end of an ion conductor."""
-    return not (case.counter == "uniform" and case.regions[len(case.layers) - 1].ions)
+    return not (case.counter == "uniform" and case.regions[len(case.layers) - 1].body == "ceramic")
 
 
-def region_values(domain: Domain, sub: str | None, value) -> fem.Function:
-    """Piecewise constant function on a submesh (None: the whole mesh) with `value(region)` in each region."""
-    target = domain.mesh if sub is None else domain.submeshes[sub].mesh
-    function = fem.Function(fem.functionspace(target, ("DG", 0)))
-    cells = domain.region_of_cell if sub is None else domain.region_of_cell[domain.submeshes[sub].parents]
-    function.x.array[:] = np.array([value(r) for r in domain.regions])[cells]
-    return function
+def shear_modulus(at):
+    """`G = E/(2 (1 + nu))`, MPa."""
+    return at("youngs_modulus") / (2 * (1 + at("poisson_ratio")))
 
 
-def moduli(region, temperature: float) -> tuple[float, float]:
-    """Shear and bulk modulus (MPa) from E and nu."""
-    young, nu = (region.material.get(k).at(temperature) for k in ("youngs_modulus", "poisson_ratio"))
-    return young / (2 * (1 + nu)), young / (3 * (1 - 2 * nu))
+def bulk_modulus(at):
+    """`K = E/(3 (1 - 2 nu))`, MPa."""
+    return at("youngs_modulus") / (3 * (1 - 2 * at("poisson_ratio")))
 
 
-def parameter(domain: Domain, case: Case, fields: Fields, body: str, name: str) -> fem.Function:
-    """Piecewise constant law parameter or modulus on a body's submesh; made once."""
-    if (body, name) not in fields.parameters:
-        def value(region) -> float:
-            if name in ("shear", "bulk"):
-                return moduli(region, case.temperature)[name == "bulk"]
-            return LAWS[region.law].values(region.material, case.temperature).get(name, 0.0)
-
-        fields.parameters[body, name] = region_values(domain, body, lambda r: value(r) if r.electrons == (body == "electrons") else 0.0)
-    return fields.parameters[body, name]
+def modulus(fields: Fields, body: str, name: str) -> fem.Function:
+    """"shear" or "bulk" on a body's submesh."""
+    return fields.parameters.law(body, name, {"shear": shear_modulus, "bulk": bulk_modulus}[name])
 
 
-def _flow(domain: Domain, case: Case, fields: Fields, name: str, body: str) -> Flow | None:
-    groups = tuple((g, domain.cells_of(g.regions, body)) for g in domain.groups
-                   if LAWS[g.head.law].PARAMETERS and g.head.electrons == (body == "electrons"))
+def _flow(domain: Domain, fields: Fields, name: str, body: str) -> Flow | None:
+    groups = tuple((g, domain.cells_of(g.regions, body)) for g in domain.groups if LAWS[g.head.law].PARAMETERS and g.head.body == body)
     if not groups:
         return None
     sub = domain.submeshes[body].mesh
@@ -171,20 +167,24 @@ def _flow(domain: Domain, case: Case, fields: Fields, name: str, body: str) -> F
     constant = ufl.TestFunction(fem.functionspace(sub, ("DG", 0)))
     r = ufl.SpatialCoordinate(sub)[0] if domain.kind == "axisymmetric" else 1.0
     volumes = fem.assemble_vector(fem.form(constant * r * ufl.dx(domain=sub))).array[: domain.submeshes[body].owned].copy()
-    return Flow(plastic, hardened, ratio, trial, groups, volumes)
+    return Flow(plastic, hardened, ratio, trial, groups, volumes, points)
 
 
-def law_parameters(domain: Domain, case: Case, fields: Fields, group: Group) -> dict[str, fem.Function]:
-    body = "electrons" if group.head.electrons else "ions"
-    return {name: parameter(domain, case, fields, body, name) for name in LAWS[group.head.law].PARAMETERS}
+def law_parameters(fields: Fields, group: Group) -> dict[str, fem.Function]:
+    """What the flow law of a group takes, on its body's submesh."""
+    def value(at, name: str):
+        return LAWS[at.region.law].values(at).get(name, 0.0)
+
+    return {name: fields.parameters.law(group.head.body, name, lambda at, name=name: value(at, name))
+            for name in LAWS[group.head.law].PARAMETERS}
 
 
-def solve_flow(domain: Domain, case: Case, fields: Fields, dt: float) -> None:
+def solve_flow(domain: Domain, fields: Fields, dt: float) -> None:
     """Solve each flow law at its quadrature points for the present displacement; freezes the root in `Flow.ratio`."""
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                _, q_trial, shear, solved = _local(domain, case, fields, name, flow, group, cells, dt)
+                _, q_trial, shear, solved = _local(domain, fields, name, flow, group, cells, dt)
                 flow.ratio.x.array[_dofs(flow.ratio, cells)] = solved
 
 
@@ -192,18 +192,18 @@ def _dofs(function: fem.Function, cells: np.ndarray) -> np.ndarray:
     return function.function_space.dofmap.list[cells]
 
 
-def _local(domain, case, fields, name, flow, group, cells, dt):
+def _local(domain, fields, name, flow, group, cells, dt):
     """(trial deviator, q_trial, G, s) at the quadrature points of the cells; arrays (cell, point, ...)."""
     body = BODIES[name]
     e = flow.trial.eval(domain.submeshes[body].mesh, cells).reshape(len(cells), -1, 3, 3)
-    shear = parameter(domain, case, fields, body, "shear").x.array[cells][:, None]
+    shear = at_points(modulus(fields, body, "shear"), cells, flow.points)
     q_trial = 2 * shear * np.sqrt(1.5 * np.einsum("cpij,cpij->cp", e, e))
-    par = {k: f.x.array[cells][:, None] for k, f in law_parameters(domain, case, fields, group).items()}
+    par = {k: at_points(f, cells, flow.points) for k, f in law_parameters(fields, group).items()}
     hardened = flow.hardened.x.array[_dofs(flow.hardened, cells)]
     return e, q_trial, shear, LAWS[group.head.law].solve(q_trial, shear, hardened, dt, par)
 
 
-def plastic_increment(domain: Domain, case: Case, fields: Fields, dt: float) -> float:
+def plastic_increment(domain: Domain, fields: Fields, dt: float) -> float:
     """Increment of equivalent plastic strain in the present step, root mean square over the flowing volume of all ranks.
 
     A mean, because at the rim of a contact the strain is singular and its largest value is a matter of the mesh.
@@ -212,14 +212,14 @@ def plastic_increment(domain: Domain, case: Case, fields: Fields, dt: float) -> 
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                _, q_trial, shear, s = _local(domain, case, fields, name, flow, group, cells, dt)
+                _, q_trial, shear, s = _local(domain, fields, name, flow, group, cells, dt)
                 squares = (((1 - s) * q_trial / (3 * shear)) ** 2).mean(axis=1)
                 sums += flow.volumes[cells] @ squares, flow.volumes[cells].sum()
     total = domain.comm.allreduce(sums, MPI.SUM)
     return float(np.sqrt(total[0] / total[1])) if total[1] > 0 else 0.0
 
 
-def commit(domain: Domain, case: Case, fields: Fields, dt: float, plated_rate: fem.Function | None) -> None:
+def commit(domain: Domain, fields: Fields, dt: float, plated_rate: fem.Function | None) -> None:
     """Accept the present step: plastic strain and growth move on, the unknowns become the old ones.
 
     `plated_rate` holds Omega/F per cell of the interface mesh (um^3/pC), zero where nothing is plated: `w -= dt i Omega/F`.
@@ -227,7 +227,7 @@ def commit(domain: Domain, case: Case, fields: Fields, dt: float, plated_rate: f
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                e, q_trial, shear, s = _local(domain, case, fields, name, flow, group, cells, dt)
+                e, q_trial, shear, s = _local(domain, fields, name, flow, group, cells, dt)
                 dofs = _dofs(flow.hardened, cells)
                 flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * shear)
                 increment = (1 - s)[..., None, None] * e
@@ -242,6 +242,7 @@ def commit(domain: Domain, case: Case, fields: Fields, dt: float, plated_rate: f
     for unknown in fields.unknowns.values():
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array
+    fields.parameters.follow_filling()
 
 
 def rollback(fields: Fields) -> None:

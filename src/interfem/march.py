@@ -153,7 +153,7 @@ def _attempt(case, domain, fields, model, solver, state, dt) -> tuple[int, float
         rollback(fields)
         log.debug("dt = %.3g s: %s", dt, error)
         return 0, SHRINK * dt, str(error)
-    state.increment = plastic_increment(domain, case, fields, dt)
+    state.increment = plastic_increment(domain, fields, dt)
     state.deviation = _deviation(domain, fields, dt, state.dt_old)
     limit = case.solver.plastic_increment
     if state.increment > 1.5 * limit:
@@ -205,7 +205,7 @@ def _next_length(case, domain, dt: float, iterations: int, state: _State) -> flo
 def _accept(case, domain, fields, model, solver, observer, state, phase, entry, dt, iterations, watches, after, at_end) -> Step:
     event = next((w for w, value in zip(watches, after) if value >= -w.tolerance), None)
     scalars = observer.before_commit(dt)
-    commit(domain, case, fields, dt, model.plated_rate)
+    commit(domain, fields, dt, model.plated_rate)
     scalars = observer.after_commit() | scalars
     if "current_density_A_per_m2" in scalars:
         solver.note_current(scalars["current_density_A_per_m2"])
@@ -319,7 +319,7 @@ def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
 
 def _approach(domain: Domain, fields: Fields, boundary: str, level: float, sign: int, height: float):
     space, axis = fields["u_m"].function_space, domain.dimension - 1
-    facets = domain.submeshes["electrons"].facet_tags.find(domain.boundaries[boundary])
+    facets = domain.submeshes["metal"].facet_tags.find(domain.boundaries[boundary])
     nodes = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
     depth = sign * (space.tabulate_dof_coordinates()[nodes, axis] - level)
     nodes, depth = nodes[depth > 0.3 * height], depth[depth > 0.3 * height]

@@ -27,7 +27,7 @@ PROPERTIES: dict[str, str] = {
     "electronic_conductivity": "conductivity",
     "ionic_conductivity": "conductivity",
     "transference_number": "number",
-    "exchange_current_density": "current density",  # ion conductor: against Li; alloy: against the electrolyte
+    "exchange_current_density": "current density",  # ion conductor: against Li; alloy: against the electrolyte, value or table in c/c_max
     "transfer_coefficient": "number",  # alpha of the cathodic branch
     "equilibrium_potential": "potential",  # against Li/Li+; a value, or a table in c/c_max
     "reduction_potential": "potential",
@@ -35,7 +35,9 @@ PROPERTIES: dict[str, str] = {
     # transport of salt, or of stored Li
     "salt_diffusivity": "diffusivity",
     "thermodynamic_factor": "number",  # of the salt, 1 + dln(f)/dln(c); 1 if absent
-    "diffusivity": "diffusivity",  # chemical diffusivity of stored Li
+    "diffusivity": "diffusivity",  # chemical diffusivity of stored Li; a value, or a table in c/c_max
+    "storage_exchange_current_density": "current density",  # mixed conductor: between its ions and the lithium it stores
+    "specific_area": "specific area",  # of that exchange, per volume of the layer
     "maximum_concentration": "concentration",
     "minimum_concentration": "concentration",
     "initial_concentration": "concentration",
@@ -72,7 +74,7 @@ PROPERTIES: dict[str, str] = {
     "sei_ionic_conductivity": "conductivity",
     "sei_growth_constant": "diffusivity",  # k_p = thickness^2/(2 t)
 }
-ROLES = ("metal", "alloy", "collector", "electrolyte", "interlayer")
+ROLES = ("metal", "alloy", "collector", "mixed", "electrolyte", "interlayer")
 LAWS = ("elastic", "j2", "norton")
 CONFIDENCES = ("verified-in-text", "from-memory-well-known", "estimate")
 
@@ -98,6 +100,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
         ("zero or positive", lambda x: x >= 0.0),
     ),
 }  # fmt: skip
+_TABULATED = ("equilibrium_potential", "diffusivity", "exchange_current_density", "youngs_modulus")  # against c/c_max
 _ORDERED = (
     ("minimum_concentration", "initial_concentration"),
     ("initial_concentration", "maximum_concentration"),
@@ -131,9 +134,13 @@ class Property:
         """value exp(-(Ea/R) (1/T - 1/T_ref)) at `temperature` in K."""
         if self.value is None:
             raise MaterialError(f"{self.name} is a table in c/c_max, not one value; read it with interpolate(x)")
+        return self.value * self.activation(temperature)
+
+    def activation(self, temperature: float) -> float:
+        """exp(-(Ea/R) (1/T - 1/T_ref)); 1 without an activation energy."""
         if self.activation_energy is None:
-            return self.value
-        return self.value * math.exp(-self.activation_energy / GAS_CONSTANT * (1 / temperature - 1 / self.reference_temperature))
+            return 1.0
+        return math.exp(-self.activation_energy / GAS_CONSTANT * (1 / temperature - 1 / self.reference_temperature))
 
     def interpolate(self, x: float) -> float:
         """Value at x = c/c_max: linear between the rows of the table, constant beyond its ends and for a plain value."""
@@ -376,6 +383,8 @@ def _activation_energy(entry: dict, place: str, base: Property | None) -> float 
 
 def _read_table(name: str, rows: object, unit: object, dimension: str, place: str) -> tuple[tuple[float, float], ...]:
     """Rows [x, value] with x = c/c_max; values are quantities, or plain numbers all in `unit`."""
+    if name not in _TABULATED:
+        raise MaterialError(f"{place}: {name} takes one value; tables in c/c_max are for {', '.join(_TABULATED)}")
     if not isinstance(rows, list) or len(rows) < 2 or not all(isinstance(row, list) and len(row) == 2 for row in rows):
         raise MaterialError(f"{place} = {rows!r}: should be two or more rows [c/c_max, value]")
     table = []

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import ufl
 from dolfinx import fem, la
-from scipy.interpolate import PchipInterpolator
 
 from .case import Case
-from .domain import BLOCKED, BONDED, ELASTIC_CERAMIC, ELASTIC_METAL, ELECTRONS, EVERYWHERE, GROUP, IONS, SALT, Domain, DomainError
-from .fields import BODIES, Fields, floats, law_parameters, parameter, region_values
+from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, SALT, Domain, DomainError
+from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
 from .interface import KINETICS
 from .interface.bond import contact_work, growth, normal_jump, tangential_stick
-from .interface.equilibrium import curve
+from .interface.deposit import activity
 from .interface.overpotential import overpotential
 from .laws import LAWS
-from .physics import charge, momentum, transport
+from .parameters import Parameters
+from .physics import charge, momentum, storage, transport
+from .regions import kinetics, ordered, plated_material
 from .units import FARADAY, GAS_CONSTANT
 
 STICK = 100.0  # shear stiffness of a stuck interface per um, times the metal's shear modulus: slip below 1e-2 of its shear strain
@@ -44,25 +45,33 @@ class Model:
     bcs: list[fem.DirichletBC]
     controls: Controls
     area: float  # nominal cell area, um^2 (plane: width times 1 um)
+    parameters: Parameters
     anode_side: fem.Function | None  # 1 on interfaces of the anode's side
     plated_rate: fem.Function | None  # Omega/F on each interface cell, um^3/pC; 0 where Li is stored instead
+    exchange: list  # (group, UFL current per volume) of mixed conductors that store Li, see `exchange_currents`
+
+    def at_temperature(self, kelvin: float) -> None:
+        """Let every material value follow the temperature."""
+        self.parameters.at_temperature(kelvin)
 
 
 def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
     """Sum all terms that the case carries."""
     controls = _controls(domain)
     area = cell_area(case, domain)
-    interface = _interface_data(case, domain) if "gamma" in domain.submeshes else {}
+    interface = _interface_data(case, domain, fields.parameters) if "gamma" in domain.submeshes else {}
+    exchange = exchange_currents(case, domain, fields) if domain.kinetics else []
     terms: list = []
     if domain.kinetics:
-        terms += _charge_terms(case, domain, fields, controls, interface, area)
+        terms += _charge_terms(case, domain, fields, controls, interface, area, exchange)
     if case.mechanics is not None:
         terms += _mechanics_terms(case, domain, fields, controls, interface)
     form = terms[0]
     for term in terms[1:]:
         form = form + term
     _scales(case, domain, fields, area)
-    return Model(form, _essential(case, domain, fields), controls, area, interface.get("anode"), interface.get("plated_rate"))
+    return Model(form, _essential(case, domain, fields), controls, area, fields.parameters, interface.get("anode"),
+                 interface.get("plated_rate"), exchange)
 
 
 def cell_area(case: Case, domain: Domain) -> float:
@@ -82,43 +91,41 @@ def _controls(domain: Domain) -> Controls:
     return Controls(constant(1.0), [constant(1.0), constant(-1.0), constant(0.0)], constant(), constant(), constant(), constant(), constant(1))
 
 
-def _interface_data(case: Case, domain: Domain) -> dict[str, fem.Function]:
+def _interface_data(case: Case, domain: Domain, parameters: Parameters) -> dict[str, fem.Function]:
     """Piecewise constant data on the interface mesh."""
-    gamma = domain.submeshes["gamma"].mesh
-    space = fem.functionspace(gamma, ("DG", 0))
     by_name = {r.name: r for r in case.regions}
 
-    def spread(value) -> fem.Function:
-        function = fem.Function(space)
-        per_name = np.array([value(domain.kinetics.get(name), name) for name in domain.interfaces] or [0.0], float)
-        function.x.array[:] = per_name[domain.interface_of_gamma]
-        return function
+    def sides(name):
+        return ordered(*(by_name[n] for n in name.split("|")))
 
-    def omega(law, _) -> float:
+    def kinetic(key):
+        return lambda law, name, t: getattr(kinetics(case, *sides(name), t), key) if law else 1.0
+
+    def omega(law, name, t) -> float:
         if law is None:
             return 0.0
-        material = by_name[law.metal].material
-        name = "molar_volume" if by_name[law.metal].reservoir else "partial_molar_volume"
-        return material.get(name).at(case.temperature) if material.has(name) else 0.0
+        plus = sides(name)[0]
+        if plus.deposits:
+            return plated_material(case, plus).get("molar_volume").at(t)
+        return plus.material.get("partial_molar_volume").at(t) if plus.material.has("partial_molar_volume") else 0.0
 
-    def on_anode(law, name) -> float:
-        return float(any(by_name[n].side == "anode" and by_name[n].electrons for n in name.split("|")))
+    def plated_rate(law, name, t) -> float:
+        return omega(law, name, t) / FARADAY if law and sides(name)[0].deposits else 0.0
 
-    def stick(law, name) -> float:
-        metal = next(by_name[n] for n in name.split("|") if by_name[n].electrons)
+    def on_anode(law, name, t) -> float:
+        return float(any(r.side == "anode" and r.electrons for r in sides(name)))
+
+    def stick(law, name, t) -> float:
         if case.mechanics is None or (law is not None and law.tangential == "frictionless"):
             return 0.0
-        young, nu = (metal.material.get(k).at(case.temperature) for k in ("youngs_modulus", "poisson_ratio"))
-        return STICK * young / (2 * (1 + nu))
+        young, nu = (sides(name)[0].material.get(k) for k in ("youngs_modulus", "poisson_ratio"))
+        return STICK * young.interpolate(0.5) * young.activation(t) / (2 * (1 + nu.at(t)))
 
-    data = {key: spread(lambda law, _, key=key: getattr(law, key) if law else 1.0)
+    data = {key: parameters.interface(kinetic(key))
             for key in ("exchange_current_density", "transfer_coefficient", "resistance", "film_resistance")}
-    data["omega"] = spread(omega)
-    data["plated_rate"] = spread(lambda law, n: omega(law, n) / FARADAY if law and by_name[law.metal].reservoir else 0.0)
-    data["plated_rate"].x.array[domain.blocked] = 0.0
-    data["anode"] = spread(on_anode)
-    data["stick"] = spread(stick)
-    data["equilibrium"] = spread(lambda law, n: (case.interface(n).equilibrium_potential or 0.0) if law else 0.0)
+    data |= {key: parameters.interface(value)
+             for key, value in {"omega": omega, "plated_rate": plated_rate, "anode": on_anode, "stick": stick}.items()}
+    data["equilibrium"] = parameters.interface(lambda law, n, t: (case.interface(n).equilibrium_potential or 0.0) if law else 0.0)
     return data
 
 
@@ -126,43 +133,67 @@ def _plus(functions: dict) -> dict:
     return {key: f("+") for key, f in functions.items()}
 
 
-def _charge_terms(case, domain, fields, controls, interface, area) -> list:
+def _charge_terms(case, domain, fields, controls, interface, area, exchange) -> list:
     """Charge balance of ions and electrons, kinetics, the current law and stored lithium."""
-    unknowns, t = fields.unknowns, case.temperature
+    unknowns, values = fields.unknowns, fields.parameters
     phi, phi_m, i = (fields[k] for k in ("phi", "phi_m", "i"))
     q, q_m, j = (unknowns[k].test for k in ("phi", "phi_m", "i"))
-    kappa = region_values(domain, None, lambda r: r.material.get("ionic_conductivity").at(t) if r.ions else 0.0)
-    sigma = region_values(domain, None, lambda r: r.material.get("electronic_conductivity").at(t) if r.electrons else 0.0)
+    kappa = values.field(lambda at: at("ionic_conductivity") if at.region.ions else 0.0)
+    sigma = values.field(lambda at: at("electronic_conductivity") if at.region.electrons else 0.0)
     data = _plus(interface)
-    faradaic = sorted(domain.transfer_labels)
     i_, j_ = i("+"), j("+")
     terms = [charge.conduction(phi, q, kappa, domain.dx(IONS)), charge.conduction(phi_m, q_m, sigma, domain.dx(ELECTRONS)),
-             charge.exchange(i_, q_m("+"), q("-"), domain.dS(*faradaic))]
-    offset = fields["V"]("+") * data["anode"] if "V" in fields else 0.0
-    p_c = fields["p_c"]("+") if "p_c" in fields else 0.0
-    f = fem.Constant(domain.mesh, FARADAY / (GAS_CONSTANT * t))
-    for label, (group, law) in domain.transfer_labels.items():
-        stored = f"x:{group.name}" in fields
-        if stored:
-            rest = equilibrium(case, domain, fields, group, "+")
-        else:
-            rest = data["equilibrium"]
-        eta = overpotential(phi_m("+") + offset, phi("-"), rest, data["omega"], p_c, FARADAY, i_, data["film_resistance"])
-        terms.append(KINETICS[law](i_, eta, f, data) * j_ * domain.dS(label))
-        if stored:
-            terms.append(transport.withdrawal(i_, unknowns[f"x:{group.name}"].test("+"), FARADAY, domain.dS(label)))
+             charge.exchange(i_, q_m("+"), q("-"), domain.dS(*sorted(domain.transfer_labels)))]
+    for label in domain.transfer_labels:
+        terms += _transfer_terms(domain, fields, controls, data, label)
     if domain.comm.allreduce(int(domain.blocked.sum())):
         terms.append(i_ * j_ * domain.dS(BLOCKED))
     if "c" in fields:
-        terms += _salt_terms(case, domain, fields, controls, kappa)
-    terms += _current_law(domain, fields, controls, data, area)
+        terms += _salt_terms(domain, fields, controls, kappa)
+    terms += _current_law(domain, fields, controls, data, area, exchange)
     for group in domain.groups:
         if f"x:{group.name}" in fields:
-            terms += _storage_terms(case, domain, fields, controls, group)
+            terms += _storage_terms(case, domain, fields, controls, group, exchange)
     return terms
 
 
-def _current_law(domain, fields, controls, data, area) -> list:
+def _transfer_terms(domain, fields, controls, data, label) -> list:
+    """Kinetics on the interfaces of one metal and law, and what the current takes out of the metal's store."""
+    group, law = domain.transfer_labels[label]
+    i_, j_, dS = fields["i"]("+"), fields.unknowns["i"].test("+"), domain.dS(label)
+    eta = transfer_overpotential(domain, fields, data, label)
+    par = transfer_parameters(domain, fields, controls, data, label)
+    f = fields.parameters.constant(lambda t: FARADAY / (GAS_CONSTANT * t))
+    terms = [KINETICS[law](i_, eta, f, par) * j_ * dS]
+    if not group.head.deposits:
+        terms.append(transport.withdrawal(i_, fields.unknowns[f"x:{group.name}"].test("+"), FARADAY, dS))
+    return terms
+
+
+def transfer_overpotential(domain, fields, data, label):
+    """eta on the interfaces of one metal and law; `data` holds the "+" side."""
+    group, _ = domain.transfer_labels[label]
+    offset = fields["V"]("+") * data["anode"] if "V" in fields else 0.0
+    rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
+    p_c = fields["p_c"]("+") if "p_c" in fields else 0.0
+    return overpotential(fields["phi_m"]("+") + offset, fields["phi"]("-"), rest, data["omega"], p_c, FARADAY, fields["i"]("+"),
+                         data["film_resistance"])
+
+
+def transfer_parameters(domain, fields, controls, data, label) -> dict:
+    """What the kinetic law takes: i0 (of the filling where it is tabulated), alpha, Z, and the activity of the metal."""
+    group, _ = domain.transfer_labels[label]
+    par = {key: data[key] for key in ("exchange_current_density", "transfer_coefficient", "resistance")} | {"activity": 1.0}
+    head = group.head
+    if not head.deposits and head.material.has("exchange_current_density") and head.material.get("exchange_current_density").table:
+        par["exchange_current_density"] = fields.parameters.of_filling(group, "exchange_current_density", fields[f"x:{group.name}"]("+"))
+    if head.deposits and not head.reservoir:
+        w = growth(fields.growth("+"), fields["i"]("+"), data["plated_rate"] * FARADAY, controls.dt, FARADAY)
+        par["activity"] = activity(w)
+    return par
+
+
+def _current_law(domain, fields, controls, data, area, exchange) -> list:
     """Galvanostatic: the anode's total current is the imposed one. Potentiostatic: V is the imposed voltage.
 
     Without V (counter = "uniform") the current density enters through the counter boundary instead.
@@ -172,26 +203,50 @@ def _current_law(domain, fields, controls, data, area) -> list:
     v, V, g = fields.unknowns["V"].test, fields["V"], controls.galvanostatic
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     held = (1 - g) * area * (V - controls.voltage) - g * controls.current
-    return [g * data["anode"] * fields["i"]("+") * v("+") * domain.dS(*sorted(domain.transfer_labels)),
-            held * v / volume * domain.dx(EVERYWHERE)]
+    terms = [g * data["anode"] * fields["i"]("+") * v("+") * domain.dS(*sorted(domain.transfer_labels)),
+             held * v / volume * domain.dx(EVERYWHERE)]
+    for group, current in exchange:
+        terms.append(g * anode_volume(fields) * current * v * domain.dx(GROUP + group.number))
+    return terms
 
 
-def salt_data(case, domain, sub: str | None = None) -> tuple[fem.Function, ...]:
-    """(D, t+, thermodynamic factor) in binary regions; t+ = 1 and D = 0 elsewhere, piecewise constant."""
-    t = case.temperature
-
-    def factor(region) -> float:
-        return region.material.get("thermodynamic_factor").at(t) if region.material.has("thermodynamic_factor") else 1.0
-
-    return (region_values(domain, sub, lambda r: r.material.get("salt_diffusivity").at(t) if r.binary else 0.0),
-            region_values(domain, sub, lambda r: r.transference if r.ions else 1.0), region_values(domain, sub, factor))
+def anode_volume(fields: Fields) -> fem.Function:
+    """1 in the anode's electron conductors, over the whole mesh."""
+    return fields.parameters.field(lambda at: float(at.region.side == "anode" and at.region.electrons))
 
 
-def _salt_terms(case, domain, fields, controls, kappa) -> list:
+def exchange_currents(case, domain, fields) -> list:
+    """(group, current density per volume in A/m^2/um) of each mixed conductor between its ions and its stored lithium; UFL.
+
+    Positive takes lithium out of the store.
+    """
+    found, values = [], fields.parameters
+    f = values.constant(lambda t: FARADAY / (GAS_CONSTANT * t))
+    for group in domain.groups:
+        name = f"x:{group.name}"
+        if name in fields and group.head.body == "mixed":
+            offset = fields["V"] * anode_volume(fields) if "V" in fields else 0.0
+            eta = fields["phi_m"] + offset - fields["phi"] - equilibrium(fields, group)
+            if f"p:{group.name}" in fields and case.mechanics.swelling:
+                omega = values.constant(group.head.material.get("partial_molar_volume").at)
+                eta = eta + omega * fields[f"p:{group.name}"] / FARADAY
+            rate = values.constant(lambda t, m=group.head.material: m.get("specific_area").at(t) * m.get("storage_exchange_current_density").at(t))
+            found.append((group, storage.exchange(rate, eta, f, fields[name])))
+    return found
+
+
+def salt_data(parameters: Parameters, sub: str | None = None) -> tuple[fem.Function, ...]:
+    """(D, t+, thermodynamic factor) in binary regions; t+ = 1 and D = 0 elsewhere."""
+    return (parameters.field(lambda at: at("salt_diffusivity") if at.region.binary else 0.0, sub),
+            parameters.field(lambda at: at("transference_number") if at.region.binary else 1.0, sub),
+            parameters.field(lambda at: at("thermodynamic_factor") if at.region.binary and at.has("thermodynamic_factor") else 1.0, sub))
+
+
+def _salt_terms(domain, fields, controls, kappa) -> list:
     """Binary electrolytes: the concentration drives a current, and the current drives salt."""
     unknown, phi, q = fields.unknowns["c"], fields["phi"], fields.unknowns["phi"].test
-    diffusivity, transference, factor = salt_data(case, domain)
-    thermal = fem.Constant(domain.mesh, GAS_CONSTANT * case.temperature / FARADAY)
+    diffusivity, transference, factor = salt_data(fields.parameters)
+    thermal = fields.parameters.constant(lambda t: GAS_CONSTANT * t / FARADAY)
     c, dx = unknown.function, domain.dx(SALT)
     driven = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
     current = -kappa * ufl.grad(phi) + driven
@@ -199,50 +254,66 @@ def _salt_terms(case, domain, fields, controls, kappa) -> list:
             transport.salt(c, (unknown.old, unknown.older), controls.weights, unknown.test, diffusivity, current, transference, FARADAY, dx)]
 
 
-def _storage_terms(case, domain, fields, controls, group) -> list:
-    unknown, material, t = fields.unknowns[f"x:{group.name}"], group.head.material, case.temperature
-    c_max, d = (fem.Constant(domain.mesh, material.get(k).at(t)) for k in ("maximum_concentration", "diffusivity"))
+def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
+    """Stored lithium: accumulation, diffusion, drift in the stress, and the exchange with the ions inside a mixed conductor."""
+    unknown, material, values = fields.unknowns[f"x:{group.name}"], group.head.material, fields.parameters
     x, s, dx = unknown.function, unknown.test, domain.dx(GROUP + group.number)
-    terms = [transport.storage(x, unknown.old, unknown.older, controls.weights, s, c_max, dx), transport.diffusion(x, s, c_max, d, dx)]
-    if f"p:{group.name}" in fields and case.mechanics.swelling:
-        omega = fem.Constant(domain.mesh, material.get("partial_molar_volume").at(t))
-        terms.append(transport.stress_drift(x, fields[f"p:{group.name}"], s, c_max, d, omega, GAS_CONSTANT * t, dx))
+    c_max = values.constant(material.get("maximum_concentration").at)
+    terms = [transport.storage(x, unknown.old, unknown.older, controls.weights, s, c_max, dx)]
+    if material.has("diffusivity"):
+        d = values.of_filling(group, "diffusivity", x)
+        terms.append(transport.diffusion(x, s, c_max, d, dx))
+        if f"p:{group.name}" in fields and case.mechanics.swelling:
+            omega, thermal = values.constant(material.get("partial_molar_volume").at), values.constant(lambda t: GAS_CONSTANT * t)
+            terms.append(transport.stress_drift(x, fields[f"p:{group.name}"], s, c_max, d, omega, thermal, dx))
+    q, q_m = fields.unknowns["phi"].test, fields.unknowns["phi_m"].test
+    for other, current in exchange:
+        if other is group:
+            terms += [charge.exchange(current, q_m, q, dx), transport.withdrawal(current, s, FARADAY, dx)]
     return terms
 
 
-def equilibrium(case, domain, fields, group, side: str | None = None):
+def equilibrium(fields, group, side: str | None = None):
     """U of a storing group at its present filling (restricted to a side of the interface if given)."""
     x = fields[f"x:{group.name}"]
-    x = x(side) if side else x
-    entry = group.head.material.get("equilibrium_potential")
-    if entry.table is None:
-        return fem.Constant(domain.mesh, entry.at(case.temperature))
-    knots, values = np.array(entry.table).T
-    slopes = PchipInterpolator(knots, values).derivative()(knots)
-    return curve(x, *([fem.Constant(domain.mesh, float(v)) for v in row] for row in (knots, values, slopes)))
+    return fields.parameters.of_filling(group, "equilibrium_potential", x(side) if side else x)
 
 
 def _mechanics_terms(case, domain, fields, controls, interface) -> list:
-    """Momentum balance of both bodies, pressure of flowing regions, loads, and the bond between the bodies."""
+    """Momentum balance of the bodies, pressure of flowing regions, loads, and the bonds between the bodies."""
     unknowns, r, terms = fields.unknowns, domain.x[0], []
-    for name, label in (("u_m", ELASTIC_METAL), ("u_s", ELASTIC_CERAMIC)):
+    for name, body in BODIES.items():
         if name in fields:
-            shear, bulk = (parameter(domain, case, fields, BODIES[name], k) for k in ("shear", "bulk"))
-            sigma = momentum.elastic_stress(momentum.strain(fields[name], domain.kind, r), shear, bulk)
-            terms.append(momentum.virtual_work(sigma, momentum.strain(unknowns[name].test, domain.kind, r), domain.dx(label)))
+            shear, bulk = (modulus(fields, body, k) for k in ("shear", "bulk"))
+            eps = momentum.strain(fields[name], domain.kind, r) - momentum.isotropic(thermal_strain(case, fields, body))
+            sigma = momentum.elastic_stress(eps, shear, bulk)
+            terms.append(momentum.virtual_work(sigma, momentum.strain(unknowns[name].test, domain.kind, r), domain.dx(ELASTIC[body])))
     for group in domain.groups:
         if f"p:{group.name}" in fields:
             terms += _flowing_terms(case, domain, fields, controls, group)
     terms += _load_terms(case, domain, fields, controls)
     if "p_c" in fields:
-        terms += _bond_terms(case, domain, fields, controls, interface)
+        for (plus, minus), label in BONDED.items():
+            if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
+                terms += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
     return terms
 
 
+def thermal_strain(case, fields, body):
+    """`alpha (T - T0)`, T0 the case's temperature, at which the cell is free of thermal stress; 0 if the protocol keeps it."""
+    if not case.heated:
+        return 0.0
+
+    def value(at) -> float:
+        return at("thermal_expansion") * (at.temperature - case.temperature) if at.has("thermal_expansion") else 0.0
+
+    return fields.parameters.law(body, "thermal", value)
+
+
 def _flowing_terms(case, domain, fields, controls, group) -> list:
-    name = "u_m" if group.head.electrons else "u_s"
-    law, body, dx = LAWS[group.head.law], BODIES[name], domain.dx(GROUP + group.number)
-    shear, bulk = (parameter(domain, case, fields, body, k) for k in ("shear", "bulk"))
+    body = group.head.body
+    name, law, dx = DISPLACEMENT[body], LAWS[group.head.law], domain.dx(GROUP + group.number)
+    shear, bulk = (modulus(fields, body, k) for k in ("shear", "bulk"))
     p, p_test = fields[f"p:{group.name}"], fields.unknowns[f"p:{group.name}"].test
     eps = momentum.strain(fields[name], domain.kind, domain.x[0])
     eps_test = momentum.strain(fields.unknowns[name].test, domain.kind, domain.x[0])
@@ -250,27 +321,26 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
         flow = fields.flows[name]
         e = momentum.trial_deviator(eps, flow.plastic)
         ratio = law.ratio(momentum.equivalent_trial_stress(e, shear), shear, flow.hardened, controls.dt,
-                          law_parameters(domain, case, fields, group), flow.ratio)
+                          law_parameters(fields, group), flow.ratio)
     else:
         e, ratio = ufl.dev(eps), 1.0
-    swelling = 0.0
+    volume = 3 * thermal_strain(case, fields, body) if case.heated else 0.0
     if f"x:{group.name}" in fields and case.mechanics.swelling:
-        material = group.head.material
-        omega, c_max, c0 = (material.get(k).at(case.temperature)
-                            for k in ("partial_molar_volume", "maximum_concentration", "initial_concentration"))
-        omega, c_max, x0 = (fem.Constant(domain.mesh, v) for v in (omega, c_max, c0 / c_max))
-        swelling = momentum.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
+        material, values = group.head.material, fields.parameters
+        omega, c_max = (values.constant(material.get(k).at) for k in ("partial_molar_volume", "maximum_concentration"))
+        x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
+        volume = volume + momentum.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
     return [momentum.virtual_work(momentum.flowing_stress(e, ratio, shear, p), eps_test, dx),
-            momentum.volume_constraint(eps, p, swelling, bulk, p_test, dx)]
+            momentum.volume_constraint(eps, p, volume, bulk, p_test, dx)]
 
 
 def boundary_sides(domain: Domain, boundary: str) -> list[str]:
-    """Displacements that live on a boundary (a side of the cell touches both bodies)."""
+    """Displacements that live on a boundary (a side of the cell touches several bodies)."""
     facets = domain.facet_tags.find(domain.boundaries[boundary])
     links = domain.mesh.topology.connectivity(domain.dimension - 1, domain.dimension)
     regions = {int(domain.region_of_cell[c]) for f in facets for c in links.links(f)}
     regions = set().union(*domain.comm.allgather(regions))
-    return [name for name, electrons in (("u_m", True), ("u_s", False)) if any(domain.regions[n].electrons == electrons for n in regions)]
+    return [name for name, body in BODIES.items() if any(domain.regions[n].body == body for n in regions)]
 
 
 def _load_terms(case, domain, fields, controls) -> list:
@@ -281,7 +351,7 @@ def _load_terms(case, domain, fields, controls) -> list:
             continue
         sides = boundary_sides(domain, boundary)
         if len(sides) != 1:
-            raise DomainError(f'mechanics.boundaries."{boundary}": a pressure needs a boundary of one body; this one touches both')
+            raise DomainError(f'mechanics.boundaries."{boundary}": a pressure needs a boundary of one body; this one touches several')
         v, u = fields.unknowns[sides[0]].test, fields[sides[0]]
         p = fem.Constant(domain.mesh, support.pressure) if support.kind == "pressure" else controls.pressure
         terms.append(momentum.pressure_load(p, n, v, domain.ds(boundary)))
@@ -290,19 +360,20 @@ def _load_terms(case, domain, fields, controls) -> list:
     return terms
 
 
-def _bond_terms(case, domain, fields, controls, interface) -> list:
-    data, n, dS = _plus(interface), domain.normal(), domain.dS(BONDED)
-    u_m, u_s = fields["u_m"]("+"), fields["u_s"]("-")
-    v_m, v_s = fields.unknowns["u_m"].test("+"), fields.unknowns["u_s"].test("-")
+def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> list:
+    data, n, dS = _plus(interface), domain.normal(), domain.dS(label)
+    plus, minus = (DISPLACEMENT[body] for body in bodies)
+    u_m, u_s = fields[plus]("+"), fields[minus]("-")
+    v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
     w = 0.0
     if fields.growth is not None:
         w = growth(fields.growth("+"), fields["i"]("+"), data["plated_rate"] * FARADAY, controls.dt, FARADAY)
     return [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, w, p_test, dS),
-            tangential_stick(u_m, u_s, n, _mean_normal(case, domain, dS)("+"), w, v_m, v_s, data["stick"], dS)]
+            tangential_stick(u_m, u_s, n, _mean_normal(case, domain)("+"), w, v_m, v_s, data["stick"], dS)]
 
 
-def _mean_normal(case, domain, dS) -> fem.Function:
+def _mean_normal(case, domain) -> fem.Function:
     """Unit normal at the vertices of the interface mesh, linear between them: the mean over the facets that meet there.
 
     Each weighs by the inverse of its size, which is exact on a circle. A roller is a plane of symmetry, and the mean lies in it.
@@ -310,7 +381,7 @@ def _mean_normal(case, domain, dS) -> fem.Function:
     space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
     mean = fem.Function(space)
     weighted = domain.normal() / ufl.FacetArea(domain.mesh)("+") ** 2
-    form = ufl.inner(weighted, ufl.TestFunction(space)("+")) * dS.measure
+    form = ufl.inner(weighted, ufl.TestFunction(space)("+")) * domain.dS(*BONDED.values()).measure
     fem.assemble_vector(mean.x.array, fem.form(form, entity_maps=domain.entity_maps))
     mean.x.scatter_reverse(la.InsertMode.add)
     mean.x.scatter_forward()
@@ -371,12 +442,12 @@ def _zero(domain, function, sub: str, boundary: str) -> fem.DirichletBC:
 def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
-    scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY, "u_m": area, "u_s": area,
-              "p": 1e-4 * volume, "p_c": 1e-3 * area}
+    scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
+              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:
-        start = region_values(domain, None, lambda r: r.material.get("initial_concentration").at(case.temperature) if r.binary else 0.0)
+        start = fields.parameters.field(lambda at: at("initial_concentration") if at.region.binary else 0.0)
         fields.unknowns["c"].content = domain.integral(start * domain.dx(SALT))
     for group in domain.groups:
         if f"x:{group.name}" in fields:

@@ -5,19 +5,24 @@ Bare, interlayer and alloy cells differ only in the data held here. No dolfinx, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 
-from .materials import Material
+from .materials import Material, load_material
 
-# role -> (ions, electrons, stores Li, reservoir of Li)
+# role -> (ions, electrons, stores Li, reservoir of Li); a mixed conductor stores Li if its material has a maximum_concentration
 ROLES: dict[str, tuple[bool, bool, bool, bool]] = {
     "metal": (False, True, False, True),
     "alloy": (False, True, True, False),
     "collector": (False, True, False, False),
+    "mixed": (True, True, False, False),
     "electrolyte": (True, False, False, False),
     "interlayer": (True, False, False, False),
 }
+# What a region carries -> the body it belongs to, in the order in which the sides of an interface are told apart: "+" comes first.
+BODIES: dict[tuple[bool, bool], str] = {(False, True): "metal", (True, True): "mixed", (True, False): "ceramic"}
+ORDER = list(BODIES.values())
 FLOWING_LAWS = ("j2", "norton")
 LAW_PROPERTIES = {
     "elastic": [],
@@ -36,8 +41,10 @@ SIDES: dict[str, dict[str, str]] = {
 class Region:
     """One named part of the cell with one material.
 
-    side: "anode" before the first ion conductor of the stack, "counter" after the last, "electrolyte" between.
+    side: "anode" or "counter" if electron conductors alone lead from there to that end of the stack, else "electrolyte".
+    layer: its place in the stack, None for a filled feature.
     wired: its electrons are held at the collector's potential although the mesh does not connect it.
+    grading: property -> its course through the layer's thickness.
     """
 
     name: str
@@ -45,7 +52,9 @@ class Region:
     law: str
     side: str
     thickness: float | None = None
+    layer: int | None = None
     wired: bool = False
+    grading: Mapping = field(default_factory=dict)
 
     @property
     def role(self) -> str:
@@ -72,7 +81,7 @@ class Region:
 
     @property
     def stores(self) -> bool:
-        return ROLES[self.role][2]
+        return ROLES[self.role][2] or (self.role == "mixed" and self.material.has("maximum_concentration"))
 
     @property
     def reservoir(self) -> bool:
@@ -80,8 +89,13 @@ class Region:
 
     @property
     def body(self) -> str:
-        """Regions of one body share a displacement; bodies meet at charge-transfer interfaces."""
-        return "metal" if self.electrons else "ceramic"
+        """Regions of one body share a displacement; bodies meet at interfaces, where lithium may come between them."""
+        return body_of(self.role)
+
+    @property
+    def deposits(self) -> bool:
+        """Lithium that reacts at its face is plated there; else it is stored in the region's volume."""
+        return not (self.body == "metal" and self.stores)
 
     @property
     def flows(self) -> bool:
@@ -89,21 +103,31 @@ class Region:
         return self.law in FLOWING_LAWS or self.stores
 
 
+def body_of(role: str) -> str:
+    """Body that a role belongs to: "metal", "mixed" or "ceramic"."""
+    return BODIES[ROLES[role][:2]]
+
+
+def ordered(a: Region, b: Region) -> tuple[Region, Region]:
+    """The two regions of an interface, the "+" side (the more metallic one) first."""
+    return (a, b) if ORDER.index(a.body) <= ORDER.index(b.body) else (b, a)
+
+
 def cell_regions(case) -> tuple[Region, ...]:
     """Layers in stack order, then filled features; each with its resolved material, law and side."""
-    ionic = [n for n, layer in enumerate(case.layers) if ROLES[case.records[layer.material].role][0]]
-    first, last = (ionic[0], ionic[-1]) if ionic else (len(case.layers), len(case.layers))
+    blocks = [n for n, layer in enumerate(case.layers) if not ROLES[case.records[layer.material].role][1]]  # electrons
+    first, last = (blocks[0], blocks[-1]) if blocks else (len(case.layers), len(case.layers))
     regions = []
     for n, layer in enumerate(case.layers):
         side = "anode" if n < first else "counter" if n > last else "electrolyte"
         material = case.records[layer.material]
-        regions.append(Region(layer.name, material, layer.law or material.law, side, layer.thickness))
+        regions.append(Region(layer.name, material, layer.law or material.law, side, layer.thickness, n, grading=layer.grading))
     layers = {region.name: region for region in regions}
     for feature in case.features:
         if getattr(feature, "fill", "empty") != "empty":
             material, wired = case.records[feature.fill], feature.electrons == "collector"
             touched = [] if wired else [layers[name] for name in touched_layers(feature, case)]
-            regions.append(Region(feature.name, material, material.law, _side(material, touched), None, wired))
+            regions.append(Region(feature.name, material, material.law, _side(material, touched), wired=wired))
     return tuple(regions)
 
 
@@ -126,7 +150,8 @@ def required_properties(region: Region, case) -> list[str]:
     if region.reservoir:
         need.append("molar_volume")
     if region.stores:
-        need += ["diffusivity", "maximum_concentration", "initial_concentration", "equilibrium_potential"]
+        need += ["maximum_concentration", "initial_concentration", "equilibrium_potential"]
+        need += ["diffusivity"] if region.body == "metal" else ["storage_exchange_current_density", "specific_area"]
     if case.mechanics is not None:
         need += ["youngs_modulus", "poisson_ratio", *LAW_PROPERTIES[region.law]]
         if region.stores and case.mechanics.swelling:
@@ -160,10 +185,19 @@ def layer_pair(interface: str, case, place: str) -> tuple[int, int]:
     raise ValueError(f'{place} = "{interface}" is no interface between neighbouring layers; known: {", ".join(known) or "none"}')
 
 
-def is_transfer(a: Region, b: Region) -> bool:
-    """Li can pass between an electron conductor that gives or takes Li and an ion conductor."""
-    metal, ceramic = (a, b) if a.electrons else (b, a)
-    return metal.electrons and ceramic.ions and (metal.reservoir or metal.stores)
+def is_transfer(case, a: Region, b: Region) -> bool:
+    """Li+ meets electrons here and Li is taken or given.
+
+    Metal and alloy do so on any ion conductor. An inert collector, and a mixed conductor towards an electrolyte, carry lithium
+    that is plated between the two; `plating` of the interface decides, by default wherever a mixed conductor is one side.
+    """
+    plus, minus = ordered(a, b)
+    if plus.body == minus.body:
+        return False
+    if plus.body == "metal" and (plus.reservoir or plus.stores):
+        return True
+    given = case.interface(interface_name(a.name, b.name, case)).plating
+    return given if given is not None else "mixed" in (plus.body, minus.body)
 
 
 def touching(case) -> list[tuple[Region, Region]]:
@@ -192,7 +226,7 @@ def boundary_names(case) -> list[str]:
 
 @dataclass(frozen=True)
 class Kinetics:
-    """Resolved law of one charge-transfer interface at the case's temperature; metal and ceramic are region names."""
+    """Resolved law of one charge-transfer interface at one temperature; metal ("+" side) and ceramic are region names."""
 
     name: str
     metal: str
@@ -206,21 +240,31 @@ class Kinetics:
     source: str
 
 
-def kinetics(case, a: Region, b: Region) -> Kinetics:
-    """Kinetic data of a pair: the case's [interfaces] table, else the materials. MaterialError if neither has them."""
-    metal, ceramic = (a, b) if a.electrons else (b, a)
+def kinetics(case, a: Region, b: Region, temperature: float | None = None) -> Kinetics:
+    """Kinetic data of a pair: the case's [interfaces] table, else the materials. MaterialError if neither has them.
+
+    An i0 that is tabulated against the filling is given at the initial one.
+    """
+    metal, ceramic = ordered(a, b)
+    kelvin = case.temperature if temperature is None else temperature
     name = interface_name(a.name, b.name, case)
     given = case.interface(name)
-    owner = ceramic.material if metal.reservoir else metal.material
+    owner = ceramic.material if metal.deposits else metal.material
     i0, source = given.exchange_current_density, "case file"
     if i0 is None and given.kinetics == "butler_volmer":
         entry = owner.get("exchange_current_density")
-        i0, source = entry.at(case.temperature), f"{owner.name}: {entry.source}"
+        filling = owner.get("initial_concentration").value / owner.get("maximum_concentration").value if entry.table else 0.0
+        i0, source = entry.interpolate(filling) * entry.activation(kelvin), f"{owner.name}: {entry.source}"
     alpha = given.transfer_coefficient
     if alpha is None:
-        alpha = owner.get("transfer_coefficient").at(case.temperature) if owner.has("transfer_coefficient") else 0.5
+        alpha = owner.get("transfer_coefficient").at(kelvin) if owner.has("transfer_coefficient") else 0.5
     return Kinetics(name, metal.name, ceramic.name, given.kinetics, i0 or 0.0, alpha, given.resistance or 0.0,
                     given.film_resistance, given.tangential, source)
+
+
+def plated_material(case, region: Region) -> Material:
+    """What is plated on a region: its own metal, or lithium as the case or the library has it."""
+    return region.material if region.reservoir else case.records.get("Li") or load_material("Li")
 
 
 def used_properties(case, material: Material) -> list[str]:
@@ -228,11 +272,11 @@ def used_properties(case, material: Material) -> list[str]:
     need: set[str] = set()
     for region in case.regions:
         if region.material is material:
-            need |= {*required_properties(region, case), *(["minimum_concentration"] if region.stores else [])}
+            need |= {*required_properties(region, case), *(["minimum_concentration", "diffusivity"] if region.stores else [])}
     for a, b in touching(case):
-        if is_transfer(a, b) and case.interface(interface_name(a.name, b.name, case)).kinetics == "butler_volmer":
-            metal, ceramic = (a, b) if a.electrons else (b, a)
-            if (ceramic if metal.reservoir else metal).material is material:
+        if is_transfer(case, a, b) and case.interface(interface_name(a.name, b.name, case)).kinetics == "butler_volmer":
+            metal, ceramic = ordered(a, b)
+            if (ceramic if metal.deposits else metal).material is material:
                 need |= {"exchange_current_density", "transfer_coefficient"}
     return [name for name in material.properties if name in need]
 
@@ -243,7 +287,7 @@ def used_properties(case, material: Material) -> list[str]:
 def direction(feature, case) -> tuple[float, int]:
     """(height of the interface, +1 or -1) along which a void or flaw reaches into its layer.
 
-    A void lies in the electron conductor of the pair, a flaw in the ion conductor, unless `layer` says otherwise.
+    A void lies in the more metallic side of the pair, a flaw in the other, unless `layer` says otherwise.
     """
     place = f"features[{case.features.index(feature)}]"
     low, high = layer_pair(feature.interface, case, f"{place}.interface")
@@ -253,11 +297,11 @@ def direction(feature, case) -> tuple[float, int]:
             raise ValueError(f'{place}.layer = "{feature.layer}" is no side of "{feature.interface}"; use {" or ".join(sides)}')
         upper = feature.layer == sides[1]
     else:
-        carries = [ROLES[case.records[case.layers[n].material].role][1] for n in (low, high)]
-        if carries[0] == carries[1]:
+        places = [ORDER.index(body_of(case.records[case.layers[n].material].role)) for n in (low, high)]
+        if places[0] == places[1]:
             raise ValueError(f'{place}.interface = "{feature.interface}": both sides conduct alike; say which one is cut, '
                              f'for example layer = "{sides[1]}"')
-        upper = carries[1] == (feature.kind == "void")
+        upper = (places[1] < places[0]) == (feature.kind == "void")
     return case.levels[high], 1 if upper else -1
 
 

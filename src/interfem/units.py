@@ -36,6 +36,7 @@ DIMENSIONS: dict[str, tuple[str, str]] = {
     "molar energy": ("MJ/mol", "kJ/mol"),
     "areal energy": ("J/m^2", "J/m^2"),
     "rate": ("1/s", "1/s"),
+    "specific area": ("1/um", "1/um"),
     "toughness": ("MPa*um^0.5", "MPa*m^0.5"),
     "density": ("kg/m^3", "kg/m^3"),
     "expansion": ("1/K", "1/K"),

@@ -53,7 +53,7 @@ def make_sizes(case) -> Sizes:
 def transfer_levels(case) -> list[float]:
     """Heights of the faces between layers that exchange charge."""
     layers = case.regions[: len(case.layers)]
-    return [case.levels[n + 1] for n, (a, b) in enumerate(zip(layers, layers[1:])) if is_transfer(a, b)]
+    return [case.levels[n + 1] for n, (a, b) in enumerate(zip(layers, layers[1:])) if is_transfer(case, a, b)]
 
 
 def edges_along(case, sizes: Sizes, places: list[tuple[float, float]]) -> tuple[float, ...]:

@@ -14,6 +14,6 @@ def asinh(x):
 
 
 def residual(i, eta, f, par):
-    """Zero on the law; dimensionless. par: exchange_current_density (A/m^2), transfer_coefficient."""
+    """Zero on the law; dimensionless. par: exchange_current_density (A/m^2), transfer_coefficient, activity of the metal (1 if bulk)."""
     alpha, i0 = par["transfer_coefficient"], par["exchange_current_density"]
-    return asinh(i / (2 * i0)) - asinh(0.5 * (exp((1 - alpha) * f * eta) - exp(-alpha * f * eta)))
+    return asinh(i / (2 * i0)) - asinh(0.5 * (par["activity"] * exp((1 - alpha) * f * eta) - exp(-alpha * f * eta)))

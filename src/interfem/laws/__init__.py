@@ -1,6 +1,6 @@
 """Constitutive laws. Each scales the trial stress radially by s in (0, 1], found from one scalar equation.
 
-A law gives its parameters (fields named here, one value a region), `solve` (NumPy, at quadrature points: the root s) and
+A law gives its parameters (fields named here; `values(at)` reads them from a material, see parameters.At), `solve` (NumPy, at quadrature points: the root s) and
 `ratio` (UFL: the same s with its exact derivative, by one Newton step about the solved value, which changes nothing in value).
 To add a law: one file here, one line in LAWS.
 """

@@ -3,7 +3,7 @@
 PARAMETERS = ()
 
 
-def values(material, temperature: float) -> dict[str, float]:
+def values(at) -> dict[str, float]:
     return {}
 
 

@@ -6,9 +6,9 @@ import ufl
 PARAMETERS = ("yield_stress", "hardening")
 
 
-def values(material, temperature: float) -> dict[str, float]:
+def values(at) -> dict[str, float]:
     """Yield stress and hardening modulus (slope of the stress against plastic strain), MPa."""
-    return {"yield_stress": material.get("yield_stress").at(temperature), "hardening": material.get("hardening_modulus").at(temperature)}
+    return {"yield_stress": at("yield_stress"), "hardening": at("hardening_modulus")}
 
 
 def _returned(q_trial, shear, hardened, par):

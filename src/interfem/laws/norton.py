@@ -3,8 +3,6 @@
 The stress that remains of the trial stress solves `s + beta s^n = 1`, `beta = 3 G dt A (q_trial/sigma_0)^n / q_trial`.
 """
 
-import math
-
 import numpy as np
 
 from ..units import GAS_CONSTANT
@@ -12,12 +10,10 @@ from ..units import GAS_CONSTANT
 PARAMETERS = ("rate", "reference", "exponent")
 
 
-def values(material, temperature: float) -> dict[str, float]:
+def values(at) -> dict[str, float]:
     """A at the temperature (1/s), reference stress sigma_0 (MPa) and exponent n."""
-    activation = material.get("creep_activation_energy").at(temperature)
-    return {"rate": material.get("creep_rate").at(temperature) * math.exp(-activation / (GAS_CONSTANT * temperature)),
-            "reference": material.get("creep_reference_stress").at(temperature),
-            "exponent": material.get("creep_exponent").at(temperature)}
+    return {"rate": at("creep_rate") * np.exp(-at("creep_activation_energy") / (GAS_CONSTANT * at.temperature)),
+            "reference": at("creep_reference_stress"), "exponent": at("creep_exponent")}
 
 
 def _beta(q_trial, shear, dt, par):

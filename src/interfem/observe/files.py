@@ -1,4 +1,4 @@
-"""Field files for ParaView and pyvista: `fields/<part>.pvd`, one for each carrier and one for the interfaces.
+"""Field files for ParaView and pyvista: `fields/<part>.pvd`, one for each body and one for the interfaces.
 
 Point values are linear, cell values constant; units stand in the names. Parts share the run's time.
 """
@@ -13,28 +13,29 @@ from dolfinx import fem, io
 
 from ..case import Case
 from ..domain import Domain
-from ..fields import BODIES, Fields, region_values
+from ..fields import BODIES, DISPLACEMENT, Fields
 from ..model import Model, salt_data
 from ..units import FARADAY, GAS_CONSTANT
 from .scalars import Observer
 from .stress import max_principal, pressure, von_mises
 
 
+PARTS = {"metal": "metal", "mixed": "mixed", "electrolyte": "ceramic"}  # file -> body
+POTENTIALS = {"phi": ("ions", "ionic_conductivity"), "phi_m": ("electrons", "electronic_conductivity")}
+
+
 class FieldWriter:
-    """Writes the parts that a case has: "electrolyte" (ion conductors), "metal" (electron conductors), "interface"."""
+    """Writes the parts that a case has: "metal", "mixed" (mixed conductors), "electrolyte" (ion conductors), "interface"."""
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
         self.case, self.domain, self.fields, self.model, self.observer = case, domain, fields, model, observer
         if domain.comm.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
         domain.comm.barrier()
-        self.parts = {}
-        for name, sub in (("metal", "electrons"), ("electrolyte", "ions"), ("interface", "gamma")):
-            if sub in domain.submeshes:
-                functions = self._interface_functions() if sub == "gamma" else self._body_functions(sub)
-                if functions:
-                    file = io.VTKFile(domain.comm, folder / f"{name}.pvd", "w")
-                    self.parts[name] = (file, functions)
+        found = {name: self._body_functions(body) for name, body in PARTS.items() if body in domain.submeshes}
+        if "gamma" in domain.submeshes:
+            found["interface"] = self._interface_functions()
+        self.parts = {name: (io.VTKFile(domain.comm, folder / f"{name}.pvd", "w"), functions) for name, functions in found.items()}
 
     def write(self, time: float) -> None:
         """All parts at one time (s)."""
@@ -49,32 +50,48 @@ class FieldWriter:
 
     # ---- bodies -------------------------------------------------------------------------------------------------------
 
-    def _body_functions(self, sub: str) -> list:
-        mesh = self.domain.submeshes[sub].mesh
+    def _body_functions(self, body: str) -> list:
+        mesh = self.domain.submeshes[body].mesh
         linear, constant = fem.functionspace(mesh, ("Lagrange", 1)), fem.functionspace(mesh, ("DG", 0))
         vector = fem.functionspace(mesh, ("Lagrange", 1, (self.domain.dimension,)))
         flux = fem.functionspace(mesh, ("DG", 0, (self.domain.dimension,)))
         functions = []
-        potential = "phi" if sub == "ions" else "phi_m"
-        if potential in self.fields:
-            functions.append((fem.Function(linear, name="potential_V"), self._potential(potential)))
-            functions.append((fem.Function(flux, name="current_density_A_per_m2"), self._current(potential, sub, flux)))
-        if sub == "ions" and "c" in self.fields:
+        carried = {"metal": ("phi_m",), "mixed": ("phi", "phi_m"), "ceramic": ("phi",)}[body]
+        for potential in carried:
+            if potential in self.fields:
+                kind = "electronic_" if body == "mixed" and potential == "phi_m" else ""
+                functions.append((fem.Function(linear, name=f"{kind}potential_V"), self._potential(potential, body)))
+                functions.append((fem.Function(flux, name=f"{kind}current_density_A_per_m2"), self._current(potential, body)))
+        if body == "ceramic" and "c" in self.fields:
             functions.append((fem.Function(linear, name="salt_concentration_mol_per_m3"), self._salt))
-        displacement = "u_s" if sub == "ions" else "u_m"
+        displacement = DISPLACEMENT[body]
         if displacement in self.fields:
             functions.append((fem.Function(vector, name="displacement_um"), lambda f, u=displacement: f.interpolate(self.fields[u])))
             functions += self._stress_functions(displacement, constant)
-        if sub == "electrons" and any(f"x:{g.name}" in self.fields for g in self.domain.groups):
-            functions.append((fem.Function(linear, name="lithium_concentration_mol_per_m3"), self._concentration))
-        functions.append((fem.Function(constant, name="region"), self._regions(sub)))
+        if any(f"x:{g.name}" in self.fields and g.head.body == body for g in self.domain.groups):
+            functions.append((fem.Function(linear, name="lithium_concentration_mol_per_m3"), lambda f: self._concentration(f, body)))
+        functions.append((fem.Function(constant, name="region"), self._regions(body)))
         return functions
 
-    def _potential(self, name: str):
+    def _carry(self, target: fem.Function, body: str, source: fem.Function, sub: str, factor: float = 1.0) -> None:
+        """Values of a function on one submesh, times a factor, onto the cells that another has in common with it."""
+        own, other = self.domain.submeshes[body], self.domain.submeshes[sub]
+        where = np.full(len(self.domain.region_of_cell), -1, np.int32)
+        where[other.parents] = np.arange(len(other.parents), dtype=np.int32)
+        common = np.flatnonzero(where[own.parents] >= 0)
+        (into, dofs), (out, taken) = ((f.x.array.reshape(-1, f.function_space.dofmap.bs), f.function_space.dofmap.list)
+                                      for f in (target, source))
+        into[dofs[common]] = factor * out[taken[where[own.parents][common]]]
+
+    def _potential(self, name: str, body: str):
+        sub, _ = POTENTIALS[name]
+        linear = fem.Function(fem.functionspace(self.domain.submeshes[sub].mesh, ("Lagrange", 1)))
+
         def update(function) -> None:
-            function.interpolate(self.fields[name])
+            linear.interpolate(self.fields[name])
             if name == "phi_m":
-                function.x.array[:] += self._offset(function)
+                linear.x.array[:] += self._offset(linear)
+            self._carry(function, body, linear, sub)
         return update
 
     def _offset(self, function) -> np.ndarray:
@@ -86,36 +103,36 @@ class FieldWriter:
         offset[np.unique(function.function_space.dofmap.list[anode])] = voltage
         return offset
 
-    def _current(self, name: str, sub: str, space):
-        kind = "ionic_conductivity" if sub == "ions" else "electronic_conductivity"
-        conductivity = fem.Function(fem.functionspace(self.domain.submeshes[sub].mesh, ("DG", 0)))
-        cells = self.domain.region_of_cell[self.domain.submeshes[sub].parents]
-        values = [r.material.get(kind).at(self.case.temperature) if r.material.has(kind) else 0.0 for r in self.domain.regions]
-        conductivity.x.array[:] = np.array(values)[cells]
-        expression = fem.Expression(-conductivity * ufl.grad(self.fields[name]), space.element.interpolation_points)
-        if sub == "ions" and "c" in self.fields:
-            return self._current_with_salt(expression, space)
-        return lambda f: f.interpolate(expression)
-
-    def _current_with_salt(self, ohmic: fem.Expression, space):
-        """Adds the part that the concentration drives, on the binary regions' own mesh, cell by cell."""
-        salt, ions = self.domain.submeshes["salt"], self.domain.submeshes["ions"]
-        kappa = region_values(self.domain, "salt", lambda r: r.material.get("ionic_conductivity").at(self.case.temperature) if r.ions else 0.0)
-        _, transference, factor = salt_data(self.case, self.domain, "salt")
-        c, thermal = self.fields["c"], GAS_CONSTANT * self.case.temperature / FARADAY
-        driven = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
-        own = fem.Function(fem.functionspace(salt.mesh, ("DG", 0, (self.domain.dimension,))))
-        expression = fem.Expression(driven, own.function_space.element.interpolation_points)
-        where = np.full(len(self.domain.region_of_cell), -1, np.int32)
-        where[ions.parents] = np.arange(len(ions.parents), dtype=np.int32)
-        cells = where[salt.parents]
+    def _current(self, name: str, body: str):
+        """-conductivity grad(potential), and in binary electrolytes what the concentration drives."""
+        sub, kind = POTENTIALS[name]
+        mesh, dimension = self.domain.submeshes[sub].mesh, self.domain.dimension
+        conductivity = self.model.parameters.field(lambda at: at(kind) if getattr(at.region, sub) else 0.0, sub)
+        own = fem.Function(fem.functionspace(mesh, ("DG", 0, (dimension,))))
+        points = own.function_space.element.interpolation_points
+        ohmic = fem.Expression(-conductivity * ufl.grad(self.fields[name]), points)
+        driven, extra = self._driven_by_salt() if name == "phi" and "c" in self.fields else (None, None)
 
         def update(function) -> None:
-            function.interpolate(ohmic)
-            own.interpolate(expression)
-            values = function.x.array.reshape(-1, self.domain.dimension)
-            values[cells] += own.x.array.reshape(-1, self.domain.dimension)
+            own.interpolate(ohmic)
+            self._carry(function, body, own, sub)
+            if driven is not None:
+                extra.interpolate(driven)
+                whole = fem.Function(own.function_space)
+                self._carry(whole, sub, extra, "salt")
+                own.x.array[:] += whole.x.array
+                self._carry(function, body, own, sub)
         return update
+
+    def _driven_by_salt(self) -> tuple[fem.Expression, fem.Function]:
+        """Current that the concentration drives, on the binary regions' own mesh."""
+        kappa = self.model.parameters.field(lambda at: at("ionic_conductivity") if at.region.ions else 0.0, "salt")
+        _, transference, factor = salt_data(self.model.parameters, "salt")
+        thermal = self.model.parameters.field(lambda at: GAS_CONSTANT * at.temperature / FARADAY, "salt")
+        c = self.fields["c"]
+        own = fem.Function(fem.functionspace(self.domain.submeshes["salt"].mesh, ("DG", 0, (self.domain.dimension,))))
+        current = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
+        return fem.Expression(current, own.function_space.element.interpolation_points), own
 
     def _stress_functions(self, displacement: str, space) -> list:
         stress, cache = self.observer.stresses[displacement], {}
@@ -138,25 +155,18 @@ class FieldWriter:
                               lambda f: fill(f, flow.hardened.x.array[flow.hardened.function_space.dofmap.list[:owned]].mean(axis=1))))
         return functions
 
-    def _concentration(self, function) -> None:
+    def _concentration(self, function, body: str) -> None:
         function.x.array[:] = 0.0
         for group in self.domain.groups:
-            if f"x:{group.name}" in self.fields:
-                top = group.head.material.get("maximum_concentration").at(self.case.temperature)
-                self._spread(function, group.name, self.fields[f"x:{group.name}"], top)
-
-    def _spread(self, function, sub: str, source, factor: float) -> None:
-        """Nodal values of a field on a part of the body, times a factor, onto the body's nodes."""
-        own, body = self.domain.submeshes[sub], "ions" if sub == "salt" else "electrons"
-        where = np.full(len(self.domain.region_of_cell), -1, np.int32)
-        where[self.domain.submeshes[body].parents] = np.arange(len(self.domain.submeshes[body].parents), dtype=np.int32)
-        linear = fem.Function(fem.functionspace(own.mesh, ("Lagrange", 1)))
-        linear.interpolate(source)
-        values = factor * linear.x.array[linear.function_space.dofmap.list]
-        function.x.array[function.function_space.dofmap.list[where[own.parents]]] = values
+            if f"x:{group.name}" in self.fields and group.head.body == body:
+                linear = fem.Function(fem.functionspace(self.domain.submeshes[group.name].mesh, ("Lagrange", 1)))
+                linear.interpolate(self.fields[f"x:{group.name}"])
+                self._carry(function, body, linear, group.name, group.head.material.get("maximum_concentration").value)
 
     def _salt(self, function) -> None:
-        self._spread(function, "salt", self.fields["c"], 1.0)
+        linear = fem.Function(fem.functionspace(self.domain.submeshes["salt"].mesh, ("Lagrange", 1)))
+        linear.interpolate(self.fields["c"])
+        self._carry(function, "ceramic", linear, "salt")
 
     def _regions(self, sub: str):
         numbers = self.domain.region_of_cell[self.domain.submeshes[sub].parents].astype(float)

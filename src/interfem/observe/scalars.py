@@ -11,8 +11,8 @@ from mpi4py import MPI
 
 from ..case import Case
 from ..domain import GROUP, SALT, Domain
-from ..fields import Fields
-from ..model import Model, boundary_sides, equilibrium
+from ..fields import BODIES, Fields
+from ..model import Model, anode_volume, boundary_sides, equilibrium
 from ..solve import Solver
 from ..units import FARADAY
 from .stress import Stress, max_principal, pressure, von_mises
@@ -27,7 +27,7 @@ class Observer:
         self.case, self.domain, self.fields, self.model, self.solver = case, domain, fields, model, solver
         self.area = model.area
         self.forms: dict[str, fem.Form] = {}
-        self.stresses = {name: Stress(domain, case, fields, name) for name in ("u_m", "u_s") if name in fields}
+        self.stresses = {name: Stress(domain, case, fields, name) for name in BODIES if name in fields}
         if domain.kinetics:
             self._charge_forms()
         self._mechanics_forms()
@@ -52,6 +52,8 @@ class Observer:
         self.faces = [n for n in self.anode if self._between_layers(n)]
         self._form("anode current", self.model.anode_side * i * domain.dx_gamma())
         self._form("gross current", self.model.anode_side * ufl.algebra.Abs(i) * domain.dx_gamma())
+        for group, exchanged in self.model.exchange:
+            self._form(f"exchange:{group.name}", anode_volume(self.fields) * exchanged * domain.dx(GROUP + group.number))
         self._form("growth", self.model.anode_side * self.fields.growth * domain.dx_gamma())
         for name in domain.kinetics:
             self._form(f"area:{name}", 1.0 * domain.dx_gamma((name,)))
@@ -70,8 +72,8 @@ class Observer:
         roofs = [b for b in domain.boundaries if "|" in b and _is_roof(self.case, b)]
         self.roof_area = domain.boundary_area(*roofs)
         for label, (group, _) in domain.transfer_labels.items():
-            if f"x:{group.name}" in self.fields:
-                rest, anode = equilibrium(self.case, domain, self.fields, group, "+"), self.model.anode_side("+")
+            if not group.head.deposits:
+                rest, anode = equilibrium(self.fields, group, "+"), self.model.anode_side("+")
                 for electrode, share in (("anode", anode), ("counter", 1 - anode)):
                     self._form(f"rest:{electrode}:{label}", rest * share * domain.dS(label))
                     self._form(f"rest area:{electrode}:{label}", share * domain.dS(label))
@@ -82,7 +84,7 @@ class Observer:
 
     def _mechanics_forms(self) -> None:
         domain = self.domain
-        for name, body in (("u_m", "electrons"), ("u_s", "ions")):
+        for name in BODIES:
             if name in self.fields and "collector" in domain.boundaries and name in boundary_sides(domain, "collector"):
                 n = ufl.FacetNormal(domain.mesh)
                 self._form("collector displacement", ufl.inner(self.fields[name], n) * domain.ds("collector"))
@@ -95,7 +97,7 @@ class Observer:
         if not self.domain.kinetics:
             return {}
         reactions = self.solver.unscaled_residual()
-        current, gross = self._value("anode current"), self._value("gross current")
+        current, gross = self._current(), self._value("gross current")
         floor = max(abs(current), gross, 1e-3 * self.area)  # 1e-3 A/m^2 is the least current that the solver resolves
         errors = [abs(self._free_sum(name, reactions[name])) / floor for name in ("phi", "phi_m")]
         controls = self.model.controls
@@ -110,6 +112,10 @@ class Observer:
                 found["lithium_balance_error"] = max(found.get("lithium_balance_error", 0.0), lost)
         self.charge += dt * current / self.area
         return found
+
+    def _current(self) -> float:
+        """Total current of the anode, pA: through its faces, and out of its mixed conductors' stores."""
+        return self._value("anode current") + sum(self._value(f"exchange:{group.name}") for group, _ in self.model.exchange)
 
     def _total(self, residual: np.ndarray) -> float:
         return self.domain.comm.allreduce(float(residual.sum()), MPI.SUM)
@@ -161,7 +167,7 @@ class Observer:
         return total / area if area else 0.0
 
     def _electrical(self) -> dict[str, float]:
-        current = self._value("anode current") / self.area
+        current = self._current() / self.area
         voltage = self.voltage()
         over = voltage - self.rest_voltage()
         largest = self._max(np.abs(self.fields["i"].x.array[self.anode_dofs]))

@@ -9,12 +9,14 @@ from dolfinx import fem
 
 from ..case import Case
 from ..domain import Domain
-from ..fields import BODIES, Fields, parameter
-from ..physics.momentum import elastic_stress, strain
+from ..fields import BODIES, Fields, modulus
+from ..model import thermal_strain
+from ..parameters import at_points
+from ..physics.momentum import elastic_stress, isotropic, strain
 
 
 class Stress:
-    """Evaluates the stress of one body (displacement `u_m` or `u_s`); the expressions are compiled once."""
+    """Evaluates the stress of one body (displacement `u_m`, `u_i` or `u_s`); the expressions are compiled once."""
 
     def __init__(self, domain: Domain, case: Case, fields: Fields, name: str):
         self.domain, self.fields, self.name, self.body = domain, fields, name, BODIES[name]
@@ -23,14 +25,15 @@ class Stress:
         degree = domain.degree
         self.points, _ = basix.make_quadrature(self.mesh.basix_cell(), degree)
         eps = strain(fields[name], domain.kind, ufl.SpatialCoordinate(self.mesh)[0])
-        self.shear, bulk = (parameter(domain, case, fields, self.body, k) for k in ("shear", "bulk"))
-        self.elastic = fem.Expression(elastic_stress(eps, self.shear, bulk), self.points)
+        self.shear, bulk = (modulus(fields, self.body, k) for k in ("shear", "bulk"))
+        elastic = eps - isotropic(thermal_strain(case, fields, self.body))
+        self.elastic = fem.Expression(elastic_stress(elastic, self.shear, bulk), self.points)
         self.deviator = fem.Expression(ufl.dev(eps), self.points)
         lagrange = basix.create_element(basix.ElementFamily.P, getattr(basix.CellType, self.mesh.basix_cell().name), 1)
         self.shape = lagrange.tabulate(0, self.points)[0, :, :, 0]
         self.plain = domain.cells_of([r for r in domain.regions if not r.flows], self.body)
         self.pressures = [(g, domain.cells_of(g.regions, self.body), self._pressure_cells(g)) for g in domain.groups
-                          if f"p:{g.name}" in fields and g.head.electrons == (name == "u_m")]
+                          if f"p:{g.name}" in fields and g.head.body == self.body]
 
     def _pressure_cells(self, group) -> np.ndarray:
         """Cells of the group's own submesh, in the order of its cells in the body's submesh."""
@@ -58,7 +61,7 @@ class Stress:
         flowing = flow is not None and any(g.number == group.number for g, _ in flow.groups)
         expression = flow.trial if flowing else self.deviator
         e = expression.eval(self.mesh, cells).reshape(len(cells), -1, 3, 3)
-        return 2 * self.shear.x.array[cells][:, None, None, None] * e
+        return 2 * at_points(self.shear, cells, self.points)[..., None, None] * e
 
 
 def von_mises(sigma: np.ndarray) -> np.ndarray:

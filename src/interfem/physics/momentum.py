@@ -18,6 +18,11 @@ def elastic_stress(eps, shear, bulk):
     return 2 * shear * dev(eps) + bulk * tr(eps) * ufl.Identity(3)
 
 
+def isotropic(strain):
+    """The same strain in all directions."""
+    return strain * ufl.Identity(3)
+
+
 def trial_deviator(eps, eps_p):
     """Elastic deviatoric trial strain `dev(eps) - eps_p`, the plastic strain eps_p being that of the last accepted step."""
     return dev(eps) - eps_p
