@@ -91,7 +91,6 @@ class Layer(Model):
     material: str = Field(min_length=1)
     thickness: Length | None = None
     law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
-    grading: dict[str, Any] = {}
 
 
 def _center(value: object) -> tuple[float, ...]:
