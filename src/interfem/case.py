@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from .checks import faults, key_path
 from .explain import explain
+from .gradings import Grading, Gradings
 from .materials import LAWS, PROPERTIES, ROLES, Material, load_material, names, read_material
 from .overrides import OverrideError, override
 from .quantities import Dimension, dimension_of, quantity, quantity_schema
@@ -91,6 +92,7 @@ class Layer(Model):
     material: str = Field(min_length=1)
     thickness: Length | None = None
     law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
+    grading: Gradings = {}  # property -> its course from the lower to the upper face
 
 
 def _center(value: object) -> tuple[float, ...]:
@@ -475,6 +477,8 @@ def _plain(value: Any, dimension: str | None = None) -> Any:
     if isinstance(value, BaseModel):
         return {key: _plain(getattr(value, key), dimension_of(field))
                 for key, field in type(value).model_fields.items() if getattr(value, key) is not None}
+    if isinstance(value, Grading):
+        return value.describe()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -133,6 +133,21 @@ def _properties(case) -> Iterator[str]:
                 yield str(error)
 
 
+def _gradings(case) -> Iterator[str]:
+    """Only what the equations take from inside the layer, and no table in c/c_max, can be graded."""
+    for n, layer in enumerate(case.layers):
+        region, material = case.regions[n], case.records[layer.material]
+        read = [name for name in required_properties(region, case) if name != "molar_volume"]
+        for name in layer.grading:
+            place = f"layers[{n}].grading.{name}"
+            if name not in read:
+                yield (f'{place}: nothing reads it inside layer "{layer.name}" ({region.role}, {region.law}); it can be given for '
+                       f"{', '.join(read)}; remove it")
+            elif material.has(name) and material.get(name).table is not None:
+                yield (f"{place}: {layer.material} has a table in c/c_max here, which cannot be graded too; remove it, or give "
+                       f"{key_path('materials', layer.material)}.{name} one value")
+
+
 def _counter(case) -> Iterator[str]:
     last = case.regions[len(case.layers) - 1]
     if "counter" in case.model_fields_set and last.electrons:
@@ -401,6 +416,6 @@ def _obstacle(case) -> str | None:
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _counter, _features, _interfaces, _supports, _held, _protocol),
+    (_properties, _gradings, _counter, _features, _interfaces, _supports, _held, _protocol),
     (_overlaps,),
 )

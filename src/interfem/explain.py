@@ -65,10 +65,12 @@ def _line(error: dict, tree: dict, root: type[BaseModel]) -> str:
     message = _WORDS[kind].format(**context) if kind in _WORDS else error["msg"].removeprefix("Value error, ")
     if kind == "literal_error":
         message += suggestion(str(given), re.findall(r"'(\w+)'", message))
-    about = re.match(r"`(\w+)` (.*)", message)  # a fault of one key that only the whole table shows
+    about = re.match(r"`([\w.\[\]]+)`(:? .*)", message)  # a fault of one key, or of one below it, that only the whole table shows
     if about and isinstance(given, dict):
-        place, message, given = key_path(place, about[1]), about[2], given.get(about[1])
-        return f"{place} {message}" if given is None else f"{place} = {given!r} {message}"
+        place, message, given = f"{place}.{about[1]}".lstrip("."), about[2], given.get(about[1])
+        if given is None or isinstance(given, dict):
+            return f"{place}{message}"
+        return f"{place} = {given!r}{message}"
     if not place or given is None or isinstance(given, (dict, list, tuple)):
         return f"{place}: {message}" if place else message
     return f"{place} = {message}" if message.startswith(repr(given)) else f"{place} = {given!r}: {message}"

@@ -256,6 +256,11 @@ def read_material(data: dict, place: str, base: Material | None) -> Material:
     return _read(data, place, base, _CASE)
 
 
+def read_value(name: str, given: object, place: str) -> float:
+    """One value of a property in internal units, with its unit and bounds checked. MaterialError."""
+    return _bounded(name, given, PROPERTIES[name], place)
+
+
 # ---- library files ----
 
 
