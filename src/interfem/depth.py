@@ -18,7 +18,17 @@ def relative_depth(domain: Domain, region: Region, cells: np.ndarray, degree: in
     low, high = (_face(domain, region, lower) for lower in (True, False))
     points = _nodes(domain, cells, degree)
     d_low, d_high = (_distance(points.reshape(-1, 3), *face) for face in (low, high))
-    return (d_low / (d_low + d_high)).reshape(len(cells), -1)
+    return (d_low / (d_low + d_high)).reshape(points.shape[:2])
+
+
+def depth_direction(domain: Domain, cells: np.ndarray, depth: np.ndarray, degree: int) -> np.ndarray:
+    """Unit vectors along the mean gradient of the relative depth in each cell, from its values at the nodes, shape (cell, dimension)."""
+    points = _nodes(domain, cells, degree)[..., : domain.dimension]
+    x, s = (values - values.mean(axis=1, keepdims=True) for values in (points, depth))
+    if not len(cells):
+        return np.empty((0, domain.dimension))
+    gradient = np.linalg.solve(np.einsum("cni,cnj->cij", x, x), np.einsum("cni,cn->ci", x, s)[..., None])[..., 0]
+    return gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
 
 
 def _nodes(domain: Domain, cells: np.ndarray, degree: int) -> np.ndarray:

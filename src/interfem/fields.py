@@ -70,7 +70,7 @@ BODIES = {"u_m": "metal", "u_i": "mixed", "u_s": "ceramic"}  # displacement -> b
 DISPLACEMENT = {body: name for name, body in BODIES.items()}
 
 
-def make_fields(domain: Domain, case: Case, parameters: Parameters) -> Fields:
+def make_fields(domain: Domain, case: Case) -> Fields:
     """Spaces and functions for what this case carries, and for nothing else.
 
     phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
@@ -101,7 +101,7 @@ def make_fields(domain: Domain, case: Case, parameters: Parameters) -> Fields:
         if "gamma" in subs:
             spaces["p_c"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
     tests = ufl.TestFunctions(ufl.MixedFunctionSpace(*spaces.values()))
-    unknowns = {}
+    unknowns, parameters = {}, Parameters(case, domain)
     for (name, space), test in zip(spaces.items(), tests):
         unknowns[name] = Unknown(name, fem.Function(space, name=name), fem.Function(space), fem.Function(space), test)
     for group in domain.groups:

@@ -23,6 +23,15 @@ LAWS = ("linear", "exponential")
 LEAST, MOST = 8, 40  # elements through a graded layer
 
 
+def _straight(a: np.ndarray, b: np.ndarray, power: int) -> np.ndarray:
+    """Mean of v^power on a straight line from a to b; of 1/v it is ln(b/a)/(b - a)."""
+    if power == 1:
+        return (a + b) / 2
+    change = np.asarray(b / a - 1.0)
+    small = np.abs(change) < 1e-8
+    return np.where(small, 1 - change / 2, np.log1p(change) / np.where(small, 1.0, change)) / a
+
+
 @dataclass(frozen=True)
 class Grading:
     """One property across a layer: values at rising abscissae from 0 to 1, at the property's reference temperature.
@@ -42,6 +51,23 @@ class Grading:
         if self.law == "exponential":
             return self.values[0] * (self.values[1] / self.values[0]) ** s
         return np.interp(s, self.abscissae, self.values)
+
+    def mean(self, s0: np.ndarray, s1: np.ndarray, power: int) -> np.ndarray:
+        """Exact mean between two abscissae: arithmetic (power 1, conduction along the layer) or harmonic (-1, across it)."""
+        width = np.maximum(s1 - s0, 1e-12)
+        return ((self._integral(s0 + width, power) - self._integral(s0, power)) / width) ** power
+
+    def _integral(self, s: np.ndarray, power: int) -> np.ndarray:
+        """`int_0^s v^power ds`, power 1 or -1."""
+        v = np.array(self.values)
+        if self.law == "exponential":
+            growth = power * np.log(v[1] / v[0])
+            return v[0] ** power * (np.expm1(growth * s) / growth if growth else s)
+        knots = np.array(self.abscissae)
+        pieces = np.array([_straight(*ends, power) for ends in zip(v, v[1:])]) * np.diff(knots)
+        n = np.clip(np.searchsorted(knots, s, side="right") - 1, 0, len(knots) - 2)
+        here = np.interp(s, knots, v)
+        return np.append(0.0, np.cumsum(pieces))[n] + _straight(v[n], here, power) * (s - knots[n])
 
     @property
     def elements(self) -> int:

@@ -138,8 +138,8 @@ def _charge_terms(case, domain, fields, controls, interface, area, exchange) -> 
     unknowns, values = fields.unknowns, fields.parameters
     phi, phi_m, i = (fields[k] for k in ("phi", "phi_m", "i"))
     q, q_m, j = (unknowns[k].test for k in ("phi", "phi_m", "i"))
-    kappa = values.field(lambda at: at("ionic_conductivity") if at.region.ions else 0.0)
-    sigma = values.field(lambda at: at("electronic_conductivity") if at.region.electrons else 0.0)
+    kappa = values.conductivity("ionic_conductivity", lambda region: region.ions)
+    sigma = values.conductivity("electronic_conductivity", lambda region: region.electrons)
     data = _plus(interface)
     i_, j_ = i("+"), j("+")
     terms = [charge.conduction(phi, q, kappa, domain.dx(IONS)), charge.conduction(phi_m, q_m, sigma, domain.dx(ELECTRONS)),
@@ -248,7 +248,7 @@ def _salt_terms(domain, fields, controls, kappa) -> list:
     diffusivity, transference, factor = salt_data(fields.parameters)
     thermal = fields.parameters.constant(lambda t: GAS_CONSTANT * t / FARADAY)
     c, dx = unknown.function, domain.dx(SALT)
-    driven = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
+    driven = 2 * thermal * (1 - transference) * factor / c * (kappa * ufl.grad(c))
     current = -kappa * ufl.grad(phi) + driven
     return [charge.diffusion_potential(c, q, kappa, transference, factor, thermal, dx),
             transport.salt(c, (unknown.old, unknown.older), controls.weights, unknown.test, diffusivity, current, transference, FARADAY, dx)]

@@ -16,7 +16,7 @@ from dolfinx import fem
 from scipy.interpolate import PchipInterpolator
 
 from .case import Case
-from .depth import relative_depth
+from .depth import depth_direction, relative_depth
 from .domain import Domain, Group
 from .interface.equilibrium import curve
 from .regions import Region
@@ -46,6 +46,13 @@ class At:
         if entry.table is not None:
             return np.interp(self.filling, *np.array(entry.table).T) * entry.activation(self.temperature)
         return entry.at(self.temperature)
+
+    def mean(self, name: str, power: int) -> float | np.ndarray:
+        """Arithmetic (1) or harmonic (-1) mean over the depth that each cell spans, (cell, 1); a number if not graded."""
+        if name not in self.region.grading:
+            return self(name)
+        low, high = (f(axis=1, keepdims=True) for f in (self.depth.min, self.depth.max))
+        return self.region.grading[name].mean(low, high, power) * self.region.material.get(name).activation(self.temperature)
 
 
 class Parameters:
@@ -90,11 +97,33 @@ class Parameters:
     def field(self, value: Callable[[At], float | np.ndarray], sub: str | None = None) -> fem.Function:
         """Function on a submesh (None: the whole mesh) with `value(at)` in each region: one number a cell, or varying inside it."""
         target = self.domain.mesh if sub is None else self.domain.submeshes[sub].mesh
-        varies = any(np.ndim(value(self._at(region, sub))) for region in self.domain.regions)
+        varies = any(np.shape(value(self._at(region, sub)))[1:] not in ((), (1,)) for region in self.domain.regions)
         function = fem.Function(fem.functionspace(target, ("DG", NODES if varies else 0)))
         self._fill(function, sub, value)
         self._fields.append((function, sub, value))
         return function
+
+    def conductivity(self, kind: str, carried: Callable[[Region], bool], sub: str | None = None):
+        """A conductivity for UFL; 0 in regions that do not carry the charge.
+
+        Inside a graded layer it is a tensor, constant in each cell: harmonic mean of what the cell spans across the layer,
+        arithmetic mean along it. So the layer's resistance is exact however few elements lie across it.
+        """
+        def mean(power: int) -> fem.Function:
+            return self.field(lambda at: at.mean(kind, power) if carried(at.region) else 0.0, sub)
+
+        along = mean(1)
+        if not any(kind in region.grading for region in self.domain.regions):
+            return along
+        mesh = along.function_space.mesh
+        direction = fem.Function(fem.functionspace(mesh, ("DG", 0, (self.domain.dimension,))))
+        for region in self.domain.regions:
+            if kind in region.grading:
+                cells = self._cells(region, sub)
+                steepest = depth_direction(self.domain, self._parents(sub)[cells].astype(np.int32), self._at(region, sub).depth, NODES)
+                direction.x.array.reshape(-1, self.domain.dimension)[cells] = steepest
+        across = mean(-1)
+        return along * ufl.Identity(self.domain.dimension) + (across - along) * ufl.outer(direction, direction)
 
     def interface(self, value: Callable) -> fem.Function:
         """Piecewise constant function on the interface mesh: `value(kinetics or None, interface name, kelvin)`."""

@@ -123,14 +123,13 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     from .model import build_model
     from .observe.files import FieldWriter
     from .observe.scalars import Observer
-    from .parameters import Parameters
 
     path = make_mesh(case, comm, timings)
     start = time.perf_counter()
     domain = read_domain(path, comm, case)
     timings.add("mesh", start)
     start = time.perf_counter()
-    fields = make_fields(domain, case, Parameters(case, domain))
+    fields = make_fields(domain, case)
     model = build_model(case, domain, fields)
     timings.add("compile", start)
     solver = Solver(case, domain, fields, model, timings)

@@ -33,7 +33,7 @@ def case(layers=(LI, SSE), features=(), **more) -> Case:
 
 
 def pairs(found: Case) -> dict[str, bool]:
-    return {interface_name(a.name, b.name, found): is_transfer(a, b) for a, b in touching(found)}
+    return {interface_name(a.name, b.name, found): is_transfer(found, a, b) for a, b in touching(found)}
 
 
 # ---- regions ----

@@ -107,7 +107,7 @@ class FieldWriter:
         """-conductivity grad(potential), and in binary electrolytes what the concentration drives."""
         sub, kind = POTENTIALS[name]
         mesh, dimension = self.domain.submeshes[sub].mesh, self.domain.dimension
-        conductivity = self.model.parameters.field(lambda at: at(kind) if getattr(at.region, sub) else 0.0, sub)
+        conductivity = self.model.parameters.conductivity(kind, lambda region: getattr(region, sub), sub)
         own = fem.Function(fem.functionspace(mesh, ("DG", 0, (dimension,))))
         points = own.function_space.element.interpolation_points
         ohmic = fem.Expression(-conductivity * ufl.grad(self.fields[name]), points)
@@ -126,12 +126,12 @@ class FieldWriter:
 
     def _driven_by_salt(self) -> tuple[fem.Expression, fem.Function]:
         """Current that the concentration drives, on the binary regions' own mesh."""
-        kappa = self.model.parameters.field(lambda at: at("ionic_conductivity") if at.region.ions else 0.0, "salt")
+        kappa = self.model.parameters.conductivity("ionic_conductivity", lambda region: region.ions, "salt")
         _, transference, factor = salt_data(self.model.parameters, "salt")
         thermal = self.model.parameters.field(lambda at: GAS_CONSTANT * at.temperature / FARADAY, "salt")
         c = self.fields["c"]
         own = fem.Function(fem.functionspace(self.domain.submeshes["salt"].mesh, ("DG", 0, (self.domain.dimension,))))
-        current = 2 * kappa * thermal * (1 - transference) * factor / c * ufl.grad(c)
+        current = 2 * thermal * (1 - transference) * factor / c * (kappa * ufl.grad(c))
         return fem.Expression(current, own.function_space.element.interpolation_points), own
 
     def _stress_functions(self, displacement: str, space) -> list:

@@ -4,8 +4,8 @@ from ufl import grad, inner
 
 
 def conduction(phi, q, kappa, dx):
-    """Ohmic current `i = -kappa grad(phi)`: `int kappa grad(phi).grad(q)` in pA; kappa in pA/(V um)."""
-    return kappa * inner(grad(phi), grad(q)) * dx
+    """Ohmic current `i = -kappa grad(phi)`: `int kappa grad(phi).grad(q)` in pA; kappa (number or tensor) in pA/(V um)."""
+    return inner(kappa * grad(phi), grad(q)) * dx
 
 
 def diffusion_potential(c, q, kappa, transference, factor, thermal_voltage, dx):
@@ -13,7 +13,7 @@ def diffusion_potential(c, q, kappa, transference, factor, thermal_voltage, dx):
 
     phi is read by a Li/Li+ reference electrode; f = 1 + dln(f)/dln(c). Source: Newman and Thomas-Alyea, Electrochemical Systems, ch. 12.
     """
-    return -2 * kappa * thermal_voltage * (1 - transference) * factor / c * inner(grad(c), grad(q)) * dx
+    return -2 * thermal_voltage * (1 - transference) * factor / c * inner(kappa * grad(c), grad(q)) * dx
 
 
 def exchange(i, q_metal, q_ion, dS):
