@@ -147,6 +147,15 @@ class Domain:
     def dx(self, label: int) -> Weighted:
         return Weighted(self._volumes(label), self.weight)
 
+    def dx_store(self, group: Group) -> Weighted:
+        """Where lithium is stored. The places of a mixed conductor need not exchange any among themselves: it is integrated by its
+        vertices, so that no place is filled beyond its limits (not so around an axis, where vertices have no weight).
+        """
+        label = GROUP + group.number
+        if group.head.body != "mixed" or self.kind == "axisymmetric":
+            return self.dx(label)
+        return Weighted(self._volumes(label, metadata={"quadrature_rule": "vertex", "quadrature_degree": 1}), self.weight)
+
     def dS(self, *labels: int) -> Weighted:
         weight = self.weight("+") if self.kind == "axisymmetric" else 1.0
         return Weighted(self._facets(labels), weight)

@@ -12,6 +12,7 @@ from mpi4py import MPI
 
 from .case import Case
 from .domain import Domain, Group
+from .interface.bond import growth
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics.momentum import strain, trial_deviator
@@ -52,7 +53,8 @@ class Fields:
     """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, u_m, u_i, u_s, p:<group>, p_c (see `make_fields`)."""
 
     unknowns: dict[str, Unknown]
-    growth: fem.Function | None  # plated thickness w on the interfaces (um)
+    growth: fem.Function | None  # plated thickness w on the interfaces at the last accepted step (um)
+    growth_older: fem.Function | None  # and at the one before
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
 
@@ -74,7 +76,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     """Spaces and functions for what this case carries, and for nothing else.
 
     phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
-    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max, degree 2;
+    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2;
+    x: filling c/c_max, degree 2, or 1 where ions, electrons and the store meet in a mixed conductor;
     u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1.
     """
     degree = case.solver.potential_degree
@@ -90,7 +93,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
             spaces["c"] = fem.functionspace(subs["salt"].mesh, ("Lagrange", 2))
         for group in domain.groups:
             if group.head.stores:
-                spaces[f"x:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 2))
+                spaces[f"x:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1 if group.head.body == "mixed" else 2))
     if case.mechanics is not None:
         for name, body in BODIES.items():
             if body in subs:
@@ -115,8 +118,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
         _start(unknowns["c"], 0.0)
         for function in (unknowns["c"].function, unknowns["c"].old, unknowns["c"].older):
             function.x.array[function.function_space.dofmap.list] = start.x.array[start.function_space.dofmap.list]
-    growth = fem.Function(spaces["i"], name="growth") if "i" in spaces else None
-    fields = Fields(unknowns, growth, {}, parameters)
+    plated = (fem.Function(spaces["i"], name="growth"), fem.Function(spaces["i"])) if "i" in spaces else (None, None)
+    fields = Fields(unknowns, *plated, {}, parameters)
     if case.mechanics is not None:
         for name, body in BODIES.items():
             flow = _flow(domain, fields, name, body) if name in fields else None
@@ -219,10 +222,11 @@ def plastic_increment(domain: Domain, fields: Fields, dt: float) -> float:
     return float(np.sqrt(total[0] / total[1])) if total[1] > 0 else 0.0
 
 
-def commit(domain: Domain, fields: Fields, dt: float, plated_rate: fem.Function | None) -> None:
+def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.Function | None) -> None:
     """Accept the present step: plastic strain and growth move on, the unknowns become the old ones.
 
-    `plated_rate` holds Omega/F per cell of the interface mesh (um^3/pC), zero where nothing is plated: `w -= dt i Omega/F`.
+    `plated_rate` holds Omega/F per cell of the interface mesh (um^3/pC), zero where nothing is plated; `weights` those of the
+    backward formula.
     """
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
@@ -236,9 +240,10 @@ def commit(domain: Domain, fields: Fields, dt: float, plated_rate: fem.Function 
         flow.hardened.x.scatter_forward()
         flow.plastic.x.scatter_forward()
     if fields.growth is not None:
-        per_cell = plated_rate.x.array
-        dofs = fields.growth.function_space.dofmap.list
-        fields.growth.x.array[dofs] -= dt * per_cell[:, None] * fields["i"].x.array[dofs]
+        w, dofs = fields.growth.x.array, fields.growth.function_space.dofmap.list
+        grown = growth((w[dofs], fields.growth_older.x.array[dofs]), fields["i"].x.array[dofs], plated_rate.x.array[:, None], weights)
+        fields.growth_older.x.array[:] = w
+        w[dofs] = grown
     for unknown in fields.unknowns.values():
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array

@@ -13,6 +13,7 @@ from mpi4py import MPI
 from .case import Case, flat_steps
 from .domain import Domain
 from .fields import Fields, commit, plastic_increment, rollback
+from .interface.bond import growth
 from .model import Model
 from .observe.scalars import Observer
 from .regions import direction
@@ -170,6 +171,11 @@ def _backward_weights(model: Model, dt: float, dt_old: float) -> None:
         constant.value = value
 
 
+def backward(model: Model) -> list[float]:
+    """Present weights of the backward formula, 1/s."""
+    return [float(weight.value) for weight in model.controls.weights]
+
+
 def _predict(fields: Fields, dt: float, dt_old: float) -> None:
     """Start Newton from a linear extrapolation of the last two states."""
     if not dt_old:
@@ -205,7 +211,7 @@ def _next_length(case, domain, dt: float, iterations: int, state: _State) -> flo
 def _accept(case, domain, fields, model, solver, observer, state, phase, entry, dt, iterations, watches, after, at_end) -> Step:
     event = next((w for w, value in zip(watches, after) if value >= -w.tolerance), None)
     scalars = observer.before_commit(dt)
-    commit(domain, fields, dt, model.plated_rate)
+    commit(domain, fields, dt, backward(model), model.plated_rate)
     scalars = observer.after_commit() | scalars
     if "current_density_A_per_m2" in scalars:
         solver.note_current(scalars["current_density_A_per_m2"])
@@ -256,7 +262,7 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -
     """Alloy surfaces that run empty or full, and lithium layers that are stripped through."""
     found = []
     for group in domain.groups:
-        if f"x:{group.name}" in fields:
+        if not group.head.deposits:
             material = group.head.material
             top = material.get("maximum_concentration").at(case.temperature)
             lowest = material.get("minimum_concentration").at(case.temperature) / top if material.has("minimum_concentration") else 1e-3
@@ -292,7 +298,9 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
     rate = np.repeat(model.plated_rate.x.array[:owned][chosen], fields.growth.function_space.dofmap.list.shape[1])
 
     def value(dt: float) -> float:
-        w = fields.growth.x.array[dofs] - dt * rate * fields["i"].x.array[dofs]
+        w = fields.growth.x.array[dofs]
+        if dt > 0:
+            w = growth((w, fields.growth_older.x.array[dofs]), fields["i"].x.array[dofs], rate, backward(model))
         local = -float(w.min()) if w.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX) - region.thickness
 

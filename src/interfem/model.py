@@ -188,9 +188,13 @@ def transfer_parameters(domain, fields, controls, data, label) -> dict:
     if not head.deposits and head.material.has("exchange_current_density") and head.material.get("exchange_current_density").table:
         par["exchange_current_density"] = fields.parameters.of_filling(group, "exchange_current_density", fields[f"x:{group.name}"]("+"))
     if head.deposits and not head.reservoir:
-        w = growth(fields.growth("+"), fields["i"]("+"), data["plated_rate"] * FARADAY, controls.dt, FARADAY)
-        par["activity"] = activity(w)
+        par["activity"] = activity(_plated(fields, controls, data))
     return par
+
+
+def _plated(fields, controls, data):
+    """Plated thickness at the end of the step, on the "+" side."""
+    return growth((fields.growth("+"), fields.growth_older("+")), fields["i"]("+"), data["plated_rate"], controls.weights)
 
 
 def _current_law(domain, fields, controls, data, area, exchange) -> list:
@@ -206,7 +210,7 @@ def _current_law(domain, fields, controls, data, area, exchange) -> list:
     terms = [g * data["anode"] * fields["i"]("+") * v("+") * domain.dS(*sorted(domain.transfer_labels)),
              held * v / volume * domain.dx(EVERYWHERE)]
     for group, current in exchange:
-        terms.append(g * anode_volume(fields) * current * v * domain.dx(GROUP + group.number))
+        terms.append(g * anode_volume(fields) * current * v * domain.dx_store(group))
     return terms
 
 
@@ -257,9 +261,9 @@ def _salt_terms(domain, fields, controls, kappa) -> list:
 def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
     """Stored lithium: accumulation, diffusion, drift in the stress, and the exchange with the ions inside a mixed conductor."""
     unknown, material, values = fields.unknowns[f"x:{group.name}"], group.head.material, fields.parameters
-    x, s, dx = unknown.function, unknown.test, domain.dx(GROUP + group.number)
+    x, s, dx, store = unknown.function, unknown.test, domain.dx(GROUP + group.number), domain.dx_store(group)
     c_max = values.constant(material.get("maximum_concentration").at)
-    terms = [transport.storage(x, unknown.old, unknown.older, controls.weights, s, c_max, dx)]
+    terms = [transport.storage(x, unknown.old, unknown.older, controls.weights, s, c_max, store)]
     if material.has("diffusivity"):
         d = values.of_filling(group, "diffusivity", x)
         terms.append(transport.diffusion(x, s, c_max, d, dx))
@@ -269,7 +273,7 @@ def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
     q, q_m = fields.unknowns["phi"].test, fields.unknowns["phi_m"].test
     for other, current in exchange:
         if other is group:
-            terms += [charge.exchange(current, q_m, q, dx), transport.withdrawal(current, s, FARADAY, dx)]
+            terms += [charge.exchange(current, q_m, q, store), transport.withdrawal(current, s, FARADAY, store)]
     return terms
 
 
@@ -366,9 +370,7 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     u_m, u_s = fields[plus]("+"), fields[minus]("-")
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
-    w = 0.0
-    if fields.growth is not None:
-        w = growth(fields.growth("+"), fields["i"]("+"), data["plated_rate"] * FARADAY, controls.dt, FARADAY)
+    w = _plated(fields, controls, data) if fields.growth is not None else 0.0
     return [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, w, p_test, dS),
             tangential_stick(u_m, u_s, n, _mean_normal(case, domain)("+"), w, v_m, v_s, data["stick"], dS)]
 

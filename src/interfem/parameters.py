@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import basix.ufl
+import basix
 import numpy as np
 import ufl
 from dolfinx import fem
@@ -174,7 +174,9 @@ class Parameters:
         own = next(s for s in self.domain.submeshes.values() if s.mesh.topology is x.function_space.mesh.topology)
         where = np.full(len(self.domain.region_of_cell), -1, np.int32)
         where[own.parents] = np.arange(len(own.parents), dtype=np.int32)
-        return x.x.array[x.function_space.dofmap.list[where[self._parents(sub)[self._cells(region, sub)]]]]
+        values = x.x.array[x.function_space.dofmap.list[where[self._parents(sub)[self._cells(region, sub)]]]]
+        nodes = basix.create_element(basix.ElementFamily.P, x.function_space.element.basix_element.cell_type, NODES).points
+        return values @ x.function_space.element.basix_element.tabulate(0, nodes)[0, :, :, 0].T
 
     def _fill(self, function: fem.Function, sub: str | None, value: Callable) -> None:
         dofs = function.function_space.dofmap.list

@@ -3,9 +3,13 @@
 from ufl import inner, outer, Identity
 
 
-def growth(w_old, i, omega, dt, faraday):
-    """Plated thickness after the step, `w = w_old - dt i Omega/F` in um: plating (i < 0) grows it."""
-    return w_old - dt * i * omega / faraday
+def growth(history, i, rate, weights):
+    """Plated thickness after the step, from `dw/dt = -i Omega/F` by the backward formula: plating (i < 0) grows it. um.
+
+    history = (w_old, w_older), rate = Omega/F in um^3/pC, weights (a0, a1, a2) in 1/s. Works on UFL and on arrays alike.
+    """
+    a0, a1, a2 = weights
+    return -(a1 * history[0] + a2 * history[1] + i * rate) / a0
 
 
 def contact_work(p_contact, normal, v_metal, v_ion, dS):

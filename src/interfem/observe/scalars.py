@@ -12,6 +12,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import GROUP, SALT, Domain
 from ..fields import BODIES, Fields
+from ..interface.deposit import ATOMIC
 from ..model import Model, anode_volume, boundary_sides, equilibrium
 from ..solve import Solver
 from ..units import FARADAY
@@ -38,7 +39,7 @@ class Observer:
         if "c" in fields:
             self._form("salt", fields["c"] * domain.dx(SALT))
             self.salt = self._value("salt")
-        self.charge = 0.0  # passed since the start, C/m^2 of the cell's area
+        self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _form(self, name: str, form) -> None:
         self.forms[name] = fem.form(form, entity_maps=self.domain.entity_maps)
@@ -53,7 +54,7 @@ class Observer:
         self._form("anode current", self.model.anode_side * i * domain.dx_gamma())
         self._form("gross current", self.model.anode_side * ufl.algebra.Abs(i) * domain.dx_gamma())
         for group, exchanged in self.model.exchange:
-            self._form(f"exchange:{group.name}", anode_volume(self.fields) * exchanged * domain.dx(GROUP + group.number))
+            self._form(f"exchange:{group.name}", anode_volume(self.fields) * exchanged * domain.dx_store(group))
         self._form("growth", self.model.anode_side * self.fields.growth * domain.dx_gamma())
         for name in domain.kinetics:
             self._form(f"area:{name}", 1.0 * domain.dx_gamma((name,)))
@@ -77,6 +78,11 @@ class Observer:
                 for electrode, share in (("anode", anode), ("counter", 1 - anode)):
                     self._form(f"rest:{electrode}:{label}", rest * share * domain.dS(label))
                     self._form(f"rest area:{electrode}:{label}", share * domain.dS(label))
+
+        for group, _ in self.model.exchange:
+            dx, side = domain.dx(GROUP + group.number), anode_volume(self.fields)
+            self._form(f"store:{group.name}", side * equilibrium(self.fields, group) * dx)
+            self._form(f"store volume:{group.name}", side * dx)
 
     def _between_layers(self, name: str) -> bool:
         layers = {layer.name for layer in self.case.layers}
@@ -110,7 +116,8 @@ class Observer:
                 inventory = self._value(name) * group.head.material.get("maximum_concentration").at(self.case.temperature)
                 lost = abs(self._total(reactions[name])) * FARADAY / max(floor, 1e-6 * inventory * FARADAY / dt)
                 found["lithium_balance_error"] = max(found.get("lithium_balance_error", 0.0), lost)
-        self.charge += dt * current / self.area
+        a0, a1, a2 = (float(weight.value) for weight in controls.weights)  # as everything that it fills
+        self.charge, self.older_charge = (current / self.area - a1 * self.charge - a2 * self.older_charge) / a0, self.charge
         return found
 
     def _current(self) -> float:
@@ -151,9 +158,24 @@ class Observer:
         return -self._value("counter potential") / self.area
 
     def rest_voltage(self) -> float:
-        """Equilibrium voltage: mean U of the anode's interfaces minus that of the counter's; a counter face counts as Li."""
+        """Equilibrium voltage: mean U of the anode's interfaces minus that of the counter's; a counter face counts as Li.
+
+        An anode that holds lithium only inside its mixed conductors stands at their mean U.
+        """
         counter = [n for n in self.domain.kinetics if n not in self.anode]
-        return self._rest("anode", self.anode) - self._rest("counter", counter)
+        anode = self._rest("anode", self.anode) if self.holds_metal() or not self.model.exchange else self._rest_of_stores()
+        return anode - self._rest("counter", counter)
+
+    def holds_metal(self) -> bool:
+        """The anode has lithium metal or alloy, or more than atoms of it have been plated."""
+        alloyed = any(_metal_of(self.domain, n).reservoir or not _metal_of(self.domain, n).deposits for n in self.anode)
+        return alloyed or self._value("growth") > ATOMIC * self.area
+
+    def _rest_of_stores(self) -> float:
+        """Mean U over the mixed conductors of the anode, V."""
+        total = sum(self._value(f"store:{group.name}") for group, _ in self.model.exchange)
+        volume = sum(self._value(f"store volume:{group.name}") for group, _ in self.model.exchange)
+        return total / volume if volume else 0.0
 
     def _rest(self, electrode: str, interfaces: list[str]) -> float:
         """Mean equilibrium potential of one electrode's interfaces at their present filling, V."""
