@@ -20,11 +20,11 @@ def asr(film: dict, folder, **more) -> float:
     return last(case, folder)["asr_ohm_cm2"] - 1.0 - SSE_H * 1e-6 / KAPPA * 1e4
 
 
-@pytest.mark.parametrize("law, expected", [("exponential", 14.46187), ("linear", 0.691466)])
+@pytest.mark.parametrize("law, expected", [("exponential", 14.46201), ("linear", 0.691466)])
 def test_v25_resistance_of_a_graded_layer(law, expected, tmp_path):
     low, high = ("1e-6 S/cm", "1e-3 S/cm")
     if law == "exponential":
-        assert expected == pytest.approx(1e-4 * (1 / 1e-6 - 1 / 1e-3) / np.log(1e3), rel=1e-6)
+        assert expected == pytest.approx(1e-4 * (1 / 1e-6 - 1 / 1e-3) / np.log(1e3), rel=1e-5)
     else:
         assert expected == pytest.approx(1e-4 * np.log(1e3) / (1e-3 - 1e-6), rel=1e-5)
     found = asr(graded(low, high, law), tmp_path)
