@@ -21,6 +21,7 @@ from .explain import explain
 from .gradings import Grading, Gradings
 from .materials import LAWS, PROPERTIES, ROLES, Material, load_material, names, read_material
 from .overrides import OverrideError, override
+from .populations import PlacedPore, place
 from .quantities import Dimension, dimension_of, quantity, quantity_schema
 from .regions import Region, cell_regions
 from .units import show, to_internal
@@ -148,6 +149,25 @@ class Pore(Model):
     electrons: Literal["mesh", "collector"] = "mesh"
 
 
+class Pores(Model):
+    """A seeded population of pores in one layer, clear of its faces, of the sides and of other features; all one region or hole.
+
+    Ellipses (ellipsoids of revolution in a box; rings about an axis) whose radii are lognormal; see populations.py.
+    """
+
+    kind: Literal["pores"]
+    name: Name = "pores"
+    layer: Name
+    porosity: quantity("number", above=0, below=1)  # volume fraction of the layer; area fraction in the plane
+    radius: Length  # mean half extent along the layer
+    radius_spread: quantity("number", least=0, most=1) = 0.0  # standard deviation over the mean
+    aspect: quantity("number", least=0.1, most=10) = 1.0  # height over width
+    spacing: Length | None = None  # smallest gap to each other, to faces and sides; default a fifth of the radius
+    seed: int = Field(0, ge=0, strict=True)
+    fill: str = "empty"
+    electrons: Literal["mesh", "collector"] = "mesh"
+
+
 class Patch(Model):
     """Part of an interface that passes no charge (contamination, an unmeshed void): `inner < distance < outer`."""
 
@@ -176,7 +196,7 @@ class Roughness(Model):
     seed: int = Field(0, ge=0, strict=True)
 
 
-Feature = Annotated[Union[Void, Flaw, Pore, Patch, Roughness], Field(discriminator="kind")]
+Feature = Annotated[Union[Void, Flaw, Pore, Pores, Patch, Roughness], Field(discriminator="kind")]
 
 
 class MeshOptions(Model):
@@ -415,7 +435,7 @@ class Case(Model):
     @cached_property
     def records(self) -> dict[str, Material]:
         """Every material in use, library values overlaid by the case's."""
-        fills = [f.fill for f in self.features if isinstance(f, (Flaw, Pore)) and f.fill != "empty"]
+        fills = [f.fill for f in self.features if isinstance(f, (Flaw, Pore, Pores)) and f.fill != "empty"]
         return {name: self.material(name) for name in dict.fromkeys([layer.material for layer in self.layers] + fills)}
 
     @cached_property
@@ -433,6 +453,15 @@ class Case(Model):
 
     def interface(self, name: str) -> Interface:
         return self.interfaces.get(name, Interface())
+
+    @cached_property
+    def populations(self) -> dict[str, tuple[PlacedPore, ...]]:
+        """Single pores of each feature of kind "pores", by its name. PopulationError if they do not fit."""
+        found: dict[str, tuple[PlacedPore, ...]] = {}
+        for feature in self.features:
+            if feature.kind == "pores":
+                found[feature.name] = place(feature, self, [pore for pores in found.values() for pore in pores])
+        return found
 
     @cached_property
     def levels(self) -> tuple[float, ...]:

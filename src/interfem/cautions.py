@@ -17,7 +17,7 @@ SMALL = 0.3  # part of the time in which a void closes, up to which its shape is
 
 def cautions(case: Case) -> list[str]:
     """One sentence each."""
-    return [*_temperature(case), *_estimates(case), *_floating(case), *_voids(case), *_flaws(case)]
+    return [*_temperature(case), *_estimates(case), *_floating(case), *_pores(case), *_voids(case), *_flaws(case)]
 
 
 def _temperature(case: Case) -> Iterator[str]:
@@ -49,6 +49,14 @@ def _floating(case: Case) -> Iterator[str]:
             if not any(regions[layer].electrons for layer in touched_layers(feature, case)):
                 yield (f"{feature.name}: its {region.material.name} touches no electron conductor, so that its potential floats; "
                        f'electrons = "collector" wires it')
+
+
+def _pores(case: Case) -> Iterator[str]:
+    for feature in case.features:
+        if feature.kind == "pores" and case.geometry.kind == "axisymmetric":
+            yield (f"{feature.name}: about an axis these pores are rings, and their porosity counts them so; use a box for round pores")
+        if feature.kind == "pores" and case.geometry.kind == "plane":
+            yield f"{feature.name}: in the plane these pores are channels across it; porosity is their share of the area"
 
 
 def _voids(case: Case) -> Iterator[str]:

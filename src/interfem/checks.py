@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .materials import MaterialError
 from .materials import names as library
+from .populations import PopulationError
 from .regions import ROLES, SIDES, boundary_names, direction, extent, interface_name, is_transfer, kinetics, layer_pair
 from .regions import ordered, required_properties, touching
 from .units import UnitError, show, to_internal
@@ -163,12 +164,12 @@ def _references(case) -> Iterator[str]:
     layers = [layer.name for layer in case.layers]
     for n, feature in enumerate(case.features):
         place = f"features[{n}]"
-        if feature.kind == "pore" and feature.layer not in layers:
+        if feature.kind in ("pore", "pores") and feature.layer not in layers:
             yield f'{place}.layer = "{feature.layer}" is no layer{suggestion(feature.layer, layers)}; known: {", ".join(layers)}'
         try:
             if feature.kind in ("void", "flaw"):
                 direction(feature, case)
-            elif feature.kind != "pore":
+            elif feature.kind not in ("pore", "pores"):
                 layer_pair(feature.interface, case, f"{place}.interface")
         except ValueError as error:
             yield str(error)
@@ -181,9 +182,10 @@ def _references(case) -> Iterator[str]:
 
 def _features(case) -> Iterator[str]:
     for n, feature in enumerate(case.features):
-        place = f"features[{n}]"
-        yield from _sides(feature, case, place)
-        yield from HEIGHTS[feature.kind](feature, case, place)
+        if feature.kind != "pores":  # these are placed where they fit
+            place = f"features[{n}]"
+            yield from _sides(feature, case, place)
+            yield from HEIGHTS[feature.kind](feature, case, place)
 
 
 def _sides(feature, case, place: str) -> Iterator[str]:
@@ -264,9 +266,17 @@ def _roughness_height(feature, case, place: str) -> Iterator[str]:
 HEIGHTS = {"void": _void_height, "flaw": _flaw_depth, "pore": _pore_height, "patch": _patch_ring, "roughness": _roughness_height}
 
 
+def _populations(case) -> Iterator[str]:
+    """Populations of pores that do not fit, the first one."""
+    try:
+        case.populations
+    except PopulationError as error:
+        yield str(error)
+
+
 def _overlaps(case) -> Iterator[str]:
     """By the boxes around them, so that features that only just pass each other are refused too."""
-    solid = [(n, f) for n, f in enumerate(case.features) if f.kind != "roughness"]
+    solid = [(n, f) for n, f in enumerate(case.features) if f.kind not in ("pores", "roughness")]
     for (n, a), (m, b) in combinations(solid, 2):
         if not (_beside(a, b, case) or _inside(a, b, case) or _inside(b, a, case)):
             yield f'features[{m}] "{b.name}" overlaps or touches features[{n}] "{a.name}"; change center of one of them'
@@ -417,5 +427,6 @@ STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
     (_properties, _gradings, _counter, _features, _interfaces, _supports, _held, _protocol),
+    (_populations,),
     (_overlaps,),
 )

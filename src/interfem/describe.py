@@ -110,8 +110,17 @@ def _features(case: Case) -> list[str]:
     rows = [["name", "kind", "where", "what"]]
     for feature, data in zip(case.features, case.resolved()["features"]):
         where = data.get("interface", "") + (f" in {data['layer']}" if "layer" in data else "")
-        rows.append([feature.name, feature.kind, where.strip(), _pairs(data, ("name", "kind", "interface", "layer"))])
+        what = _pairs(data, ("name", "kind", "interface", "layer"))
+        rows.append([feature.name, feature.kind, where.strip(), what + _placed(case.populations.get(feature.name, ()))])
     return _table(rows)
+
+
+def _placed(pores: tuple) -> str:
+    """What came of a population."""
+    if not pores:
+        return ""
+    least, most = (show(pick(pore.radius for pore in pores), "length") for pick in (min, max))
+    return f"; {len(pores)} pores, radius {least} to {most}"
 
 
 def _interfaces(case: Case) -> list[str]:

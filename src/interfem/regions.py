@@ -306,9 +306,15 @@ def direction(feature, case) -> tuple[float, int]:
 
 
 def extent(feature, case) -> tuple[float, float, float, float] | None:
-    """(half width along x, half length along y, lowest, highest height) of a feature; None for roughness."""
+    """(half width along x, half length along y, lowest, highest height) of a feature, of the layer if a population of pores;
+
+    None for roughness.
+    """
     if feature.kind == "roughness":
         return None
+    if feature.kind == "pores":
+        n, geometry = [layer.name for layer in case.layers].index(feature.layer), case.geometry
+        return 0.5 * (geometry.width - geometry.inner_radius), 0.5 * (geometry.depth or 0.0), case.levels[n], case.levels[n + 1]
     if feature.kind == "pore":
         n = [layer.name for layer in case.layers].index(feature.layer)
         half, middle = feature.half_height or feature.radius, case.levels[n] + feature.position
@@ -325,9 +331,9 @@ def extent(feature, case) -> tuple[float, float, float, float] | None:
 
 
 def touched_layers(feature, case) -> list[str]:
-    """Names of the layers that meet the wall of a void, flaw or pore; none for a patch or roughness."""
+    """Names of the layers that meet the wall of a void, flaw or pores; none for a patch or roughness."""
     names = [layer.name for layer in case.layers]
-    if feature.kind == "pore":
+    if feature.kind in ("pore", "pores"):
         return [feature.layer]
     if feature.kind not in ("void", "flaw"):
         return []

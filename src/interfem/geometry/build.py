@@ -6,22 +6,23 @@ import hashlib
 import json
 import os
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 import gmsh
 
 from ..regions import extent, interface_name
-from . import flaw, patch, pore, roughness, void
+from . import flaw, patch, pore, pores, roughness, void
 from .bodies import block
 from .errors import GeometryError
 from .own import write_own
 from .session import session
 from .sizes import Sizes, Source, edges_along, make_sizes, near_level, near_slab, transfer_levels
-from .stack import Stack, make_stack
+from .stack import Stack, elements_across, make_stack
 from .warp import warp
 
 FORMAT = 3  # raise it when the same case is to give another mesh
-FEATURES = {"void": void, "flaw": flaw, "pore": pore, "patch": patch, "roughness": roughness}
+FEATURES = {"void": void, "flaw": flaw, "pore": pore, "pores": pores, "patch": patch, "roughness": roughness}
 SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
 
 
@@ -58,9 +59,10 @@ def mesh_hash(case) -> str:
         if "fill" in data:
             data["fill"] = data["fill"] != "empty"
         features.append(data)
-    layers = [(layer.name, layer.thickness) for layer in case.layers]
+    layers = [(layer.name, layer.thickness, count) for layer, count in zip(case.layers, elements_across(case))]
     content = [FORMAT, gmsh.__version__, case.geometry.model_dump(), layers, features, case.mesh.model_dump(),
-               transfer_levels(case), [extent(f, case) for f in case.features]]
+               transfer_levels(case), [extent(f, case) for f in case.features],
+               [[asdict(pore) for pore in placed] for placed in case.populations.values()]]
     return _hash(content)
 
 
@@ -85,7 +87,7 @@ def plan(case, sizes: Sizes) -> tuple[Stack, Source]:
     along = edges_along(case, sizes, places)
     rough = [f for f in case.features if f.kind == "roughness"]
     limits = tuple(min((roughness.edge_limit(f, case, n) for f in rough), default=float("inf")) for n in range(len(case.layers)))
-    stack = make_stack(case.levels, along, limits, case.mesh.film_layers, sizes.dimension)
+    stack = make_stack(case.levels, along, limits, elements_across(case), sizes.dimension)
     fine = [near_level(level, sizes.interface, sizes.growth) for level in levels]
     for n, edge in enumerate(along):
         if stack.along[n] < edge:

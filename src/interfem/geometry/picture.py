@@ -74,6 +74,11 @@ def close_ups(case) -> list[tuple[str, tuple[float, float, float, float]]]:
         if feature.kind == "roughness":
             views.append(_at(feature.name, center(feature, case)[0], _level(feature, case), 1.2 * feature.wavelength, case))
             continue
+        if feature.kind == "pores":
+            pore = case.populations[feature.name][0]
+            low, high = extent(pore, case)[2:]
+            views.append(_at(f"part of {feature.name}", pore.center[0], 0.5 * (low + high), 5.0 * max(pore.radius, pore.half_height), case))
+            continue
         half, _, low, high = extent(feature, case)
         x = center(feature, case)[0]
         views.append(_at(feature.name, x, 0.5 * (low + high), 0.75 * max(2 * half, high - low), case))
@@ -176,7 +181,8 @@ def _solid_picture(mesh: Mesh, case, colors: dict[str, str], png: Path) -> None:
 def _cut(case, mesh: Mesh) -> tuple[float, list[str]]:
     """y of the first feature not on a side (else of the front); layers below the first interface with a feature, fillings."""
     low, high = mesh.points.min(axis=0), mesh.points.max(axis=0)
-    middles = [center(feature, case)[1] for feature in case.features if feature.kind != "roughness"]
+    solid = [body for f in case.features for body in case.populations.get(f.name, (f,)) if body.kind != "roughness"]
+    middles = [center(body, case)[1] for body in solid]
     y = next((middle for middle in middles if low[1] < middle < high[1]), low[1])
-    first = next((_above(f, case) for f in case.features if f.kind != "pore"), 1)
+    first = next((_above(f, case) for f in case.features if f.kind not in ("pore", "pores")), 1)
     return y, [r.name for n, r in enumerate(case.regions) if n < first or n >= len(case.layers)]

@@ -11,6 +11,7 @@ import numpy as np
 from ..regions import layer_pair
 from .bodies import DimTags, center
 from .sizes import Sizes, Source, near_level
+from .stack import elements_across
 
 
 def body(feature, case, stack) -> DimTags:
@@ -32,7 +33,7 @@ def edge_limit(feature, case, layer: int) -> float:
     steep = (2.0 * np.pi) ** 2 if feature.shape == "sinusoidal" else 12.0  # random: rms 3.5, with peaks of thrice that
     curvature = feature.amplitude * steep / feature.wavelength**2
     share = {2: 2.0, 3: 1.2}[case.geometry.dimension]  # in a box some edges come out longer than asked for
-    edge = np.sqrt(share * case.layers[layer].thickness / case.mesh.film_layers / curvature)
+    edge = np.sqrt(share * case.layers[layer].thickness / elements_across(case)[layer] / curvature)
     return float(edge) / max(case.mesh.refinement, 1.0)
 
 

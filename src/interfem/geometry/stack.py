@@ -1,7 +1,7 @@
 """Layers along the stack, and the stretched stack coordinate in which thin layers are meshed.
 
 Heights are physical, 0 at the collector. The mesher works in a virtual coordinate `v`, piecewise linear in the height,
-in which a film thinner than `film_layers` local edge lengths is drawn that thick. There its elements are isotropic; mapped
+in which a layer thinner than its least number of local edge lengths is drawn that thick. There its elements are isotropic; mapped
 back they are flat. Their aspect ratio (edge along the film over element height) is held below `ASPECT` by a finer
 edge along very thin films.
 """
@@ -53,17 +53,22 @@ class Stack:
         return np.interp(v, self.virtual, self.levels)
 
 
-def make_stack(levels: Values, along: Values, limits: Values, film_layers: int, dimension: int) -> Stack:
-    """Stack whose layers are at least `film_layers` elements thick; edges are `along` (one a layer) within `limits` and `ASPECT`.
+def elements_across(case) -> tuple[int, ...]:
+    """Least number of elements through the thickness of each layer: `film_layers`, and what a grading asks for."""
+    return tuple(max([case.mesh.film_layers, *(g.elements for g in layer.grading.values())]) for layer in case.layers)
+
+
+def make_stack(levels: Values, along: Values, limits: Values, across: tuple[int, ...], dimension: int) -> Stack:
+    """Stack whose layers are at least `across` elements thick; edges are `along` (all one a layer) within `limits` and `ASPECT`.
 
     A layer that would hold fewer than twice that is split into sublayers, so that the count is certain.
     """
     virtual, sublayers, edges = [0.0], [], []
-    for low, high, edge, limit in zip(levels, levels[1:], along, limits):
+    for low, high, edge, limit, count in zip(levels, levels[1:], along, limits, across):
         thickness = high - low
-        edge = min(edge, limit, ASPECT[dimension] * thickness / film_layers)
-        drawn = max(thickness, film_layers * edge)
+        edge = min(edge, limit, ASPECT[dimension] * thickness / count)
+        drawn = max(thickness, count * edge)
         virtual.append(virtual[-1] + drawn)
-        sublayers.append(film_layers if drawn < 2 * film_layers * edge else 1)
+        sublayers.append(count if drawn < 2 * count * edge else 1)
         edges.append(edge)
     return Stack(tuple(levels), tuple(virtual), tuple(sublayers), tuple(edges))
