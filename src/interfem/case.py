@@ -94,6 +94,14 @@ class Layer(Model):
     thickness: Length | None = None
     law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
     grading: Gradings = {}  # property -> its course from the lower to the upper face
+    porosity: quantity("number", least=0, below=1) = 0.0  # of an effective medium, see effective.py
+    pore_uptake: quantity("number", least=0, most=1) = 0.0  # fraction of the swelling that the pores take up
+
+    @model_validator(mode="after")
+    def _pores(self):
+        if self.pore_uptake and not self.porosity:
+            raise ValueError("`pore_uptake` needs a porosity; remove it or give `porosity`, for example porosity = 0.3")
+        return self
 
 
 def _center(value: object) -> tuple[float, ...]:
@@ -434,9 +442,14 @@ class Case(Model):
 
     @cached_property
     def records(self) -> dict[str, Material]:
-        """Every material in use, library values overlaid by the case's."""
+        """Every material that layers and fills name, library values overlaid by the case's; dense, see `media`."""
         fills = [f.fill for f in self.features if isinstance(f, (Flaw, Pore, Pores)) and f.fill != "empty"]
         return {name: self.material(name) for name in dict.fromkeys([layer.material for layer in self.layers] + fills)}
+
+    @cached_property
+    def media(self) -> dict[str, Material]:
+        """Every material that regions are made of, by its name: of porous layers the effective medium."""
+        return {region.material.name: region.material for region in self.regions}
 
     @cached_property
     def regions(self) -> tuple[Region, ...]:

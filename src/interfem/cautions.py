@@ -12,6 +12,7 @@ from .units import FARADAY, GAS_CONSTANT, show
 ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "yield_stress")
 NEAR, FAR = 10.0, 60.0  # K from where a value was taken: without, and with, a known activation energy
 BREAKDOWN = 2.8  # MPa; above it Li creeps faster than its power law
+DENSE = 0.5  # porosity up to which the power laws of effective.py are taken without a word
 SMALL = 0.3  # part of the time in which a void closes, up to which its shape is taken as kept
 
 
@@ -22,7 +23,7 @@ def cautions(case: Case) -> list[str]:
 
 def _temperature(case: Case) -> Iterator[str]:
     """Values used far from where they were taken."""
-    for name, material in case.records.items():
+    for name, material in case.media.items():
         for key in used_properties(case, material):
             entry = material.get(key)
             away = abs(case.temperature - entry.reference_temperature)
@@ -34,7 +35,7 @@ def _temperature(case: Case) -> Iterator[str]:
 
 
 def _estimates(case: Case) -> Iterator[str]:
-    for name, material in case.records.items():
+    for name, material in case.media.items():
         found = [key for key in used_properties(case, material) if material.get(key).confidence == "estimate"]
         if found:
             yield f"{name}: rests on estimates of {', '.join(found)}"
@@ -52,6 +53,13 @@ def _floating(case: Case) -> Iterator[str]:
 
 
 def _pores(case: Case) -> Iterator[str]:
+    """What pores of a population stand for, and where an effective medium ends."""
+    for layer in case.layers:
+        if layer.porosity > DENSE:
+            yield (f"{layer.name}: at a porosity of {layer.porosity:g} measured conductivities and moduli scatter widely about the "
+                   f"power laws of the effective medium; resolve the pores of a part of it (a feature of kind pores) to judge")
+        if layer.porosity and case.mechanics is not None and case.region(layer.name).flows:
+            yield f"{layer.name}: its effective medium flows at constant volume; pores do not collapse under pressure"
     for feature in case.features:
         if feature.kind == "pores" and case.geometry.kind == "axisymmetric":
             yield (f"{feature.name}: about an axis these pores are rings, and their porosity counts them so; use a box for round pores")

@@ -149,6 +149,18 @@ def _gradings(case) -> Iterator[str]:
                        f"{key_path('materials', layer.material)}.{name} one value")
 
 
+def _porous(case) -> Iterator[str]:
+    """What an effective medium cannot stand for."""
+    layers = list(zip(case.layers, case.regions))
+    for n, (layer, region) in enumerate(layers):
+        if layer.pore_uptake and not (region.stores and case.mechanics is not None and case.mechanics.swelling):
+            yield f'layers[{n}].pore_uptake = {layer.pore_uptake:g}: nothing swells in layer "{layer.name}"; remove it'
+        below, lower = layers[n - 1] if n else (layer, region)
+        if region.binary and lower.binary and below.porosity != layer.porosity:
+            yield (f'layers[{n}].porosity = {layer.porosity:g}: salt is counted per volume of the layer, which must agree with layer '
+                   f'"{below.name}" ({below.porosity:g}) that it passes to; give both one porosity')
+
+
 def _counter(case) -> Iterator[str]:
     last = case.regions[len(case.layers) - 1]
     if "counter" in case.model_fields_set and last.electrons:
@@ -321,7 +333,7 @@ def _interfaces(case) -> Iterator[str]:
         elif key not in transfer:
             yield f"{place}: no lithium passes between a {' and a '.join(r.role for r in pairs[key])}; remove it; {known}"
         elif given.equilibrium_potential is not None and any(region.stores for region in pairs[key]):
-            alloy = next(region.material.name for region in pairs[key] if region.stores)
+            alloy = next(region.material.dense or region.material.name for region in pairs[key] if region.stores)
             yield (f"{place}.equilibrium_potential = {show(given.equilibrium_potential, 'potential')}: that of an alloy "
                    f"follows its filling; set it in [{key_path('materials', alloy)}]")
     for name in transfer:
@@ -426,7 +438,7 @@ def _obstacle(case) -> str | None:
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _counter, _features, _interfaces, _supports, _held, _protocol),
+    (_properties, _gradings, _porous, _counter, _features, _interfaces, _supports, _held, _protocol),
     (_populations,),
     (_overlaps,),
 )

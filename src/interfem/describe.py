@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from .case import Case
 from .cautions import cautions, plated_thickness
+from .gradings import Grading
 from .materials import Material, Property, load_material, names
 from .regions import boundary_names, is_transfer, kinetics, touching, used_properties
 from .units import DIMENSIONS, FARADAY, GAS_CONSTANT, show, shown_factor
@@ -99,9 +100,19 @@ def _stack(case: Case) -> list[str]:
     for region in case.regions[: len(case.layers)]:
         thickness = show(region.thickness, "length") if region.thickness else "of the mesh"
         rows.append([region.name, region.material.name, region.role, region.law, thickness, region.side])
+    graded = [f"{layer.name}: {name} {_pairs(_courses(grading))}, between the layer's own faces, at least {grading.elements} elements"
+              for layer in case.layers for name, grading in layer.grading.items()]
     last = case.regions[len(case.layers) - 1]
     end = f'ends as {case.counter} counter electrode on "{last.name}"' if last.ions else f'"{last.name}" is the counter electrode'
-    return [*_table(rows), end]
+    return [*_table(rows), *graded, end]
+
+
+def _courses(grading: Grading) -> dict:
+    """A grading as pairs for printing."""
+    tree = grading.describe()
+    if "table" not in tree:
+        return tree
+    return {"table": [f"{value} at {s:g}" for s, value in tree["table"]]}
 
 
 def _features(case: Case) -> list[str]:
@@ -190,7 +201,7 @@ def _numerics(case: Case) -> list[str]:
 
 def _materials(case: Case) -> list[str]:
     lines = []
-    for name, material in case.records.items():
+    for name, material in case.media.items():
         used = used_properties(case, material)
         rest = [entry for key, entry in material.properties.items() if key not in used]
         lines += [f"{name}: {material.title} ({material.role}, {material.law})",

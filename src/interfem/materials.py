@@ -170,6 +170,7 @@ class Material:
     law: str  # one of LAWS
     notes: str
     properties: Mapping[str, Property]
+    dense: str = ""  # an effective medium: the material it was made from
 
     def has(self, name: str) -> bool:
         return name in self.properties
@@ -185,12 +186,13 @@ class Material:
             return self.properties[name]
         if name not in PROPERTIES:
             raise MaterialError(f'{_place(self.name)}: there is no property {name!r}{_did_you_mean(name, PROPERTIES)}')
-        file = _library().get(self.name)
+        own = self.dense or self.name
+        file = _library().get(own)
         where = f"in {_shown_path(file)}, or " if file else ""
         unit = DIMENSIONS[PROPERTIES[name]][1]
         example = f'"<number> {unit}"' if unit else "<number>"
-        raise MaterialError(f"{_place(self.name)}.{name}: not known, but needed; state it {where}in the case as "
-                            f"[{_place(self.name)}] {name} = {example}")  # fmt: skip
+        raise MaterialError(f"{_place(own)}.{name}: not known, but needed; state it {where}in the case as "
+                            f"[{_place(own)}] {name} = {example}")  # fmt: skip
 
 
 def _describe(entry: Property) -> dict:

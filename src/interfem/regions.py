@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from .effective import medium_of
 from .materials import Material, load_material
 
 # role -> (ions, electrons, stores Li, reservoir of Li); a mixed conductor stores Li if its material has a maximum_concentration
@@ -120,7 +121,7 @@ def cell_regions(case) -> tuple[Region, ...]:
     regions = []
     for n, layer in enumerate(case.layers):
         side = "anode" if n < first else "counter" if n > last else "electrolyte"
-        material = case.records[layer.material]
+        material = medium_of(layer, case.records)
         regions.append(Region(layer.name, material, layer.law or material.law, side, layer.thickness, n, grading=layer.grading))
     layers = {region.name: region for region in regions}
     for feature in case.features:
@@ -271,12 +272,12 @@ def used_properties(case, material: Material) -> list[str]:
     """Properties of a material that the equations of this case take, in the order of the record."""
     need: set[str] = set()
     for region in case.regions:
-        if region.material is material:
+        if region.material.name == material.name:
             need |= {*required_properties(region, case), *(["minimum_concentration", "diffusivity"] if region.stores else [])}
     for a, b in touching(case):
         if is_transfer(case, a, b) and case.interface(interface_name(a.name, b.name, case)).kinetics == "butler_volmer":
             metal, ceramic = ordered(a, b)
-            if (ceramic if metal.deposits else metal).material is material:
+            if (ceramic if metal.deposits else metal).material.name == material.name:
                 need |= {"exchange_current_density", "transfer_coefficient"}
     return [name for name in material.properties if name in need]
 

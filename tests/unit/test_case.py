@@ -140,7 +140,7 @@ WRONG = [
     ("layers", {}, "layers = {}: should be a list of tables, each headed [[layers]]"),
     ("layers/1", "sse", "layers[1] = 'sse': should be a table"),
     ("mesh", 3, "mesh = 3: should be a table headed [mesh]"),
-    ("features/0/kind", GONE, "features[0].kind is missing; give one of void, flaw, pore, patch, roughness"),
+    ("features/0/kind", GONE, "features[0].kind is missing; give one of void, flaw, pore, pores, patch, roughness"),
     ("features/0/kind", "voids", "features[0].kind = 'voids': should be one of void, flaw, pore, patch, roughness (did you mean"),
     ("features/0/kind", 3, "features[0].kind = 3: should be one of void"),
     ("protocol/0/kind", "presure",
