@@ -56,13 +56,14 @@ def _pores(case: Case) -> Iterator[str]:
     """What pores of a population stand for, and where an effective medium ends."""
     for layer in case.layers:
         if layer.porosity > DENSE:
-            yield (f"{layer.name}: at a porosity of {layer.porosity:g} measured conductivities and moduli scatter widely about the "
-                   f"power laws of the effective medium; resolve the pores of a part of it (a feature of kind pores) to judge")
+            yield (f"{layer.name}: at a porosity of {layer.porosity:g} conductivities and moduli scatter widely about the power "
+                   f"laws of the effective medium; resolve the pores of a part of it (a feature of kind pores) to judge")
         if layer.porosity and case.mechanics is not None and case.region(layer.name).flows:
             yield f"{layer.name}: its effective medium flows at constant volume; pores do not collapse under pressure"
     for feature in case.features:
         if feature.kind == "pores" and case.geometry.kind == "axisymmetric":
-            yield (f"{feature.name}: about an axis these pores are rings, and their porosity counts them so; use a box for round pores")
+            yield (f"{feature.name}: about an axis these pores are rings, and their porosity counts them so; use a box for "
+                   f"round ones")
         if feature.kind == "pores" and case.geometry.kind == "plane":
             yield f"{feature.name}: in the plane these pores are channels across it; porosity is their share of the area"
 

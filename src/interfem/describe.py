@@ -100,7 +100,7 @@ def _stack(case: Case) -> list[str]:
     for region in case.regions[: len(case.layers)]:
         thickness = show(region.thickness, "length") if region.thickness else "of the mesh"
         rows.append([region.name, region.material.name, region.role, region.law, thickness, region.side])
-    graded = [f"{layer.name}: {name} {_pairs(_courses(grading))}, between the layer's own faces, at least {grading.elements} elements"
+    graded = [f"{layer.name}: {name} {_pairs(_courses(grading))} between the layer's faces, at least {grading.elements} elements"
               for layer in case.layers for name, grading in layer.grading.items()]
     last = case.regions[len(case.layers) - 1]
     end = f'ends as {case.counter} counter electrode on "{last.name}"' if last.ions else f'"{last.name}" is the counter electrode'

@@ -127,7 +127,8 @@ def _read(name: str, entry: object) -> Grading:
 
 
 def _read_table(name: str, rows: object) -> Grading:
-    if not isinstance(rows, list | tuple) or len(rows) < 2 or not all(isinstance(row, list | tuple) and len(row) == 2 for row in rows):
+    pairs = isinstance(rows, list | tuple) and all(isinstance(row, list | tuple) and len(row) == 2 for row in rows)
+    if not pairs or len(rows) < 2:
         raise ValueError(f"`{name}.table` = {rows!r}: should be two or more rows [s, value], s from 0 at the lower face to 1")
     abscissae: list[float] = []
     for n, (s, _) in enumerate(rows):
@@ -153,7 +154,8 @@ def _schema() -> dict[str, Any]:
     properties = {}
     for name, dimension in PROPERTIES.items():
         value = quantity_schema(dimension)
-        row = {"type": "array", "prefixItems": [{"type": "number", "minimum": 0, "maximum": 1}, value], "minItems": 2, "maxItems": 2}
+        row = {"type": "array", "prefixItems": [{"type": "number", "minimum": 0, "maximum": 1}, value], "minItems": 2,
+               "maxItems": 2}
         ends = {"type": "object", "properties": {"from": value, "to": value, "law": {"enum": list(LAWS)}},
                 "required": ["from", "to"], "additionalProperties": False}
         table = {"type": "object", "properties": {"table": {"type": "array", "items": row, "minItems": 2}},

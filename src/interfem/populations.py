@@ -18,7 +18,8 @@ from .units import show
 SPACING = 0.2  # default gap, of the mean radius
 SPREAD = 3.0  # radii stay within the mean times and over this
 MOST = 2000  # pores
-TRIES, ROUNDS = 1000, 20  # places tried at a time, and how often, before a layer counts as full
+TRIES, ROUNDS = 1000, 5  # places tried at a time, and how often, before a layer counts as jammed
+ATTEMPTS = 5  # to fill a layer anew once it has jammed
 DIGITS = 6  # of lengths, relative to the mean radius
 
 
@@ -68,27 +69,41 @@ def place(feature, case, earlier: list[PlacedPore]) -> tuple[PlacedPore, ...]:
 
     Pores are added until their volume reaches `porosity` times the layer's, then all radii shrink alike to meet it exactly.
     """
-    room, aspect, at = _room(feature, case, earlier), feature.aspect, f"features[{case.features.index(feature)}]"
+    room, at = _room(feature, case, earlier), f"features[{case.features.index(feature)}]"
     target = feature.porosity * room.volume
     _check(feature, room, target, at)
-    rng, middles, radii, filled = np.random.default_rng(feature.seed), [], [], 0.0
-    while filled < target:
-        radius = _draw(rng, feature, room)
-        middle = _free_place(rng, feature, room, radius, np.array(middles), np.array(radii))
-        if middle is None:
-            raise PopulationError(f"{at}.porosity = {feature.porosity:g}: only {filled / room.volume:.3g} fits into layer "
-                                  f'"{feature.layer}" ({len(radii)} pores); reduce porosity, spacing or radius')
-        middles.append(middle)
-        radii.append(radius)
-        filled += room.pore_volume(middle, radius, aspect)
+    rng, most = np.random.default_rng(feature.seed), 0.0
+    for _ in range(ATTEMPTS):
+        middles, radii, filled = _fill(rng, feature, room, target)
+        most = max(most, filled)
+        if filled >= target:
+            break
+    else:
+        raise PopulationError(f"{at}.porosity = {feature.porosity:g}: only {most / room.volume:.3g} was reached in layer "
+                              f'"{feature.layer}", as {ATTEMPTS} attempts jammed; reduce porosity, spacing or radius')
     shrink = (target / filled) ** (1.0 / (3.0 if room.kind == "box" else 2.0))
     if len(radii) == 1 and shrink < 0.7:
         raise PopulationError(f"{at}.porosity = {feature.porosity:g}: less than half a pore of radius "
                               f'{show(feature.radius, "length")} in layer "{feature.layer}"; reduce radius or use a single pore')
     digits = _digits(feature)
     sizes = [floor(radius * shrink * 10**digits) / 10**digits for radius in radii]
-    return tuple(PlacedPore(f"{feature.name}-{n}", feature.layer, tuple(middle[:-1].tolist()), float(middle[-1]), size, size * aspect)
-                 for n, (middle, size) in enumerate(zip(middles, sizes), 1))
+    places = (middle.tolist() for middle in middles)
+    return tuple(PlacedPore(f"{feature.name}-{n}", feature.layer, tuple(center), height, size, size * feature.aspect)
+                 for n, ((*center, height), size) in enumerate(zip(places, sizes), 1))
+
+
+def _fill(rng, feature, room: Room, target: float) -> tuple[list[np.ndarray], list[float], float]:
+    """(centres, radii, volume) of pores until their volume reaches `target`, or until they jam."""
+    middles, radii, filled = [], [], 0.0
+    while filled < target:
+        radius = _draw(rng, feature, room)
+        middle = _free_place(rng, feature, room, radius, np.array(middles), np.array(radii))
+        if middle is None:
+            break
+        middles.append(middle)
+        radii.append(radius)
+        filled += room.pore_volume(middle, radius, feature.aspect)
+    return middles, radii, filled
 
 
 def _room(feature, case, earlier: list[PlacedPore]) -> Room:
@@ -108,12 +123,13 @@ def _check(feature, room: Room, target: float, at: str) -> None:
     """A pore of the mean size fits between the faces, and not too many are asked for."""
     for (low, high), half in zip(room.spans, _halves(feature.radius, feature, len(room.spans))):
         if high - low <= 2.0 * (half + _gap(feature)):
-            raise PopulationError(f'{at}.radius = {show(feature.radius, "length")}: a pore does not fit into layer "{feature.layer}" '
-                                  f"({show(high - low, 'length')} there) with its spacing on both sides; reduce it")
+            raise PopulationError(f'{at}.radius = {show(feature.radius, "length")}: a pore does not fit into layer '
+                                  f'"{feature.layer}" ({show(high - low, "length")} there) with its spacing on both sides; reduce it')
     wanted = target / room.pore_volume(room.spans.mean(axis=1), feature.radius, feature.aspect)
     if wanted > MOST:
-        raise PopulationError(f"{at}.radius = {show(feature.radius, 'length')}: {wanted:.0f} pores are too many to be resolved (at "
-                              f"most {MOST}); enlarge it, model a smaller part, or give the layer a porosity as an effective medium")
+        raise PopulationError(f"{at}.radius = {show(feature.radius, 'length')}: {wanted:.0f} pores are too many to be resolved "
+                              f"(at most {MOST}); enlarge it, model a smaller part, or make the layer an effective medium "
+                              f"(layers.porosity)")
 
 
 def _gap(feature) -> float:

@@ -141,7 +141,7 @@ WRONG = [
     ("layers/1", "sse", "layers[1] = 'sse': should be a table"),
     ("mesh", 3, "mesh = 3: should be a table headed [mesh]"),
     ("features/0/kind", GONE, "features[0].kind is missing; give one of void, flaw, pore, pores, patch, roughness"),
-    ("features/0/kind", "voids", "features[0].kind = 'voids': should be one of void, flaw, pore, patch, roughness (did you mean"),
+    ("features/0/kind", "voids", "features[0].kind = 'voids': should be one of void, flaw, pore, pores, patch, roughness (did you mean"),
     ("features/0/kind", 3, "features[0].kind = 3: should be one of void"),
     ("protocol/0/kind", "presure",
      'protocol[0].kind = \'presure\': should be one of pressure, current, voltage, rest, repeat (did you mean'),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interfem.case import parse_case
-from interfem.geometry import GeometryError, build_mesh, describe_mesh, picture
+from interfem.geometry import GeometryError, build_mesh, describe_mesh, mesh_hash, picture
 from interfem.geometry.arrays import faces, neighbours, read_msh
 from interfem.geometry.roughness import surface
 from interfem.geometry.session import session
@@ -20,13 +20,14 @@ VOID = {"kind": "void", "interface": "li|sse", "center": "12 um", "radius": "5 u
 FLAW = {"kind": "flaw", "interface": "li|sse", "center": "30 um", "width": "0.8 um", "depth": "4 um"}
 
 
-def make(features=(), layers=STACK, mesh=None, **geometry):
+def make(features=(), layers=STACK, mesh=None, gradings=None, **geometry):
     geometry = {"kind": "plane", "width": "40 um"} | geometry
     if geometry["kind"] == "box":
         geometry["depth"] = geometry.get("depth", "20 um")
     return parse_case({
         "title": "mesh", "temperature": "298 K", "geometry": geometry, "features": list(features), "mesh": mesh or {},
-        "layers": [{"name": name, "material": material, "thickness": thickness} for name, material, thickness in layers],
+        "layers": [{"name": name, "material": material, "thickness": thickness, "grading": (gradings or {}).get(name, {})}
+                   for name, material, thickness in layers],
         "protocol": [{"kind": "rest", "duration": "1 s"}],
     })  # fmt: skip
 
@@ -134,6 +135,24 @@ def test_film_layers(tmp_path):
     case = make([], [FILM[0], ("film", "Li3N", "50 nm"), FILM[2]], {"film_layers": 5})
     mesh = read_msh(build_mesh(case, tmp_path), 2)
     assert np.ptp(mesh.points[mesh.cells["film"]][:, :, 1], axis=1).max() <= 0.01 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("thickness", [0.05, 2.0, 20.0])
+def test_graded_layer_has_elements_for_its_course(thickness, tmp_path):
+    layers = [FILM[0], ("film", "Li3N", f"{thickness} um"), FILM[2]]
+    rough = {"kind": "roughness", "interface": "li|film", "amplitude": "0.3 um", "wavelength": "20 um"}
+    tree = {"ionic_conductivity": {"from": "1 S/m", "to": "1e-3 S/m", "law": "exponential"}}  # a factor 2 in a tenth
+    for features in ([], [rough]):
+        case = make(features, layers, gradings={"film": tree})
+        mesh = read_msh(build_mesh(case, tmp_path), 2)
+        corners = mesh.points[mesh.cells["film"]]
+        x, y = corners[:, :, 0], corners[:, :, 1]
+        if features:  # back to the flat film: a thin one follows the roughness, a thick one takes it up
+            y = y - surface(case.features[0], case, x.ravel(), 0 * x.ravel()).reshape(x.shape)
+            if thickness > 5:
+                continue
+        assert np.ptp(y, axis=1).max() <= thickness / 10 * (1.4 if thickness > 5 else 1 + 1e-6)
+    assert mesh_hash(make(layers=layers)) != mesh_hash(make(layers=layers, gradings={"film": tree}))
 
 
 def test_flaw_through_two_films(tmp_path):

@@ -92,6 +92,10 @@ def plan(case, sizes: Sizes) -> tuple[Stack, Source]:
     for n, edge in enumerate(along):
         if stack.along[n] < edge:
             fine.append(near_slab(case.levels[n], case.levels[n + 1], stack.along[n] * case.mesh.refinement, sizes.growth))
+    for n, layer in enumerate(case.layers):
+        if layer.grading and stack.sublayers[n] == 1:  # too thick to be split into its elements
+            edge = layer.thickness / elements_across(case)[n] * min(case.mesh.refinement, 1.0)
+            fine.append(near_slab(case.levels[n], case.levels[n + 1], edge, sizes.growth))
     for feature in case.features:
         fine += FEATURES[feature.kind].sources(feature, case, sizes)
     refinement, most = case.mesh.refinement, sizes.size

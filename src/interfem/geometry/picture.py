@@ -77,7 +77,8 @@ def close_ups(case) -> list[tuple[str, tuple[float, float, float, float]]]:
         if feature.kind == "pores":
             pore = case.populations[feature.name][0]
             low, high = extent(pore, case)[2:]
-            views.append(_at(f"part of {feature.name}", pore.center[0], 0.5 * (low + high), 5.0 * max(pore.radius, pore.half_height), case))
+            half = 5.0 * max(pore.radius, pore.half_height)
+            views.append(_at(f"part of {feature.name}", pore.center[0], 0.5 * (low + high), half, case))
             continue
         half, _, low, high = extent(feature, case)
         x = center(feature, case)[0]
