@@ -142,8 +142,8 @@ def _gradings(case) -> Iterator[str]:
         for name in layer.grading:
             place = f"layers[{n}].grading.{name}"
             if name not in read:
-                yield (f'{place}: nothing reads it inside layer "{layer.name}" ({region.role}, {region.law}); remove it, or grade one of '
-                       f"{', '.join(read)}")
+                yield (f'{place}: nothing reads it inside layer "{layer.name}" ({region.role}, {region.law}); remove it, or '
+                       f"grade one of {', '.join(read)}")
             elif material.has(name) and material.get(name).table is not None:
                 yield (f"{place}: {layer.material} has a table in c/c_max here, which cannot be graded too; remove it, or give "
                        f"{key_path('materials', layer.material)}.{name} one value")
@@ -157,8 +157,8 @@ def _porous(case) -> Iterator[str]:
             yield f'layers[{n}].pore_uptake = {layer.pore_uptake:g}: nothing swells in layer "{layer.name}"; remove it'
         below, lower = layers[n - 1] if n else (layer, region)
         if region.binary and lower.binary and below.porosity != layer.porosity:
-            yield (f'layers[{n}].porosity = {layer.porosity:g}: salt is counted per volume of the layer, which must agree with that of '
-                   f'layer "{below.name}" ({below.porosity:g}), to which it passes; give both one porosity')
+            yield (f'layers[{n}].porosity = {layer.porosity:g}: salt is counted per volume of the layer, which must agree with '
+                   f'that of layer "{below.name}" ({below.porosity:g}), to which it passes; give both one porosity')
 
 
 def _counter(case) -> Iterator[str]:

@@ -5,7 +5,7 @@
 | conductivities | (1-p)^1.5 | Bruggeman, Ann. Phys. 416 (1935) 636 |
 | concentrations | 1-p | counted per volume of the layer |
 | diffusivities | (1-p)^0.5 | the flux D grad(c) follows (1-p)^1.5 at the same filling of the skeleton |
-| Young's modulus | (1-p)^2 | Gibson and Ashby, Cellular Solids, 2nd ed., Cambridge 1997, ch. 5: open cells |
+| Young's modulus | (1-p)^2 | Gibson and Ashby, Cellular Solids, 2nd ed. 1997, ch. 5: open cells |
 | yield stress, hardening, toughness | (1-p)^1.5 | the same; prefactor 1, so that p = 0 is dense |
 | creep reference stress, creep rate | (1-p)^1.5, (1-p)^-0.5 | the same, ch. 6: rate ~ stress^n (1-p)^(-(3n+1)/2), walls that bend |
 | exchange current density | 1-p | share of the face that is solid, per geometric area |

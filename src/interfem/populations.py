@@ -124,7 +124,7 @@ def _check(feature, room: Room, target: float, at: str) -> None:
     for (low, high), half in zip(room.spans, _halves(feature.radius, feature, len(room.spans))):
         if high - low <= 2.0 * (half + _gap(feature)):
             raise PopulationError(f'{at}.radius = {show(feature.radius, "length")}: a pore does not fit into layer '
-                                  f'"{feature.layer}" ({show(high - low, "length")} there) with its spacing on both sides; reduce it')
+                                  f'"{feature.layer}" ({show(high - low, "length")} there) with its spacing; reduce it')
     wanted = target / room.pore_volume(room.spans.mean(axis=1), feature.radius, feature.aspect)
     if wanted > MOST:
         raise PopulationError(f"{at}.radius = {show(feature.radius, 'length')}: {wanted:.0f} pores are too many to be resolved "
