@@ -5,11 +5,11 @@
 | conductivities | (1-p)^1.5 | Bruggeman, Ann. Phys. 416 (1935) 636 |
 | concentrations | 1-p | counted per volume of the layer |
 | diffusivities | (1-p)^0.5 | the flux D grad(c) follows (1-p)^1.5 at the same filling of the skeleton |
-| Young's modulus | (1-p)^2 | Gibson and Ashby, Cellular Solids, 2nd ed. 1997, ch. 5: open cells |
-| yield stress, hardening, toughness | (1-p)^1.5 | the same; prefactor 1, so that p = 0 is dense |
-| creep reference stress, creep rate | (1-p)^1.5, (1-p)^-0.5 | the same, ch. 6: rate ~ stress^n (1-p)^(-(3n+1)/2), walls that bend |
+| Young's modulus | (1-p)^2 | Gibson and Ashby, Cellular Solids, 1997, ch. 5: open cells |
+| yield stress, hardening, toughness | (1-p)^1.5 | the same, prefactor 1 |
+| creep reference stress, creep rate | (1-p)^1.5, (1-p)^-0.5 | the same, ch. 6: rate ~ stress^n (1-p)^(-(3n+1)/2) |
 | exchange current density | 1-p | share of the face that is solid, per geometric area |
-| partial molar volume | (1-u)/(1-p) | the layer swells as its skeleton does, but for the fraction u that its pores take up |
+| partial molar volume | (1-u)/(1-p) | swells as its skeleton, but for the fraction u that the pores take up |
 | density, specific area | 1-p | |
 
 All else stays, activation energies too. Poisson's ratio stays, and plastic flow keeps the volume: pores do not collapse here.
