@@ -16,6 +16,7 @@ from .interface.bond import growth
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics.momentum import strain, trial_deviator
+from .units import FARADAY
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Flow:
 
 @dataclass
 class Fields:
-    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, u_m, u_i, u_s, p:<group>, p_c (see `make_fields`)."""
+    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c (see `make_fields`)."""
 
     unknowns: dict[str, Unknown]
     growth: fem.Function | None  # plated thickness w on the interfaces at the last accepted step (um)
@@ -77,7 +78,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
 
     phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
     interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2;
-    x: filling c/c_max, degree 2, or 1 where ions, electrons and the store meet in a mixed conductor;
+    mu: chemical potential of an alloy whose phases separate, degree 2; x: filling c/c_max, degree 2, or 1 where ions, electrons and the store meet in a mixed conductor;
     u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1.
     """
     degree = case.solver.potential_degree
@@ -94,6 +95,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
         for group in domain.groups:
             if group.head.stores:
                 spaces[f"x:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1 if group.head.body == "mixed" else 2))
+            if group.head.separates:
+                spaces[f"mu:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 2))
     if case.mechanics is not None:
         for name, body in BODIES.items():
             if body in subs:
@@ -110,7 +113,10 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     for group in domain.groups:
         if f"x:{group.name}" in unknowns:
             unknown, material = unknowns[f"x:{group.name}"], group.head.material
-            _start(unknown, material.get("initial_concentration").value / material.get("maximum_concentration").value)
+            filling = material.get("initial_concentration").value / material.get("maximum_concentration").value
+            _start(unknown, filling)
+            if group.head.separates:
+                _start(unknowns[f"mu:{group.name}"], -FARADAY * material.get("equilibrium_potential").interpolate(filling))
             tabulated = any(material.has(k) and material.get(k).table for k in ("youngs_modulus",))
             parameters.fillings |= {r.name: unknown.old for r in group.regions if tabulated}
     if "c" in unknowns:

@@ -37,6 +37,7 @@ PROPERTIES: dict[str, str] = {
     "thermodynamic_factor": "number",  # of the salt, 1 + dln(f)/dln(c); 1 if absent
     "diffusivity": "diffusivity",  # chemical diffusivity of stored Li; a value, or a table in c/c_max
     "storage_exchange_current_density": "current density",  # mixed conductor: between its ions and the lithium it stores
+    "gradient_energy": "energy per length",  # alloy whose phases separate (Cahn-Hilliard): K of (K/2)|grad(c/c_max)|^2
     "specific_area": "specific area",  # of that exchange, per volume of the layer
     "maximum_concentration": "concentration",
     "minimum_concentration": "concentration",
@@ -315,7 +316,18 @@ def _read(data: dict, place: str, base: Material | None, origin: str) -> Materia
     )
     for low, high in _ORDERED:
         _check_order(material, low, high, place)
+    _check_potential(material, place)
     return material
+
+
+def _check_potential(material: Material, place: str) -> None:
+    """Where U rises with the filling the phases separate, which takes an energy of the front between them."""
+    if material.has("equilibrium_potential") and not material.has("gradient_energy"):
+        entry = material.get("equilibrium_potential")
+        if entry.table is not None and entry.monotone != -1:
+            raise MaterialError(f"{place}.equilibrium_potential.table: the equilibrium potential should fall strictly as Li is stored, or "
+                                f"the diffusivity turns negative; give a plateau a slope of some mV, or state gradient_energy to let "
+                                f"the phases separate")  # fmt: skip
 
 
 def _check_order(material: Material, low: str, high: str, place: str) -> None:
@@ -405,9 +417,6 @@ def _read_table(name: str, rows: object, unit: object, dimension: str, place: st
         if isinstance(unit, str) and isinstance(y, (int, float)) and not isinstance(y, bool):
             y = f"{float(y)!r} {unit}"
         table.append((x, _bounded(name, y, dimension, f"{here}[1]")))
-    if name == "equilibrium_potential" and any(right[1] >= left[1] for left, right in zip(table, table[1:])):
-        raise MaterialError(f"{place}: the equilibrium potential should fall strictly as Li is stored, or the diffusivity turns "
-                            f"negative; give a plateau a slope of some mV")  # fmt: skip
     return tuple(table)
 
 

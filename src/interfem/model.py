@@ -266,7 +266,10 @@ def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
     terms = [transport.storage(x, unknown.old, unknown.older, controls.weights, s, c_max, store)]
     if material.has("diffusivity"):
         d = values.of_filling(group, "diffusivity", x)
-        terms.append(transport.diffusion(x, s, c_max, d, dx))
+        if f"mu:{group.name}" in fields:
+            terms += _separation_terms(fields, group, c_max, d, dx)
+        else:
+            terms.append(transport.diffusion(x, s, c_max, d, dx))
         if f"p:{group.name}" in fields and case.mechanics.swelling:
             omega, thermal = values.constant(material.get("partial_molar_volume").at), values.constant(lambda t: GAS_CONSTANT * t)
             terms.append(transport.stress_drift(x, fields[f"p:{group.name}"], s, c_max, d, omega, thermal, dx))
@@ -277,8 +280,21 @@ def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
     return terms
 
 
+def _separation_terms(fields, group, c_max, d, dx) -> list:
+    """Two phases with a front of finite width between them."""
+    unknown, x, values = fields.unknowns[f"mu:{group.name}"], fields[f"x:{group.name}"], fields.parameters
+    mu, s = unknown.function, fields.unknowns[f"x:{group.name}"].test
+    u = values.of_filling(group, "equilibrium_potential", x)
+    energy, thermal = values.constant(group.head.material.get("gradient_energy").at), values.constant(lambda t: GAS_CONSTANT * t)
+    return [transport.migration(mu, x, s, c_max, d, thermal, dx),
+            transport.chemical_potential(mu, unknown.test, u, x, energy, c_max, FARADAY, dx)]
+
+
 def equilibrium(fields, group, side: str | None = None):
-    """U of a storing group at its present filling (restricted to a side of the interface if given)."""
+    """U of a storing group at its present filling (restricted to a side of the interface if given); -mu/F where phases separate."""
+    if f"mu:{group.name}" in fields:
+        mu = fields[f"mu:{group.name}"]
+        return -(mu(side) if side else mu) / FARADAY
     x = fields[f"x:{group.name}"]
     return fields.parameters.of_filling(group, "equilibrium_potential", x(side) if side else x)
 
@@ -445,7 +461,7 @@ def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
-              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area}
+              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area, "mu": FARADAY * volume}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:

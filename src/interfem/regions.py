@@ -85,6 +85,11 @@ class Region:
         return ROLES[self.role][2] or (self.role == "mixed" and self.material.has("maximum_concentration"))
 
     @property
+    def separates(self) -> bool:
+        """Its phases separate by Cahn-Hilliard: the chemical potential is an unknown of its own."""
+        return self.deposits is False and self.material.has("gradient_energy")
+
+    @property
     def reservoir(self) -> bool:
         return ROLES[self.role][3]
 
@@ -273,7 +278,7 @@ def used_properties(case, material: Material) -> list[str]:
     need: set[str] = set()
     for region in case.regions:
         if region.material.name == material.name:
-            need |= {*required_properties(region, case), *(["minimum_concentration", "diffusivity"] if region.stores else [])}
+            need |= {*required_properties(region, case), *(["minimum_concentration", "diffusivity", "gradient_energy"] if region.stores else [])}
     for a, b in touching(case):
         if is_transfer(case, a, b) and case.interface(interface_name(a.name, b.name, case)).kinetics == "butler_volmer":
             metal, ceramic = ordered(a, b)

@@ -37,6 +37,7 @@ DIMENSIONS: dict[str, tuple[str, str]] = {
     "areal energy": ("J/m^2", "J/m^2"),
     "rate": ("1/s", "1/s"),
     "specific area": ("1/um", "1/um"),
+    "energy per length": ("pJ/um", "J/m"),
     "toughness": ("MPa*um^0.5", "MPa*m^0.5"),
     "density": ("kg/m^3", "kg/m^3"),
     "expansion": ("1/K", "1/K"),

@@ -29,3 +29,34 @@ def test_v25_resistance_of_a_graded_layer(law, expected, tmp_path):
         assert expected == pytest.approx(1e-4 * np.log(1e3) / (1e-3 - 1e-6), rel=1e-5)
     found = asr(graded(low, high, law), tmp_path)
     assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_graded_film_follows_a_rough_interface(tmp_path):
+    """A thin film of constant height on a slope: h cos(t) thick over dx/cos(t), so it conducts `mean(1/cos^2)` better than a flat one."""
+    amplitude, wavelength, h = 1.0, 20.0, 0.2
+    film = layer("film", "LiF", h, grading={"ionic_conductivity": {"from": "1e-8 S/cm", "to": "1e-5 S/cm", "law": "exponential"}})
+    rough = [{"kind": "roughness", "interface": "li|film", "amplitude": f"{amplitude} um", "wavelength": f"{wavelength} um"}]
+    case = build([layer("li", "Li", 5), film, layer("sse", "Li6PS5Cl", 5)], [current(-1.0)], width=20.0, features=rough,
+                 interfaces={"li|film": {"kinetics": "linear", "resistance": "0.001 ohm*cm^2"}})
+    flat = h * 1e-4 * (1 / 1e-8 - 1 / 1e-5) / np.log(1e3)
+    better = 1 + 0.5 * (2 * np.pi * amplitude / wavelength) ** 2
+    assert last(case, tmp_path)["asr_ohm_cm2"] == pytest.approx(flat / better, rel=2e-3)
+
+
+@pytest.mark.parametrize("kind, geometry", [("axisymmetric", {}), ("box", {"depth": "1 um"})])
+def test_v25_around_an_axis_and_in_a_box(kind, geometry, tmp_path):
+    case = build([layer("li", "Li", 2), graded("1e-6 S/cm", "1e-3 S/cm", "exponential"), layer("sse", "Li6PS5Cl", 2)],
+                 [current(-1.0)], width=1.0, kind=kind, geometry=geometry, interfaces={"li|film": LINEAR})
+    found = last(case, tmp_path)["asr_ohm_cm2"] - 1.0 - 2e-6 / KAPPA * 1e4
+    assert found == pytest.approx(14.46201, rel=1e-3 if kind == "axisymmetric" else 0.02)
+
+
+def test_a_graded_modulus(tmp_path):
+    """A layer held at its sides shortens under pressure by `p int dy/M(y)`; linear from 1 to 10 GPa: `h ln(10)/(M2 - M1)`."""
+    h, low, high, nu = 5.0, 1e3, 10e3, 0.25
+    soft = layer("soft", "LiF", h, grading={"youngs_modulus": {"from": "1 GPa", "to": "10 GPa"}})
+    case = build([soft, layer("sse", "Li6PS5Cl", 5)], [{"kind": "pressure", "to": "10 MPa", "duration": "1 s"}], width=5.0, mechanics={},
+                 materials={"LiF": {"poisson_ratio": nu}, "Li6PS5Cl": {"youngs_modulus": "20 GPa", "poisson_ratio": 0.25}})
+    ratio = (1 - nu) / ((1 + nu) * (1 - 2 * nu))
+    shortening = 10.0 * (h * np.log(high / low) / (high - low) / ratio + 5.0 / (20e3 * ratio))
+    assert last(case, tmp_path)["collector_displacement_um"] == pytest.approx(-shortening, rel=1e-3)

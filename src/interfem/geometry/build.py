@@ -21,8 +21,9 @@ from .sizes import Sizes, Source, edges_along, make_sizes, near_level, near_slab
 from .stack import Stack, elements_across, make_stack
 from .warp import warp
 
-FORMAT = 3  # raise it when the same case is to give another mesh
+FORMAT = 5  # raise it when the same case is to give another mesh
 FEATURES = {"void": void, "flaw": flaw, "pore": pore, "pores": pores, "patch": patch, "roughness": roughness}
+NO_POINTS_INSIDE = 3  # Gmsh's algorithm that only joins the points of the boundary: a row of a graded layer stays one row
 SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
 
 
@@ -76,7 +77,7 @@ def draw(case) -> None:
     stack, source = plan(case, sizes)
     cells, holes, patches = fragment(case, stack)
     name_groups(case, stack, cells, holes, patches)
-    mesh_cells(case, stack, source)
+    mesh_cells(case, stack, source, cells)
     warp(case, stack)
 
 
@@ -87,15 +88,12 @@ def plan(case, sizes: Sizes) -> tuple[Stack, Source]:
     along = edges_along(case, sizes, places)
     rough = [f for f in case.features if f.kind == "roughness"]
     limits = tuple(min((roughness.edge_limit(f, case, n) for f in rough), default=float("inf")) for n in range(len(case.layers)))
-    stack = make_stack(case.levels, along, limits, elements_across(case), sizes.dimension)
+    stack = make_stack(case.levels, along, limits, elements_across(case),
+                       tuple(bool(layer.grading) for layer in case.layers), sizes.dimension)
     fine = [near_level(level, sizes.interface, sizes.growth) for level in levels]
     for n, edge in enumerate(along):
         if stack.along[n] < edge:
             fine.append(near_slab(case.levels[n], case.levels[n + 1], stack.along[n] * case.mesh.refinement, sizes.growth))
-    for n, layer in enumerate(case.layers):
-        if layer.grading and stack.sublayers[n] == 1:  # too thick to be split into its elements
-            edge = layer.thickness / elements_across(case)[n] * min(case.mesh.refinement, 1.0)
-            fine.append(near_slab(case.levels[n], case.levels[n + 1], edge, sizes.growth))
     for feature in case.features:
         fine += FEATURES[feature.kind].sources(feature, case, sizes)
     refinement, most = case.mesh.refinement, sizes.size
@@ -183,10 +181,13 @@ def side_name(case, stack: Stack, tag: int) -> str:
     return name
 
 
-def mesh_cells(case, stack: Stack, edge_at: Source) -> None:
+def mesh_cells(case, stack: Stack, edge_at: Source, cells: dict[int, str]) -> None:
     """Triangles or tetrahedra, sized by `edge_at` through the stretched coordinate."""
     if case.geometry.dimension == 2:
         gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: edge_at(x, 0.0, stack.height(y)))
+        graded = {layer.name for layer in case.layers if layer.grading}
+        for tag in (tag for tag, name in cells.items() if name in graded):
+            gmsh.model.mesh.setAlgorithm(2, tag, NO_POINTS_INSIDE)
     else:
         gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: edge_at(x, y, stack.height(z)))
     gmsh.model.mesh.generate(case.geometry.dimension)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Values = tuple[float, ...]
+ROW, MOST_ROWS = 0.7, 60  # height over edge of a row of elements that the mesher leaves undivided; rows in a graded layer
 ASPECT = {2: 40.0, 3: 150.0}  # largest aspect ratio in a stretched film, by dimension
 
 
@@ -58,17 +59,20 @@ def elements_across(case) -> tuple[int, ...]:
     return tuple(max([case.mesh.film_layers, *(g.elements for g in layer.grading.values())]) for layer in case.layers)
 
 
-def make_stack(levels: Values, along: Values, limits: Values, across: tuple[int, ...], dimension: int) -> Stack:
+def make_stack(levels: Values, along: Values, limits: Values, across: tuple[int, ...], graded: tuple[bool, ...], dimension: int) -> Stack:
     """Stack whose layers are at least `across` elements thick; edges are `along` (all one a layer) within `limits` and `ASPECT`.
 
-    A layer that would hold fewer than twice that is split into sublayers, so that the count is certain.
+    A layer that would hold fewer than twice that is split into sublayers, so that the count is certain. A graded layer always is,
+    into sublayers of a single row of elements, across which the grading is averaged exactly.
     """
     virtual, sublayers, edges = [0.0], [], []
-    for low, high, edge, limit, count in zip(levels, levels[1:], along, limits, across):
+    for low, high, edge, limit, count, rows in zip(levels, levels[1:], along, limits, across, graded):
         thickness = high - low
         edge = min(edge, limit, ASPECT[dimension] * thickness / count)
-        drawn = max(thickness, count * edge)
+        if rows:
+            count = min(max(count, round(thickness / edge)), MOST_ROWS)
+        drawn = ROW * count * edge if rows else max(thickness, count * edge)
         virtual.append(virtual[-1] + drawn)
-        sublayers.append(count if drawn < 2 * count * edge else 1)
+        sublayers.append(count if rows or drawn < 2 * count * edge else 1)
         edges.append(edge)
     return Stack(tuple(levels), tuple(virtual), tuple(sublayers), tuple(edges))

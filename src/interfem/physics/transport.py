@@ -24,6 +24,20 @@ def diffusion(x, s, c_max, diffusivity, dx):
     return diffusivity * c_max * inner(grad(x), grad(s)) * dx
 
 
+def chemical_potential(mu, t, equilibrium, x, gradient_energy, c_max, faraday, dx):
+    """Cahn-Hilliard: `mu = -F U(x) - (K/c_max) div(grad x)`, natural `grad(x).n = 0`; pJ/amol.
+
+    U may rise with x: the gradient energy K (pJ/um) keeps the front between the phases about `sqrt(K/(c_max F dU))` wide.
+    Source: Cahn and Hilliard, J. Chem. Phys. 28 (1958) 258.
+    """
+    return ((mu + faraday * equilibrium) * t - gradient_energy / c_max * inner(grad(x), grad(t))) * dx
+
+
+def migration(mu, x, s, c_max, diffusivity, thermal_energy, dx):
+    """`N = -(D c (1 - x)/(R T)) grad(mu)`, D the tracer diffusivity of a lattice gas."""
+    return diffusivity * c_max * x * (1 - x) / thermal_energy * inner(grad(mu), grad(s)) * dx
+
+
 def stress_drift(x, p, s, c_max, diffusivity, omega, thermal_energy, dx):
     """Drift in the hydrostatic stress, `N = -(D c (1 - x)/(R T)) Omega_c grad(p)` with `p = -tr(sigma)/3`.
 
