@@ -166,6 +166,18 @@ def _counter(case) -> Iterator[str]:
     if "counter" in case.model_fields_set and last.electrons:
         yield (f'counter = "{case.counter}" says how an ion conductor ends the stack, but the last layer "{last.name}" '
                f"({last.role}) conducts electrons and is the counter electrode itself; remove the key")
+    elif "counter" not in case.model_fields_set and last.binary:
+        yield (f'counter is missing: the last layer "{last.name}" is a binary electrolyte, and what its open end does to the anions must be '
+               f'said; end the stack with an electrode, for example a layer of Li, or set counter = "equipotential" (a lithium '
+               f'electrode that blocks anions) or "uniform"')
+
+
+def _short(case) -> Iterator[str]:
+    """Electrons must not pass from one electrode to the other."""
+    layers = case.regions[: len(case.layers)]
+    if case.geometry.file is None and all(region.electrons for region in layers) and any(region.ions for region in layers):
+        yield (f'layers: every layer conducts electrons ({", ".join(region.name for region in layers)}), so that the cell is shorted; put an '
+               f"electrolyte between the electrodes")
 
 
 # ---- features ---------------------------------------------------------------------------------------------------------
@@ -438,7 +450,7 @@ def _obstacle(case) -> str | None:
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _porous, _counter, _features, _interfaces, _supports, _held, _protocol),
+    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _supports, _held, _protocol),
     (_populations,),
     (_overlaps,),
 )

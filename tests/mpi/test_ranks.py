@@ -33,20 +33,29 @@ PATCH = {"kind": "patch", "interface": "alloy|sse", "outer": "3 um"}
 UNCOMPARED = ("charge_balance_error", "lithium_balance_error", "newton_iterations")  # round-off, and a count it may move by one
 
 
-def case(layers: list[tuple[str, str, str]], features: list[dict], amperes: float):
+def case(layers: list, features: list[dict], amperes: float, materials: dict | None = None):
     """1 MPa, then a current density in A/m^2, in equal steps."""
     protocol = [{"kind": "pressure", "to": "1 MPa", "duration": "0.1 s", "first_step": "0.05 s", "max_step": "0.05 s"},
                 {"kind": "current", "value": f"{amperes} A/m^2", "duration": "1 s", "first_step": "0.25 s", "max_step": "0.25 s"}]
     return parse_case({
         "title": "ranks", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"},
-        "mechanics": {}, "mesh": MESH,
-        "layers": [dict(zip(("name", "material", "thickness"), layer)) for layer in layers], "features": features,
+        "mechanics": {}, "mesh": MESH, "materials": materials or {},
+        "layers": [item if isinstance(item, dict) else dict(zip(("name", "material", "thickness"), item)) for item in layers],
+        "features": features,
         "protocol": protocol, "output": {"figures": False}})  # fmt: skip
 
 
 BARE = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [VOID, FLAW], -10)
 ALLOY = case([("alloy", "Li-In", "5 um"), ("sse", "Li6PS5Cl", "8 um"), ("li", "Li", "2 um")], [PATCH], 10)
-BOTH = pytest.mark.parametrize("chosen", [BARE, ALLOY], ids=["bare", "alloy"])
+STORE = {"role": "mixed", "law": "elastic", "ionic_conductivity": "1e-3 S/cm", "electronic_conductivity": "1 S/cm",
+         "youngs_modulus": "5 GPa", "poisson_ratio": 0.3, "maximum_concentration": "2e4 mol/m^3", "initial_concentration": "4e3 mol/m^3",
+         "storage_exchange_current_density": "10 A/m^2", "specific_area": "1e6 1/m", "partial_molar_volume": "3e-6 m^3/mol",
+         "exchange_current_density": "10 A/m^2", "equilibrium_potential": {"table": [[0, "0.3 V"], [1, "0.08 V"]]}}  # fmt: skip
+GRADED = {"name": "film", "material": "LiF", "thickness": "0.5 um",
+          "grading": {"ionic_conductivity": {"from": "1e-6 S/cm", "to": "1e-4 S/cm", "law": "exponential"}}}
+ROUGH = {"kind": "roughness", "interface": "store|film", "amplitude": "0.3 um", "wavelength": "10 um"}
+MIXED = case([("cu", "Cu", "2 um"), ("store", "Store", "5 um"), GRADED, ("sse", "Li6PS5Cl", "5 um")], [ROUGH], -10, {"Store": STORE})
+BOTH = pytest.mark.parametrize("chosen", [BARE, ALLOY, MIXED], ids=["bare", "alloy", "mixed"])
 
 
 @pytest.fixture
@@ -129,8 +138,8 @@ def test_sides_of_interfaces(chosen, upward):
     """The normal points out of the metal: its integral is the upward area, less the void's of 2 um; lithium on top cancels."""
     domain = read_domain(make_mesh(chosen), COMM, chosen)
     n = domain.normal()
-    assert domain.integral(n[1] * domain.dS(BONDED)) == pytest.approx(upward, abs=1e-9)
-    assert domain.integral((n[0] ** 2 + n[1] ** 2) * domain.dS(BONDED)) > 10
+    assert domain.integral(n[1] * domain.dS(*BONDED.values())) == pytest.approx(upward, abs=1e-9)
+    assert domain.integral((n[0] ** 2 + n[1] ** 2) * domain.dS(*BONDED.values())) > 10
 
 
 def test_mesh_error_is_raised_on_all_ranks(monkeypatch):
