@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import exp, inf, sqrt
 
-from .case import Case, flat_steps
+from .case import Case
+from .protocol import flat_steps
 from .regions import Region, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
 

@@ -10,12 +10,13 @@ import numpy as np
 from dolfinx import fem
 from mpi4py import MPI
 
-from .case import Case, flat_steps
+from .case import Case
 from .domain import Domain
 from .fields import Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .model import Model
 from .observe.scalars import Observer
+from .protocol import flat_steps
 from .regions import direction
 from .solve import NotConverged, Solver
 

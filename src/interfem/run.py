@@ -10,11 +10,12 @@ from pathlib import Path
 
 from mpi4py import MPI
 
-from .case import Case, flat_steps
+from .case import Case
 from .geometry import GeometryError, build_mesh
 from .march import StepFailed, march, step_length
 from .mpi import world
 from .observe.record import ScalarTable, versions, write_json
+from .protocol import flat_steps
 from .solve import Solver, Timings
 
 log = logging.getLogger("interfem")
