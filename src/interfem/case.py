@@ -23,7 +23,7 @@ from .gradings import Grading, Gradings
 from .materials import LAWS, PROPERTIES, ROLES, Material, load_material, names, read_material
 from .overrides import OverrideError, override
 from .populations import PlacedPore, place
-from .protocol import SLIP, Duration, Potential, Step, Temperature
+from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps
 from .quantities import Dimension, Model, dimension_of, key_of, quantity, quantity_schema
 from .regions import Region, cell_regions
 from .units import show, to_internal

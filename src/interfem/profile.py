@@ -10,7 +10,8 @@ import numpy as np
 
 from .units import UnitError, to_internal
 
-COLUMNS = {"time": ("time", "s"), "current": ("current density", "A/m^2")}  # start of a column's name -> dimension, unit as example
+# start of a column's name -> dimension, unit as an example
+COLUMNS = {"time": ("time", "s"), "current": ("current density", "A/m^2")}
 EXAMPLE = '"time [s],current density [mA/cm^2]" or "time_s,current_density_A_per_m2"'
 FEWEST = 2  # rows
 
@@ -20,7 +21,7 @@ class ProfileError(ValueError):
 
 
 def read_profile(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """(times from 0 in s, current densities in A/m^2), one of each a row. Blank lines, "#" lines and other columns are skipped."""
+    """(times from 0 in s, current densities in A/m^2), one of each a row. Blank lines, "#" lines, other columns: left out."""
     lines = [(n, row) for n, row in enumerate(csv.reader(text.splitlines()), 1) if any(row) and not row[0].startswith("#")]
     if not lines:
         raise ProfileError(f"is empty; its first line should read {EXAMPLE}")

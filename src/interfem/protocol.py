@@ -106,6 +106,11 @@ class _Driven(_Step):
         return self
 
     @property
+    def span(self) -> tuple[float, float]:
+        """(least, largest) current density, A/m^2."""
+        return self.density(0.0), self.density(0.0)
+
+    @property
     def until(self):
         limits = (("voltage", self.until_voltage_above, 1), ("voltage", self.until_voltage_below, -1))
         return tuple(entry for entry in limits if entry[1] is not None)
@@ -157,6 +162,10 @@ class RampStep(_Driven):
         return self.start + (self.to - self.start) * time / self.duration
 
     @property
+    def span(self):
+        return min(self.start, self.to), max(self.start, self.to)
+
+    @property
     def charge(self):
         return 0.5 * (self.start + self.to) * self.duration
 
@@ -173,7 +182,7 @@ class ProfileStep(_Driven):
     """
 
     kind: Literal["profile"]
-    file: str | None = Field(None, exclude=True)  # relative to the case file; what it holds is kept in `points`
+    file: str | None = Field(None, exclude=True)  # relative to the case file; `points` keeps what it holds
     points: str | None = None  # the text of such a table, in place of a file
     interpolation: Literal["linear", "step"] = "linear"
 
@@ -216,6 +225,11 @@ class ProfileStep(_Driven):
             return float(values[max(np.searchsorted(times, time) - 1, 0)])
         return float(np.interp(time, times, values))
 
+    @property
+    def span(self):
+        values = self.table[1][:-1] if self.jumps else self.table[1]
+        return float(values.min()), float(values.max())
+
     @cached_property
     def charges(self) -> np.ndarray:
         """Charge between each row and the next, C/m^2."""
@@ -257,7 +271,7 @@ class StaircaseStep(_Driven):
     """Search for the critical current: at each level a half cycle strips and a half cycle plates the same charge.
 
     Levels: start, start + increment, ...; `times` of them. A negative start plates first. `until_voltage_above` ends the halves
-    that strip, `until_voltage_below` those that plate; the next half follows. A voltage that should end the run stands in [limits].
+    that strip, `until_voltage_below` those that plate; the next half follows. A voltage that should end the run goes to [limits].
     """
 
     kind: Literal["staircase"]
@@ -270,7 +284,7 @@ class StaircaseStep(_Driven):
     @model_validator(mode="after")
     def _levels_rise(self):
         if self.start == 0:
-            raise ValueError('`start` is zero, and no current would flow at first; give the first level, for example "0.1 mA/cm^2"')
+            raise ValueError('`start` is zero: no current would flow at first; give the first level, such as "0.1 mA/cm^2"')
         if self.start * self.increment <= 0:
             raise ValueError("`increment` does not lead away from zero; give it the sign of `start`")
         return self
@@ -284,8 +298,8 @@ class StaircaseStep(_Driven):
             for sign in (1, -1):
                 value = sign * (self.start + n * self.increment)
                 until = "until_voltage_above" if value > 0 else "until_voltage_below"
-                found.append(CurrentStep.model_construct(kind="current", value=value, areal_charge=self.areal_charge,
-                                                         **{until: getattr(self, until)}, **numerics))
+                more = numerics | {until: getattr(self, until)}
+                found.append(CurrentStep.model_construct(kind="current", value=value, areal_charge=self.areal_charge, **more))
                 if self.rest is not None:
                     found.append(RestStep.model_construct(kind="rest", duration=self.rest))
         return tuple(found)

@@ -1,4 +1,4 @@
-"""Parts of a case file, and typed keys that hold a quantity: read from text with a unit, within bounds, kept in internal units."""
+"""Parts of a case file, and typed keys that hold a quantity: text with a unit, read within bounds, kept in internal units."""
 
 from __future__ import annotations
 
