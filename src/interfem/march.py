@@ -139,6 +139,7 @@ def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
         if phase.ended:
             return
         jumped = entry.jumps
+        phase.dt = min(phase.dt, entry.step_after(knot))
 
 
 def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:

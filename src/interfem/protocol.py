@@ -25,6 +25,7 @@ Duration = quantity("time", above=0)
 Potential = quantity("potential")
 CurrentDensity = quantity("current density")
 ArealCharge = quantity("areal charge", above=0)
+KINK = 1e-5  # of the charge that a profile moves: error of charge at each of its kinks
 
 
 class _Step(Model):
@@ -62,6 +63,10 @@ class _Step(Model):
     def jumps(self) -> bool:
         """The load may jump at a knot."""
         return False
+
+    def step_after(self, knot: float) -> float:
+        """Longest time step that may follow a knot at which the load bends, s."""
+        return math.inf
 
     @property
     def until(self) -> tuple[tuple[str, float, int], ...]:
@@ -248,6 +253,19 @@ class ProfileStep(_Driven):
         crosses = np.flatnonzero(values[:-1] * values[1:] < 0)
         zeros = times[crosses] + np.diff(times)[crosses] * values[crosses] / (values[crosses] - values[crosses + 1])
         return tuple(np.union1d(times[1:], zeros).tolist())
+
+
+    def step_after(self, knot):
+        """A backward formula takes the load before a bend for that after it, and errs in charge by some (change of slope) dt^2/2.
+
+        That shall be KINK of all charge that flows to and fro.
+        """
+        times, values = self.table
+        n = int(np.searchsorted(times, knot))
+        if times[n] != knot or not 0 < n < len(times) - 1:
+            return math.inf
+        before, after = np.diff(values[n - 1 : n + 2]) / np.diff(times[n - 1 : n + 2])
+        return math.sqrt(2 * KINK * float(np.abs(self.charges).sum()) / abs(after - before)) if after != before else math.inf
 
 
 class VoltageStep(_Step):

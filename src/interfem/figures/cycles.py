@@ -12,6 +12,7 @@ from .style import CYCLE, LINE, canvas
 
 COLORS = {"stripping": CYCLE[0], "plating": CYCLE[1]}
 FEWEST = 2  # cycles that make a curve
+FAR = 150.0  # %, above which an efficiency is not drawn to scale
 
 
 def draw_cycles(run: Run, path: Path) -> Path | None:
@@ -56,9 +57,21 @@ def _efficiency(box, numbers, cycles) -> None:
         box.legend()
     box.set_title("Efficiency, second half of a cycle over the first (%)" if not np.isfinite(energy).any() else "Efficiency (%)",
                   loc="left", pad=5)  # fmt: skip
-    low, high = box.get_ylim()
-    if high - low < 1.0:  # a flat line is no scatter
-        box.set_ylim(0.5 * (low + high) - 1.0, 0.5 * (low + high) + 1.0)
+    _window(box, numbers, coulombic, energy)
+
+
+def _window(box, numbers, *curves) -> None:
+    """Range of the usual cycles; the few that lie far above, as where a first cycle empties a store, are told in figures."""
+    values = np.concatenate(curves)
+    usual = values[np.isfinite(values) & (values <= FAR)]
+    low, high = usual.min(initial=100.0), usual.max(initial=100.0)
+    slack = max(0.12 * (high - low), 1.0)  # a flat line is no scatter
+    box.set_ylim(low - slack, high + slack)
+    for curve in curves:
+        for number, value in zip(numbers, curve):
+            if value > high + slack:
+                box.annotate(f"↑ {value:.3g}", (number, 1.0), (0, -4), xycoords=("data", "axes fraction"),
+                             textcoords="offset points", ha="center", va="top", fontsize=9)  # fmt: skip
 
 
 def _voltages(box, numbers, cycles) -> None:
