@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import pytest
-from cases import KAPPA, F, build, current, layer, rest, rows
+from cases import KAPPA, OMEGA, F, build, current, layer, rest, rows
 from interfem.mpi import world
 
 LI, SSE, ALLOY = layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 20), layer("alloy", "Li-In", 0.5)
@@ -59,6 +59,8 @@ def test_ramp_through_zero(folder):
     assert any(time == pytest.approx(25, abs=1e-9) for time in time)
     charge = -10 * time + 0.2 * time**2
     assert column(found, "areal_charge_mAh_per_cm2") * MAH == pytest.approx(charge, abs=2e-6 * 1000)
+    plated = -OMEGA / F * column(found, "areal_charge_mAh_per_cm2") * MAH * 1e6
+    assert column(found, "plated_thickness_um") == pytest.approx(plated, abs=1e-12)
     (row,) = cycles_of(folder)
     assert row["plated_mAh_per_cm2"] * MAH == pytest.approx(125, abs=2e-3)
     assert row["stripped_mAh_per_cm2"] * MAH == pytest.approx(1125, abs=2e-3)
@@ -205,3 +207,13 @@ def test_run_that_ends_early_keeps_its_cycles(folder):
     assert first["coulombic_efficiency"] == pytest.approx(1, abs=1e-9)
     assert second["stripping_ended_by"] == "voltage_limit" and math.isnan(second["coulombic_efficiency"])
     assert second["stripped_mAh_per_cm2"] * MAH == pytest.approx(0.5 * 15**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("limit, ends", [(10, False), (50, True)])
+def test_taper_after_rest(folder, limit, ends):
+    """No current flows before a voltage step: that is no taper. A current below the limit from the first on is."""
+    step = {"kind": "voltage", "value": "10 mV", "duration": "20 s", "until_current_below": f"{limit} A/m^2"}
+    found = rows(symmetric([rest(2), step]), folder)
+    assert found[-1]["current_density_A_per_m2"] == pytest.approx(0.01 / RESISTANCE, rel=1e-6)
+    assert found[-1]["time_s"] == pytest.approx(2.02 if ends else 22)
+    assert cycles_of(folder)[0]["stripping_ended_by"] == ("current_reached" if ends else "time")
