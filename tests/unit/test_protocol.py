@@ -223,6 +223,8 @@ def test_what_may_end_early_is_not_refused():
         assert case(protocol)
     assert case([much], limits={"voltage_above": "1 V"})
     assert case([CURRENT | {"until_voltage_above": "1 V", "until_voltage_below": "-1 V"}])
+    half = much | {"areal_charge": "0.6 mAh/cm^2"}
+    assert case([half | {"until_voltage_above": "1 V"}, half]), "the first may have stripped next to nothing"
     later = CURRENT | {"until_voltage_above": "-10 mV"}
     assert case([CURRENT | {"value": "-10 A/m^2"}, later]), "a voltage relaxes from below"
     assert case([much | {"value": "-1 mA/cm^2"}], [LI, SSE]), "lithium without end behind the counter face"
