@@ -10,11 +10,12 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from .checks import faults, key_path
 from .explain import explain
@@ -22,7 +23,8 @@ from .gradings import Grading, Gradings
 from .materials import LAWS, PROPERTIES, ROLES, Material, load_material, names, read_material
 from .overrides import OverrideError, override
 from .populations import PlacedPore, place
-from .quantities import Dimension, dimension_of, quantity, quantity_schema
+from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps
+from .quantities import Dimension, Model, dimension_of, key_of, quantity, quantity_schema
 from .regions import Region, cell_regions
 from .units import show, to_internal
 
@@ -31,23 +33,11 @@ class CaseError(Exception):
     """The input is wrong; the text says where, what and how to mend it. The command line exits with 2."""
 
 
-SLIP = "that looks like a slip of the unit"  # Li yields below 1 MPa and cells are pressed by some MPa
 Length = quantity("length", above=0)
 LengthOrZero = quantity("length", least=0)
 Coordinate = quantity("length")
-Temperature = quantity("temperature", least=150, most=600, hint=f'{SLIP}; write for example "25 degC" or "298.15 K"')
 Pressure = quantity("pressure", least=-500, most=500, hint=SLIP)
-StackPressure = quantity("pressure", least=0, most=500, hint=f"compression is positive, and above 500 MPa {SLIP}")
-Duration = quantity("time", above=0)
-Potential = quantity("potential")
-CurrentDensity = quantity("current density")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")]
-
-
-class Model(BaseModel):
-    """Frozen part of a case; unknown keys are refused. Defaults are written as in a case file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 # ---- geometry -------------------------------------------------------------------------------------------------------
@@ -292,79 +282,7 @@ class Mechanics(Model):
         return Support(kind="free" if "|" in boundary else "roller")
 
 
-# ---- protocol -------------------------------------------------------------------------------------------------------
-
-
-class _Step(Model):
-    first_step: Duration | None = None
-    max_step: Duration | None = None
-
-    @model_validator(mode="after")
-    def _steps_rise(self):
-        if None not in (self.first_step, self.max_step) and self.first_step > self.max_step:
-            raise ValueError("`first_step` is longer than `max_step`; shorten it")
-        return self
-
-
-class PressureStep(_Step):
-    """Stack pressure, linear in time, to a value; no net current."""
-
-    kind: Literal["pressure"]
-    to: StackPressure
-    duration: Duration = "1 s"
-
-
-class CurrentStep(_Step):
-    """Constant current over the cell's area; positive strips the anode, negative plates onto it."""
-
-    kind: Literal["current"]
-    value: CurrentDensity
-    duration: Duration | None = None
-    areal_charge: quantity("areal charge", above=0) | None = None
-    until_voltage_above: Potential | None = None
-    until_voltage_below: Potential | None = None
-
-    @model_validator(mode="after")
-    def _length(self):
-        if (self.duration is None) == (self.areal_charge is None):
-            raise ValueError('give one of `duration` and `areal_charge`, for example duration = "10 min"')
-        if self.value == 0:
-            raise ValueError('`value` is zero; use kind = "rest"')
-        above, below = self.until_voltage_above, self.until_voltage_below
-        if None not in (above, below) and above <= below:
-            raise ValueError("`until_voltage_above` is not above `until_voltage_below`; swap them")
-        return self
-
-    @property
-    def length(self) -> float:
-        return self.duration if self.duration is not None else self.areal_charge / abs(self.value)
-
-
-class VoltageStep(_Step):
-    """Constant voltage of the anode's collector against the counter electrode."""
-
-    kind: Literal["voltage"]
-    value: Potential
-    duration: Duration
-
-
-class RestStep(_Step):
-    """No net current."""
-
-    kind: Literal["rest"]
-    duration: Duration
-
-
-class RepeatStep(Model):
-    """A block of steps, several times."""
-
-    kind: Literal["repeat"]
-    times: int = Field(ge=1, le=100_000, strict=True)
-    steps: tuple["Step", ...] = Field(min_length=1)
-
-
-Step = Annotated[Union[PressureStep, CurrentStep, VoltageStep, RestStep, RepeatStep], Field(discriminator="kind")]
-RepeatStep.model_rebuild()
+# ---- the whole -------------------------------------------------------------------------------------------------------
 
 
 class Limits(Model):
@@ -501,24 +419,14 @@ class Case(Model):
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
-def flat_steps(steps):
-    """Steps with the repeats opened out, lazily, in order."""
-    for step in steps:
-        if step.kind == "repeat":
-            for _ in range(step.times):
-                yield from flat_steps(step.steps)
-        else:
-            yield step
-
-
 # ---- plain data -------------------------------------------------------------------------------------------------------
 
 
 def _plain(value: Any, dimension: str | None = None) -> Any:
     """Nested dictionaries and lists with quantities as text in user units."""
     if isinstance(value, BaseModel):
-        return {key: _plain(getattr(value, key), dimension_of(field))
-                for key, field in type(value).model_fields.items() if getattr(value, key) is not None}
+        return {key_of(name, field): _plain(getattr(value, name), dimension_of(field))
+                for name, field in type(value).model_fields.items() if getattr(value, name) is not None and not field.exclude}
     if isinstance(value, Grading):
         return value.describe()
     if isinstance(value, dict):
@@ -560,7 +468,15 @@ def load_case(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> 
             override(tree, text)
     except OverrideError as error:
         raise CaseError(str(error)) from None
-    geometry = tree.get("geometry")
-    if isinstance(geometry, dict) and isinstance(geometry.get("file"), str):
-        geometry["file"] = str((path.parent / geometry["file"]).resolve())
+    for table in (tree.get("geometry"), *_profiles(tree.get("protocol"))):
+        if isinstance(table, dict) and isinstance(table.get("file"), str):
+            table["file"] = str((path.parent / table["file"]).resolve())
     return parse_case(tree, str(path))
+
+
+def _profiles(steps: Any) -> Iterator[dict]:
+    """Tables of a protocol, not validated yet, that may name a file; those inside repeats too."""
+    for step in steps if isinstance(steps, list) else ():
+        if isinstance(step, dict):
+            yield step
+            yield from _profiles(step.get("steps"))

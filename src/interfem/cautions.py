@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import exp, inf, sqrt
 
-from .case import Case, flat_steps
+from .at_rest import rest_voltage
+from .case import Case
+from .protocol import flat_steps
 from .regions import Region, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
 
@@ -18,7 +20,8 @@ SMALL = 0.3  # part of the time in which a void closes, up to which its shape is
 
 def cautions(case: Case) -> list[str]:
     """One sentence each."""
-    return [*_temperature(case), *_estimates(case), *_floating(case), *_pores(case), *_voids(case), *_flaws(case)]
+    return [*_temperature(case), *_estimates(case), *_floating(case), *_pores(case), *_voids(case), *_flaws(case),
+            *_limits(case)]
 
 
 def _temperature(case: Case) -> Iterator[str]:
@@ -73,7 +76,7 @@ def _voids(case: Case) -> Iterator[str]:
     if case.mechanics is None:
         return
     pressure = max((step.to for step in flat_steps(case.protocol) if step.kind == "pressure"), default=0.0)
-    time = sum(step.length if step.kind == "current" else step.duration for step in flat_steps(case.protocol))
+    time = sum(step.length for step in flat_steps(case.protocol))
     regions = {region.name: region for region in case.regions}
     if pressure > BREAKDOWN and any(region.law == "norton" for region in case.regions):
         yield (f"stack pressure {show(pressure, 'pressure')}: above {BREAKDOWN} MPa lithium creeps faster than the power law "
@@ -89,18 +92,34 @@ def _voids(case: Case) -> Iterator[str]:
 
 def _flaws(case: Case) -> Iterator[str]:
     """Plating must not refill a flaw many times over."""
-    plated = sum(plated_thickness(step, case) for step in flat_steps(case.protocol) if step.kind == "current" and step.value < 0)
+    plated = sum(plated_thickness(step, case) for step in flat_steps(case.protocol) if step.charge < 0)
     for feature in case.features:
         if feature.kind == "flaw" and feature.fill != "empty" and case.mechanics is not None and plated > 0.5 * feature.width:
             yield (f"{feature.name}: {plated:.3g} um of lithium on average are plated against a mouth of "
                    f"{show(feature.width, 'length')}; strains are taken as small: shorten the run")
 
 
+def _limits(case: Case) -> Iterator[str]:
+    """Voltages beyond any equilibrium voltage of an alloy cell: only the overpotential can lead there."""
+    span = rest_voltage(case, filled=False)
+    if span is None or not any(region.stores for region in case.regions):
+        return
+    low, high = span
+    found = {("limits.voltage_above", case.limits.voltage_above, 1), ("limits.voltage_below", case.limits.voltage_below, -1)}
+    for step in flat_steps(case.protocol):
+        found |= {(f"until_voltage_{'above' if sign > 0 else 'below'}", limit, sign)
+                  for what, limit, sign in step.until if what == "voltage"}
+    for place, limit, sign in sorted(entry for entry in found if entry[1] is not None):
+        if sign * limit > sign * (high if sign > 0 else low):
+            yield (f"{place} = {show(limit, 'potential')}: the equilibrium voltage stays within {show(low, 'potential')} and "
+                   f"{show(high, 'potential')}, so that only an overpotential reaches it; the lithium may run out first")
+
+
 def plated_thickness(step, case: Case) -> float:
-    """Mean thickness of lithium that a current step plates or strips, |i| t Omega/F in um; 0 if the anode stores it."""
+    """Mean thickness of lithium that a step plates or strips, |q| Omega/F in um; 0 if the anode stores it."""
     anodes = [region.material for region in case.regions if region.reservoir and region.side == "anode"]
     omega = anodes[0].get("molar_volume").value if anodes else 0.0
-    return abs(step.value) * step.length * omega / FARADAY
+    return abs(step.charge) * omega / FARADAY
 
 
 def closing_time(region: Region, feature, pressure: float, case: Case) -> float:

@@ -9,15 +9,17 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Iterator
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 
+from .at_rest import holdings, rest_voltage
 from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
+from .protocol import flat_steps
 from .regions import ROLES, SIDES, boundary_names, direction, extent, interface_name, is_transfer, kinetics, layer_pair
 from .regions import ordered, required_properties, touching
-from .units import UnitError, show, to_internal
+from .units import FARADAY, UnitError, show, to_internal
 
 
 def faults(case) -> list[str]:
@@ -403,12 +405,99 @@ def _protocol(case) -> Iterator[str]:
     obstacle = _obstacle(case)
     for place, step in _steps(case.protocol, "protocol"):
         kind = f'{place}.kind = "{step.kind}"'
-        if step.kind in ("current", "voltage") and obstacle:
-            yield f"{kind}: no current can pass: {obstacle}; or keep to pressure and rest steps"
+        if step.kind in CARRYING and obstacle:
+            yield f"{kind}: no current can pass: {obstacle}; or keep to pressure, temperature and rest steps"
+        if step.kind in DRIVEN:
+            yield from _against(step, place)
         if step.kind == "pressure":
             yield from _carried(case, kind)
         if step.kind == "voltage" and case.counter == "uniform":
             yield f'{kind} contradicts counter = "uniform", which imposes a current; use counter = "equipotential"'
+
+
+def _against(step, place: str) -> Iterator[str]:
+    """A voltage limit from which the current leads away: anodic current raises the cell voltage, cathodic current lowers it."""
+    low, high = step.span
+    above, below = step.until_voltage_above, step.until_voltage_below
+    if low >= 0 and below is not None and above is None:
+        yield (f"{place}.until_voltage_below = {_volt(below)} can never be met: a positive current strips the anode and raises "
+               f"the cell voltage; use until_voltage_above, or reverse the current")
+    if high <= 0 and above is not None and below is None:
+        yield (f"{place}.until_voltage_above = {_volt(above)} can never be met: a negative current plates the anode and lowers "
+               f"the cell voltage; use until_voltage_below, or reverse the current")
+
+
+def _volt(value: float) -> str:
+    return show(value, "potential")
+
+
+def _limits_at_rest(case) -> Iterator[str]:
+    """Voltages at which the run, or its first step with a current, would end before anything has happened."""
+    rest = rest_voltage(case)
+    if rest is None:
+        return
+    shift = _stress_shift(case)
+    places = [("limits.voltage", case.limits.voltage_above, case.limits.voltage_below, "the run")]
+    first = next(((place, step) for place, step in _steps(case.protocol, "protocol") if step.kind in CARRYING), None)
+    if first and first[1].kind != "voltage":
+        places.append((f"{first[0]}.until_voltage", first[1].until_voltage_above, first[1].until_voltage_below, "the step"))
+    for place, above, below, what in places:
+        if above is not None and above <= rest[0] - shift:
+            yield (f"{place}_above = {_volt(above)} is not above the voltage at which the cell rests at first, {_volt(rest[0])}, "
+                   f"so that {what} would end at once; raise it")
+        if below is not None and below >= rest[1] + shift:
+            yield (f"{place}_below = {_volt(below)} is not below the voltage at which the cell rests at first, {_volt(rest[1])}, "
+                   f"so that {what} would end at once; lower it")
+
+
+def _stress_shift(case) -> float:
+    """How far a stack pressure p may move the rest voltage, 2 p Omega/F in V (twice, as features bear less than their share)."""
+    if case.mechanics is None:
+        return 0.0
+    stack = [step.to for _, step in _steps(case.protocol, "protocol") if step.kind == "pressure"]
+    held = [abs(case.mechanics.support(name).pressure) for name in boundary_names(case)]
+    return 2 * max(stack + held, default=0.0) * LITHIUM_VOLUME / FARADAY
+
+
+def _lithium(case) -> Iterator[str]:
+    """An `areal_charge` that nothing cuts short, and that is more than the electrodes can give and take; the first each way."""
+    for sign, giver, taker in ((1, "anode", "counter"), (-1, "counter", "anode")):
+        rooms = {f"the {giver} gives": holdings(case, giver), f"the {taker} takes": holdings(case, taker)}
+        what, room = min(((what, pair[n]) for n, (what, pair) in enumerate(rooms.items()) if pair), key=lambda e: e[1],
+                         default=("", math.inf))
+        place, charge, before = _overdrawn(case, sign, room * (1 + 1e-9))
+        if place:
+            after = f" after {show(before, 'areal charge')} the same way" if before > 0 else ""
+            yield (f"{place}.areal_charge = {show(charge, 'areal charge')}{after} is more than {what} at all, "
+                   f"{show(room, 'areal charge')}; reduce it, thicken that layer, or end the step by a voltage")
+
+
+def _overdrawn(case, sign: int, room: float) -> tuple[str, float, float]:
+    """(place, its charge, charge before it) of the first step that surely passes more than `room` one way; ("", 0, 0) if none.
+
+    Where a step may end early, what it would have moved that way is not counted. Charges in C/m^2.
+    """
+    moved = 0.0
+    for place, step in islice(_flat(case.protocol, "protocol"), LOOKED_AT):
+        along = sign * step.charge
+        cut = bool(step.until) or case.limits.voltage_above is not None or case.limits.voltage_below is not None
+        if math.isnan(along) or (cut and step.kind in ("ramp", "profile")):  # only the solution tells what passes
+            break
+        if along > 0 and not cut and getattr(step, "areal_charge", None) is not None and moved + along > room:
+            return place, along, moved
+        moved += min(along, 0.0) if cut else along
+    return "", 0.0, 0.0
+
+
+def _flat(steps, place: str) -> Iterator[tuple[str, object]]:
+    """Plain steps in the order in which they are run, each with the place where it is written."""
+    for n, step in enumerate(steps):
+        here = f"{place}[{n}]"
+        if step.kind == "repeat":
+            for _ in range(step.times):
+                yield from _flat(step.steps, f"{here}.steps")
+        else:
+            yield from ((here, plain) for plain in flat_steps([step]))
 
 
 def _steps(steps, place: str) -> Iterator[tuple[str, object]]:
@@ -447,10 +536,14 @@ def _obstacle(case) -> str | None:
     return None
 
 
+CARRYING = ("current", "ramp", "profile", "staircase", "voltage")  # kinds of steps in which current passes
+DRIVEN = ("current", "ramp", "profile")  # those that impose it, one way or both
+LITHIUM_VOLUME = 1.3e-5  # um^3/amol
+LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much lithium
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
     (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _supports, _held, _protocol),
     (_populations,),
-    (_overlaps,),
+    (_overlaps, _limits_at_rest, _lithium),
 )

@@ -34,6 +34,7 @@ CLOSING = (
     ("overpotential_V", "largest overpotential", 1e3, "mV", True),
     ("asr_ohm_cm2", "last areal resistance", 1.0, "ohm cm2", False),
     ("current_focusing", "largest current focusing", 1.0, "x mean", True),
+    ("coulombic_efficiency", "coulombic efficiency, last cycle", 100.0, "%", False),
     ("plated_thickness_um", "lithium plated at the end", 1.0, "um", False),
     ("sse_max_principal_MPa", "largest tension in the electrolyte", 1.0, "MPa", True),
     ("metal_max_pressure_MPa", "largest pressure in the metal", 1.0, "MPa", True),

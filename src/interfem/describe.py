@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
 from .case import Case
+from .checks import DRIVEN
 from .cautions import cautions, plated_thickness
 from .gradings import Grading
 from .materials import Material, Property, load_material, names
@@ -178,17 +179,24 @@ def _steps(trees: list[dict], steps: tuple, case: Case, indent: str) -> Iterator
             yield f"{indent}{n}  {step.times} times"
             yield from _steps(tree["steps"], step.steps, case, indent + "   ")
         else:
-            yield f"{indent}{n}  {step.kind}: {_pairs(tree, ('kind',))}{_moved(step, case)}"
+            yield f"{indent}{n}  {step.kind}: {_pairs(tree, ('kind', 'points'))}{_moved(step, case)}"
 
 
 def _moved(step, case: Case) -> str:
-    """What a current step does to the anode."""
-    if step.kind != "current":
+    """What a step with a given current does to the anode."""
+    if step.kind == "staircase":
+        top = step.start + (step.times - 1) * step.increment
+        return f"; up to {_number(abs(top), 'current density')} in {_number(sum(s.length for s in step.steps), 'time')}"
+    if step.kind not in DRIVEN:
         return ""
+    shape = ""
+    if step.kind == "profile":
+        low, high = (_number(value, "current density") for value in step.span)
+        shape = f", {len(step.table[0])} rows from {low} to {high} in {_number(step.length, 'time')}"
     thickness = plated_thickness(step, case)
     lithium = f", {thickness:.3g} um of lithium" if thickness else ""
-    way = "out of" if step.value > 0 else "into"
-    return f"; {_number(abs(step.value) * step.length, 'areal charge')}{lithium} {way} the anode"
+    way = "out of" if step.charge > 0 else "into"
+    return f"{shape}; {_number(abs(step.charge), 'areal charge')}{lithium} {way} the anode"
 
 
 def _numerics(case: Case) -> list[str]:

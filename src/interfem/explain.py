@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from .checks import key_path, suggestion
-from .quantities import dimension_of
+from .quantities import dimension_of, key_of
 from .units import DIMENSIONS
 
 _EXAMPLES = {
@@ -21,10 +21,10 @@ _EXAMPLES = {
     "material": '"Li6PS5Cl"',
     "interface": '"li|sse"',
     "layer": '"sse"',
-    "to": '"5 MPa"',
     "times": "3",
     "steps": '[{kind = "rest", duration = "1 min"}]',
 }
+_NUMBERS = {"temperature": 298.15, "pressure": 5}  # that read well as an example; else 1
 _WORDS = {
     "string_type": "should be text in quotes",
     "bool_type": "should be true or false",
@@ -50,7 +50,7 @@ def _line(error: dict, tree: dict, root: type[BaseModel]) -> str:
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     place, models = _walk(error["loc"], tree, root)
     if kind == "extra_forbidden":
-        known = [key for model in _walk(error["loc"][:-1], tree, root)[1] for key in model.model_fields]
+        known = [key for model in _walk(error["loc"][:-1], tree, root)[1] for key in _fields(model)]
         return f"{place}: unknown key{suggestion(error['loc'][-1], known) or '; known: ' + ', '.join(known)}"
     if kind == "missing":
         return f"{place} is missing; give it, for example {_example(error['loc'], tree, root)}"
@@ -86,9 +86,14 @@ def _walk(location: tuple, tree: Any, root: type[BaseModel]) -> tuple[str, list[
             models = [model for model in models if part in get_args(model.model_fields["kind"].annotation)]
         else:
             place, node = key_path(place, part), node.get(part) if isinstance(node, dict) else None
-            fields = [model.model_fields[part] for model in models if part in model.model_fields]
+            fields = [_fields(model)[part] for model in models if part in _fields(model)]
             models = [inner for field in fields for inner in _inner(field.annotation)] if fields else models
     return place, models
+
+
+def _fields(model: type[BaseModel]) -> dict:
+    """Fields of a model by the key that a case file has."""
+    return {key_of(name, field): field for name, field in model.model_fields.items()}
 
 
 def _inner(annotation: Any) -> list[type[BaseModel]]:
@@ -100,9 +105,9 @@ def _inner(annotation: Any) -> list[type[BaseModel]]:
 
 def _example(location: tuple, tree: dict, root: type[BaseModel]) -> str:
     key = location[-1]
-    fields = [model.model_fields[key] for model in _walk(location[:-1], tree, root)[1] if key in model.model_fields]
+    fields = [_fields(model)[key] for model in _walk(location[:-1], tree, root)[1] if key in _fields(model)]
     dimension = next(filter(None, map(dimension_of, fields)), None)
-    quantity = f'"1 {DIMENSIONS[dimension][1]}"' if dimension else None
+    quantity = f'"{_NUMBERS.get(dimension, 1)} {DIMENSIONS[dimension][1]}"' if dimension else None
     choices = [choice for field in fields for choice in get_args(field.annotation)]
     value = _EXAMPLES.get(key) or quantity or " or ".join(f'"{choice}"' for choice in choices)
     return value if value.startswith(("a table", "tables")) else f"{key} = {value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,12 +11,13 @@ import numpy as np
 from dolfinx import fem
 from mpi4py import MPI
 
-from .case import Case, flat_steps
+from .case import Case
 from .domain import Domain
 from .fields import Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .model import Model
 from .observe.scalars import Observer
+from .protocol import flat_steps
 from .regions import direction
 from .solve import NotConverged, Solver
 
@@ -27,7 +29,8 @@ SHORTEST = 1e-9  # of a protocol step: below it the run has failed
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
-FIRST = 1e-3  # of a protocol step, after a jump of the load
+FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
+TIGHT_VOLTAGE, TIGHT_CURRENT = 1e-5, 1e-4  # how closely a voltage (V) and a current (of its limit) are met
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,56 @@ class StepFailed(Exception):
 class Watch:
     """An event: `distance(dt)` is negative before it, positive after; met when within `tolerance`.
 
-    dt is the length of a step that is solved but not yet committed, 0 at an accepted state.
+    dt is the length of a step that is solved but not yet committed, 0 at an accepted state. `at_start`: it may hold before a
+    protocol step begins, which is then left out; else only what the step itself brings about counts.
     """
 
     name: str
     distance: object
     tolerance: float
     ends_run: bool
+    at_start: bool = True
+
+
+@dataclass
+class _Cell:
+    """What is marched, and what is carried from step to step."""
+
+    case: Case
+    domain: Domain
+    fields: Fields
+    model: Model
+    solver: Solver
+    observer: Observer
+    temperature: float  # K
+    pressure: float = 0.0  # MPa
+    number: int = 0
+    time: float = 0.0
+    dt_old: float = 0.0  # length of the last accepted step if the load was smooth since, else 0
+    increment: float = 0.0  # plastic strain in the step just solved
+    deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
+
+
+@dataclass
+class _Phase:
+    """A protocol step under way. `start` is the stack pressure (MPa) or temperature (K) at its beginning."""
+
+    number: int
+    entry: object
+    watches: list[Watch]
+    before: list[float]  # distances to the events at the last accepted state
+    start: float
+    done: float = 0.0  # s
+    dt: float = 0.0  # of the next attempt, s
+    ended: bool = False  # by an event
 
 
 def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer) -> Iterator[Step]:
     """Advance through the protocol. Raises StepFailed; every yielded step is final."""
-    state = _State()
+    cell = _Cell(case, domain, fields, model, solver, observer, case.temperature)
     _start_at_rest(fields, observer)
-    for phase, entry in enumerate(flat_steps(case.protocol)):
-        for step in _phase(case, domain, fields, model, solver, observer, state, phase, entry):
+    for number, entry in enumerate(flat_steps(case.protocol)):
+        for step in _phase(cell, number, entry):
             yield step
             if step.ends_run:
                 return
@@ -81,85 +119,90 @@ def _start_at_rest(fields: Fields, observer: Observer) -> None:
             function.x.array[:] = voltage
 
 
-class _State:
-    """What is carried from step to step."""
-
-    def __init__(self):
-        self.number, self.time, self.pressure = 0, 0.0, 0.0
-        self.dt_old = 0.0  # length of the last accepted step of this protocol step, 0 at its start
-
-
-def step_length(entry) -> float:
-    """Duration of a protocol step, s."""
-    return entry.length if entry.kind == "current" else entry.duration
-
-
-def _phase(case, domain, fields, model, solver, observer, state, phase, entry) -> Iterator[Step]:
-    length, done, start = step_length(entry), 0.0, state.pressure
-    longest = min(entry.max_step or LONGEST * length, length)
-    dt = min(entry.first_step or FIRST * length, longest)
-    state.dt_old = 0.0
-    watches = _watches(case, domain, fields, observer, entry)
-    before = [w.distance(0.0) for w in watches]
+def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
+    """One protocol step, from knot to knot of its load."""
+    watches = _watches(cell, entry)
+    before = [w.distance(0.0) if w.at_start else -math.inf for w in watches]
     for watch, value in zip(watches, before):
         if value > 0:  # already past it: nothing to do in this protocol step
-            log.info("step %d (%s): %s holds at its start", phase, entry.kind, watch.name)
+            log.info("step %d (%s): %s holds at its start", number, entry.kind, watch.name)
             if watch.ends_run:
-                yield Step(state.number, state.time, 0.0, phase, entry.kind, observer.after_commit(), True, watch.name, True)
+                yield Step(cell.number, cell.time, 0.0, number, entry.kind, _scalars(cell), True, watch.name, True)
             return
-    log.info("protocol step %d: %s, %.4g s", phase, entry.kind, length)
-    while done < length * (1 - 1e-12):
-        dt = min(dt, longest)
-        remaining = length - done
+    log.info("protocol step %d: %s, %.4g s", number, entry.kind, entry.length)
+    phase = _Phase(number, entry, watches, before, cell.temperature if entry.kind == "temperature" else cell.pressure)
+    jumped = True
+    for knot in entry.knots:
+        if jumped:
+            cell.dt_old, phase.dt = 0.0, entry.first_step or FIRST * (knot - phase.done)
+        yield from _segment(cell, phase, knot)
+        if phase.ended:
+            return
+        jumped = entry.jumps
+        phase.dt = min(phase.dt, entry.step_after(knot))
+
+
+def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
+    """Time steps up to a knot, the last one ending there."""
+    begin, longest = phase.done, phase.entry.max_step or LONGEST * phase.entry.length
+    while phase.done < knot:
+        dt, remaining = min(phase.dt, longest), knot - phase.done
         dt = remaining if dt > remaining * (1 - 1e-9) else min(dt, 0.5 * remaining) if dt > 0.5 * remaining else dt
-        _set_controls(model, entry, start, (done + dt) / length, model.area)
-        iterations, dt, trouble = _attempt(case, domain, fields, model, solver, state, dt)
+        end = knot if dt == remaining else phase.done + dt
+        _set_controls(cell, phase, end)
+        iterations, phase.dt, trouble = _attempt(cell, dt)
         if trouble:
-            if dt < SHORTEST * length:
-                raise StepFailed(f"protocol step {phase} ({entry.kind}) at {state.time:.6g} s: {trouble}; the time step fell to {dt:.2e} s")
+            if phase.dt < SHORTEST * (knot - begin):
+                _set_controls(cell, phase, phase.done)  # as they were at the last accepted state
+                raise StepFailed(f"protocol step {phase.number} ({phase.entry.kind}) at {cell.time:.6g} s: {trouble}; "
+                                 f"the time step fell to {phase.dt:.2e} s")
             continue
-        after = [w.distance(dt) for w in watches]
-        shorter = _before_event(watches, before, after, dt)
-        if shorter is not None and shorter > RESOLUTION * length:  # else the jump of the load itself has passed the event
-            rollback(fields)
-            dt = shorter
+        after = [w.distance(dt) for w in phase.watches]
+        shorter = _before_event(phase.watches, phase.before, after, dt)
+        if shorter is not None and shorter > RESOLUTION * (knot - begin):  # else the jump of the load itself has passed the event
+            rollback(cell.fields)
+            phase.dt = shorter
             continue
-        yield _accept(case, domain, fields, model, solver, observer, state, phase, entry, dt, iterations, watches, after,
-                      done + dt >= length * (1 - 1e-12))
-        done += dt
-        if any(value >= -w.tolerance for w, value in zip(watches, after)):
+        event = next((w for w, value in zip(phase.watches, after) if value >= -w.tolerance), None)
+        yield _accept(cell, phase, dt, iterations, event, end == phase.entry.knots[-1])
+        phase.done, phase.before, phase.ended = end, after, event is not None
+        if phase.ended:
             return
-        before = after
-        dt = _next_length(case, domain, dt, iterations, state)
+        phase.dt = _next_length(cell, dt, iterations)
 
 
-def _set_controls(model: Model, entry, start: float, fraction: float, area: float) -> None:
-    controls = model.controls
-    density = entry.value if entry.kind == "current" else 0.0
-    controls.density.value, controls.current.value = density, density * area
+def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:
+    """The load at the end of a time step that ends `time` s after the start of the protocol step."""
+    controls, entry = cell.model.controls, phase.entry
+    density, reached = entry.density(time), time / entry.length
+    controls.density.value, controls.current.value = density, density * cell.model.area
     controls.galvanostatic.value = 0.0 if entry.kind == "voltage" else 1.0
     if entry.kind == "voltage":
         controls.voltage.value = entry.value
     if entry.kind == "pressure":
-        controls.pressure.value = start + (entry.to - start) * fraction
+        controls.pressure.value = phase.start + (entry.to - phase.start) * reached
+    if entry.kind == "temperature":
+        cell.temperature = phase.start + (entry.to - phase.start) * reached
+        cell.model.at_temperature(cell.temperature)
 
 
-def _attempt(case, domain, fields, model, solver, state, dt) -> tuple[int, float, str]:
+def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
     """(Newton iterations, dt, "") if solved within the limits of accuracy, else (0, shorter dt, why); rolled back then."""
-    _backward_weights(model, dt, state.dt_old)
-    _predict(fields, dt, state.dt_old)
+    _backward_weights(cell.model, dt, cell.dt_old)
+    _predict(cell.fields, dt, cell.dt_old)
     try:
-        iterations = solver.solve(dt)
+        iterations = cell.solver.solve(dt)
     except NotConverged as error:
-        rollback(fields)
+        rollback(cell.fields)
         log.debug("dt = %.3g s: %s", dt, error)
         return 0, SHRINK * dt, str(error)
-    state.increment = plastic_increment(domain, fields, dt)
-    state.deviation = _deviation(domain, fields, dt, state.dt_old)
-    limit = case.solver.plastic_increment
-    if state.increment > 1.5 * limit:
-        rollback(fields)
-        return 0, max(SHRINK, 0.9 * limit / state.increment) * dt, f"the metal flows by {state.increment:.2g} (mean plastic strain) in one step"
+    cell.increment = plastic_increment(cell.domain, cell.fields, dt)
+    cell.deviation = _deviation(cell.domain, cell.fields, dt, cell.dt_old)
+    limit = cell.case.solver.plastic_increment
+    if cell.increment > 1.5 * limit:
+        rollback(cell.fields)
+        told = f"the metal flows by {cell.increment:.2g} (mean plastic strain) in one step"
+        return 0, max(SHRINK, 0.9 * limit / cell.increment) * dt, told
     return iterations, dt, ""
 
 
@@ -199,30 +242,31 @@ def _deviation(domain: Domain, fields: Fields, dt: float, dt_old: float) -> floa
     return domain.comm.allreduce(worst, MPI.MAX)
 
 
-def _next_length(case, domain, dt: float, iterations: int, state: _State) -> float:
+def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
     factor = GROWTH if iterations <= EASY else 1.0 if iterations < HARD else SHRINK
-    if state.increment > 0:
-        factor = min(factor, 0.9 * case.solver.plastic_increment / state.increment)
-    if state.deviation > 0:
-        factor = min(factor, max(1.0, (BEND / state.deviation) ** 0.5))
+    if cell.increment > 0:
+        factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
+    if cell.deviation > 0:
+        factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
     return max(factor, 0.2) * dt
 
 
-def _accept(case, domain, fields, model, solver, observer, state, phase, entry, dt, iterations, watches, after, at_end) -> Step:
-    event = next((w for w, value in zip(watches, after) if value >= -w.tolerance), None)
-    scalars = observer.before_commit(dt)
-    commit(domain, fields, dt, backward(model), model.plated_rate)
-    scalars = observer.after_commit() | scalars
+def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch | None, at_end: bool) -> Step:
+    balances = cell.observer.before_commit(dt)
+    commit(cell.domain, cell.fields, dt, backward(cell.model), cell.model.plated_rate)
+    scalars = _scalars(cell) | balances | {"newton_iterations": iterations}
     if "current_density_A_per_m2" in scalars:
-        solver.note_current(scalars["current_density_A_per_m2"])
-    state.number += 1
-    state.time += dt
-    state.dt_old = dt
-    if entry.kind == "pressure":
-        state.pressure = float(model.controls.pressure.value)
-    scalars |= {"newton_iterations": iterations}
-    return Step(state.number, state.time, dt, phase, entry.kind, scalars, at_end or event is not None,
+        cell.solver.note_current(scalars["current_density_A_per_m2"])
+    cell.number += 1
+    cell.time += dt
+    cell.dt_old = dt
+    cell.pressure = float(cell.model.controls.pressure.value)
+    return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, at_end or event is not None,
                 event.name if event else "", bool(event and event.ends_run))
+
+
+def _scalars(cell: _Cell) -> dict[str, float]:
+    return {"temperature_K": cell.temperature} | cell.observer.after_commit()
 
 
 # ---- events -----------------------------------------------------------------------------------------------------------
@@ -232,30 +276,31 @@ def _before_event(watches, before, after, dt: float) -> float | None:
     """A shorter step that ends just before the first event that this one overshoots; None if it overshoots none."""
     shorter = None
     for watch, b, a in zip(watches, before, after):
-        if a > watch.tolerance:
+        if a > watch.tolerance and math.isfinite(b):
             estimate = dt * min(max(-b / (a - b), 0.02), 0.98)
             shorter = estimate if shorter is None else min(shorter, estimate)
     return shorter
 
 
-def _watches(case: Case, domain: Domain, fields: Fields, observer: Observer, entry) -> list[Watch]:
+def _watches(cell: _Cell, entry) -> list[Watch]:
+    case, domain, fields, observer = cell.case, cell.domain, cell.fields, cell.observer
     found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
     if not domain.kinetics:
         return found
-    millivolt = 1e-3
     for limit, sign in ((case.limits.voltage_above, 1), (case.limits.voltage_below, -1)):
         if limit is not None:
-            found.append(Watch("voltage_limit", _distance(observer, limit, sign), 0.01 * millivolt, True))
-    if entry.kind == "current":
-        for limit, sign in ((entry.until_voltage_above, 1), (entry.until_voltage_below, -1)):
-            if limit is not None:
-                found.append(Watch("voltage_reached", _distance(observer, limit, sign), 0.01 * millivolt, False))
-    found += _lithium_watches(case, domain, fields, observer.model)
-    return found
+            found.append(Watch("voltage_limit", _distance(observer.voltage, limit, sign), TIGHT_VOLTAGE, True))
+    for what, limit, sign in entry.until:
+        if what == "voltage":
+            found.append(Watch("voltage_reached", _distance(observer.voltage, limit, sign), TIGHT_VOLTAGE, False))
+        else:
+            taper = _distance(observer.current_size, limit, sign)
+            found.append(Watch("current_reached", taper, TIGHT_CURRENT * limit, False, at_start=False))
+    return found + _lithium_watches(case, domain, fields, observer.model)
 
 
-def _distance(observer: Observer, limit: float, sign: int):
-    return lambda dt: sign * (observer.voltage() - limit)
+def _distance(value, limit: float, sign: int):
+    return lambda dt: sign * (value() - limit)
 
 
 def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -> list[Watch]:

@@ -1,4 +1,4 @@
-"""Typed keys of a case file that hold a quantity: read from text with a unit, within bounds, kept in internal units."""
+"""Parts of a case file, and typed keys that hold a quantity: text with a unit, read within bounds, kept in internal units."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from .units import DIMENSIONS, show, to_internal
+
+
+class Model(BaseModel):
+    """Frozen part of a case; unknown keys are refused. Defaults are written as in a case file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def key_of(name: str, field) -> str:
+    """Key in a case file of a model's field: its name, or what stands in for it where that is no name ("from")."""
+    return field.alias or name
 
 
 @dataclass(frozen=True)

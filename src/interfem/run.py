@@ -10,11 +10,13 @@ from pathlib import Path
 
 from mpi4py import MPI
 
-from .case import Case, flat_steps
+from .case import Case
 from .geometry import GeometryError, build_mesh
-from .march import StepFailed, march, step_length
+from .march import StepFailed, march
 from .mpi import world
+from .observe.cycles import Cycles
 from .observe.record import ScalarTable, versions, write_json
+from .protocol import flat_steps
 from .solve import Solver, Timings
 
 log = logging.getLogger("interfem")
@@ -81,7 +83,7 @@ def _prepare(folder: Path, comm: MPI.Comm) -> None:
             probe = folder / ".writable"
             probe.touch()
             probe.unlink()
-            for stale in ("run.json", "scalars.csv", "log.txt"):
+            for stale in ("run.json", "scalars.csv", "cycles.csv", "log.txt"):
                 (folder / stale).unlink(missing_ok=True)
             for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png")]:
                 stale.unlink()
@@ -138,10 +140,13 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     writer = FieldWriter(folder / "fields", case, domain, fields, model, observer)
     timings.add("compile", start)
     table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
+    cycles = Cycles(folder / "cycles.csv") if comm.rank == 0 else None
     facts = _facts(case, domain, solver, comm)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
-    status, event, reason = _record_steps(case, march(case, domain, fields, model, solver, observer), table, writer, timings,
-                                          progress if comm.rank == 0 else None)
+    steps = march(case, domain, fields, model, solver, observer)
+    status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, progress if comm.rank == 0 else None)
+    if cycles is not None:
+        cycles.close(event or status)
     writer.close()
     solver.destroy()
     summary = comm.bcast(table.summary if table is not None else None)
@@ -155,10 +160,10 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     return Result(folder, status, event, reason, summary)
 
 
-def _record_steps(case: Case, steps, table: ScalarTable | None, writer, timings: Timings, progress) -> tuple[str, str, str]:
-    """Take every step, write what it shows; (status, event, reason) at the end."""
+def _record_steps(case, steps, table, cycles, writer, timings: Timings, progress) -> tuple[str, str, str]:
+    """Take every step, write what it shows; (status, event, reason) at the end. Rank 0 alone has the tables."""
     written, reached, next_output = math.nan, 0.0, case.output.interval or math.inf
-    total = sum(step_length(s) for s in flat_steps(case.protocol))
+    total = sum(s.length for s in flat_steps(case.protocol))
     try:
         for step in steps:
             start = time.perf_counter()
@@ -166,7 +171,7 @@ def _record_steps(case: Case, steps, table: ScalarTable | None, writer, timings:
             reached = step.time
             if table is not None:
                 table.add({"step": step.number, "time_s": step.time, "dt_s": step.dt, "phase": step.phase, "phase_kind": step.kind}
-                          | step.scalars)
+                          | step.scalars | cycles.add(step))
             if step.last or step.time >= next_output - 1e-9:
                 writer.write(step.time)
                 written = step.time

@@ -8,10 +8,11 @@ import tomllib
 import jsonschema
 import pytest
 
-from interfem.case import CaseError, case_schema, flat_steps, load_case, parse_case
+from interfem.case import CaseError, case_schema, load_case, parse_case
 from interfem.cautions import closing_time
 from interfem.describe import describe_case, describe_material, list_materials
 from interfem.materials import library_folder, load_material, names
+from interfem.protocol import flat_steps
 
 CASES = library_folder().parent / "cases"
 SHIPPED = sorted(path.stem for path in CASES.glob("*.toml"))
@@ -144,7 +145,7 @@ WRONG = [
     ("features/0/kind", "voids", "features[0].kind = 'voids': should be one of void, flaw, pore, pores, patch, roughness (did you mean"),
     ("features/0/kind", 3, "features[0].kind = 3: should be one of void"),
     ("protocol/0/kind", "presure",
-     'protocol[0].kind = \'presure\': should be one of pressure, current, voltage, rest, repeat (did you mean'),
+     'protocol[0].kind = \'presure\': should be one of pressure, temperature, current, ramp, profile, staircase, voltage, rest, repeat (did you mean'),
     ("mesh/film_layers", 2.5, "mesh.film_layers = 2.5: should be a whole number"),
     ("mesh/film_layers", True, "mesh.film_layers = True: should be a whole number"),
     ("mesh/film_layers", 0, "mesh.film_layers = 0: should be at least 1"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..case import Case
 from .curves import draw_interfaces, draw_times
+from .cycles import draw_cycles
 from .data import Run, open_run
 from .maps import draw_maps
 from .views import section_of
@@ -18,7 +19,7 @@ log = logging.getLogger("interfem")
 
 
 def run_figures(folder: str | Path, case: Case | None = None, record: Mapping | None = None) -> list[Path]:
-    """Draw everything that a run has into `figures/*.png`: fields with close-ups, curves along the interfaces and over time.
+    """Draw everything that a run has into `figures/*.png`: fields with close-ups, curves along the interfaces, over time and cycles.
 
     `case` and `record` are read back from the folder where they are None. Fields are those of the last output at which a current
     passed: a rest at the end of the protocol has none to show. A picture that fails is told in the log and left out.
@@ -27,7 +28,7 @@ def run_figures(folder: str | Path, case: Case | None = None, record: Mapping | 
     target = run.folder / "figures"
     target.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
-    for draw in (_times, _interfaces, _maps, _solid):
+    for draw in (_times, _cycles, _interfaces, _maps, _solid):
         made += _attempt(draw, run, target)
     return made
 
@@ -42,6 +43,10 @@ def _attempt(draw: Callable[[Run, Path], list[Path | None]], run: Run, target: P
 
 def _times(run: Run, target: Path) -> list[Path | None]:
     return [draw_times(run, target / "time.png")]
+
+
+def _cycles(run: Run, target: Path) -> list[Path | None]:
+    return [draw_cycles(run, target / "cycles.png")]
 
 
 def _interfaces(run: Run, target: Path) -> list[Path | None]:

@@ -28,6 +28,7 @@ PANELS = (
     Panel("Stack pressure", "MPa", (("stack_pressure_MPa", ""),)),
     Panel("Current density", "mA/cm²", (("current_density_A_per_m2", ""),), 0.1),
     Panel("Cell voltage", "mV", (("cell_voltage_V", ""),), 1e3),
+    Panel("Charge in the cycle", "µAh/cm²", (("stripped_mAh_per_cm2", "stripped"), ("plated_mAh_per_cm2", "plated")), 1e3),
     Panel("Overpotential", "mV", (("overpotential_V", ""),), 1e3),
     Panel("Areal resistance", "Ω cm²", (("asr_ohm_cm2", ""),)),
     Panel("Current focusing", "largest / mean", (("current_focusing", ""),)),
@@ -51,6 +52,7 @@ PANELS = (
         (("li_fraction_mean[", "mean"), ("li_fraction_min[", "smallest"), ("li_fraction_max[", "largest")),
     ),
     Panel("Salt concentration", "mol/l", (("salt_min_mol_per_m3", "smallest"), ("salt_max_mol_per_m3", "largest")), 1e-3),
+    Panel("Temperature", "K", (("temperature_K", ""),)),
     Panel("Contact fraction", "", (("contact_fraction", ""),)),
     Panel("Displacement of the collector", "µm", (("collector_displacement_um", ""),)),
     Panel(
@@ -61,7 +63,9 @@ PANELS = (
         True,
     ),
 )
-UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2"}
+UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2", "cycle", "coulombic_efficiency"}
+STEADY = {"Contact fraction": "contact_fraction", "Temperature": "temperature_K", "Charge in the cycle": "plated_mAh_per_cm2"}
+MANY = 6  # events; more are not named
 
 
 def panels_of(runs: list[Run]) -> list[Panel]:
@@ -76,7 +80,12 @@ def panels_of(runs: list[Run]) -> list[Panel]:
         if n == column or (column.endswith("[") and n.startswith(column))
     }
     own = [Panel(n.replace("_", " "), "", ((n, ""),)) for n in sorted(present - claimed - UNPLOTTED)]
-    return [p for p in [*known, *own] if p.title != "Contact fraction" or any(_varies(run, "contact_fraction") for run in runs)]
+    return [p for p in [*known, *own] if p.title not in STEADY or any(_tells(run, STEADY[p.title]) for run in runs)]
+
+
+def _tells(run: Run, name: str) -> bool:
+    """A scalar that is shown only where it varies, or where there are cycles."""
+    return len(run.cycles.get("cycle", ())) > 1 if name == "plated_mAh_per_cm2" else _varies(run, name)
 
 
 def _varies(run: Run, name: str) -> bool:
@@ -171,7 +180,7 @@ def shade(box, run: Run, second: float, labels: bool, events: bool = True) -> No
             )
     for time, name in run.events if events else ():
         box.axvline(time / second, color=LINE, lw=1.0, ls=":", zorder=1)
-        if labels:
+        if labels and len(run.events) <= MANY:
             box.annotate(
                 name.replace("_", " "),
                 (time / second, 0.97),

@@ -17,7 +17,7 @@ from ..materials import PROPERTIES
 
 NEAR = 1e-9  # of the extent: nodes of different pieces this close are one
 FLOWING = 1e-9  # A/m^2; below it no net current flows
-LABELS = {"pressure": "stack pressure", "current": "current", "voltage": "constant voltage", "rest": "rest"}
+LABELS = {"pressure": "stack pressure", "voltage": "constant voltage", "ramp": "current ramp", "profile": "current profile"}
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,20 @@ class Run:
 
     @cached_property
     def _rows(self) -> list[dict[str, str]]:
-        try:
-            with open(self.folder / "scalars.csv", newline="", encoding="utf-8") as file:
-                return list(csv.DictReader(file))
-        except FileNotFoundError:
-            return []
+        return _table(self.folder / "scalars.csv")
 
     @cached_property
     def scalars(self) -> dict[str, np.ndarray]:
         """Columns of scalars.csv; what was not known at a step is NaN."""
         names = [n for n in (self._rows[0] if self._rows else {}) if n != "phase_kind"]
         return {n: np.array([_number(row[n]) for row in self._rows]) for n in names}
+
+    @cached_property
+    def cycles(self) -> dict[str, np.ndarray]:
+        """Columns of cycles.csv, those of numbers."""
+        rows = _table(self.folder / "cycles.csv")
+        names = [n for n in (rows[0] if rows else {}) if not n.endswith("_ended_by")]
+        return {n: np.array([_number(row[n]) for row in rows]) for n in names}
 
     @cached_property
     def time(self) -> np.ndarray:
@@ -134,8 +137,11 @@ class Run:
         return found
 
     def _load(self, kind: str, index: int) -> str:
-        if kind == "current":
-            return f"{signed(0.1 * self.value('current_density_A_per_m2', index))} mA/cm²"
+        if kind in ("current", "ramp"):
+            current = signed(0.1 * self.value("current_density_A_per_m2", index))
+            return f"{'to ' if kind == 'ramp' else ''}{current} mA/cm²"
+        if kind == "temperature":
+            return f"to {self.value('temperature_K', index):.4g} K"
         if kind == "voltage":
             return f"{signed(self.value('cell_voltage_V', index))} V"
         if kind == "pressure" and "stack_pressure_MPa" in self.scalars:
@@ -192,6 +198,14 @@ class Run:
             "interface" if name == "interface" else "region",
             3 if self.kind == "box" else 2,
         )
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
 
 
 def open_run(folder: str | Path, record: Mapping | None = None, case: Case | None = None) -> Run:

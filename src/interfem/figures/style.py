@@ -27,7 +27,15 @@ CYCLE = (
 GREY = "#e3e5e8"  # regions that a map does not show
 LINE = "#20242a"
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
-SHADES = {"pressure": "#dfe7f2", "current": "#fbead2", "voltage": "#e2f0de", "rest": "#f0f0f0"}  # protocol steps
+SHADES = {
+    "pressure": "#dfe7f2",
+    "temperature": "#f6dede",
+    "current": "#fbead2",
+    "ramp": "#fbead2",
+    "profile": "#fbead2",
+    "voltage": "#e2f0de",
+    "rest": "#f0f0f0",
+}  # protocol steps
 TAG = {
     "fontsize": 9,
     "color": LINE,

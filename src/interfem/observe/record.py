@@ -1,4 +1,4 @@
-"""The record of a run: `run.json`, `scalars.csv`, `log.txt`. Rank 0 writes; every file is whole at any time."""
+"""The record of a run: `run.json`, `scalars.csv`, `cycles.csv`, `log.txt`. Rank 0 writes; every file is whole at any time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _finite(data):
 
 
 class ScalarTable:
-    """`scalars.csv`, one row a step, and the summary (last, minimum, maximum of every column)."""
+    """A CSV file, one row a step or cycle, and the summary (last, minimum, maximum of every column)."""
 
     def __init__(self, path: Path):
         self.path, self.columns, self.summary = path, None, {}

@@ -124,6 +124,10 @@ class Observer:
         """Total current of the anode, pA: through its faces, and out of its mixed conductors' stores."""
         return self._value("anode current") + sum(self._value(f"exchange:{group.name}") for group, _ in self.model.exchange)
 
+    def current_size(self) -> float:
+        """Magnitude of the current density over the cell's area, A/m^2."""
+        return abs(self._current()) / self.area
+
     def _total(self, residual: np.ndarray) -> float:
         return self.domain.comm.allreduce(float(residual.sum()), MPI.SUM)
 
