@@ -12,7 +12,7 @@ import pytest
 from cases import KAPPA, OMEGA, F, build, current, layer, rest, rows
 from interfem.mpi import world
 
-LI, SSE, ALLOY = layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 20), layer("alloy", "Li-In", 0.5)
+LI, SSE = layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 20)
 LINEAR = {"kinetics": "linear", "resistance": "1 ohm*cm^2"}
 COARSE = {"size": "5 um", "interface_size": "5 um"}
 MAH = 36000.0  # C/m^2 in 1 mAh/cm^2
@@ -149,23 +149,40 @@ def test_symmetric_cell(folder):
     assert halfway["cycle"] == 2 and halfway["coulombic_efficiency"] is None and halfway["plated_mAh_per_cm2"] == 0
 
 
-def stored(row: dict) -> float:
-    """Lithium in the alloy, C/m^2."""
-    return row["li_fraction_mean[Li-In]"] * 42.43e3 * 0.5e-6 * F
+C_MAX, C_0 = 4e4, 2e4  # mol/m^3, of an alloy whose potential falls linearly with its filling, U = 0.4 V (1 - x)
+
+
+def alloy(thickness: float, diffusivity: float, protocol: list[dict]):
+    """A | SSE with linear kinetics at the alloy; thickness in um, diffusivity in m^2/s."""
+    material = {"role": "alloy", "law": "elastic", "electronic_conductivity": "1e6 S/m", "diffusivity": f"{diffusivity} m^2/s",
+                "maximum_concentration": f"{C_MAX} mol/m^3", "initial_concentration": f"{C_0} mol/m^3",
+                "equilibrium_potential": {"unit": "V", "table": [[0, 0.4], [1, 0.0]]}}  # fmt: skip
+    return cell([layer("alloy", "A", thickness), SSE], protocol, materials={"A": material}, interfaces={"alloy|sse": LINEAR})
+
+
+ALLOY_RESISTANCE = 20e-6 / KAPPA + 1e-4  # ohm m^2
+
+
+def taken(row: dict, thickness: float) -> float:
+    """Lithium that the alloy has taken since the start, C/m^2."""
+    return (row["li_fraction_mean[A]"] * C_MAX - C_0) * thickness * 1e-6 * F
 
 
 def test_alloy_with_voltage_limit(folder):
-    """Lithiation by a charge, delithiation to a voltage: its efficiency is that of the lithium that the alloy lost again."""
-    out = {"kind": "current", "value": "10 A/m^2", "duration": "1000 s", "until_voltage_above": "0.625 V"}
-    found = rows(cell([ALLOY, SSE], [current(-10, 40), rest(5), out]), folder)
+    """Lithiation by a charge, delithiation to the voltage of x = 0.55: its efficiency is that of the lithium lost again."""
+    limit = 0.4 * 0.45 + 10 * ALLOY_RESISTANCE
+    out = {"kind": "current", "value": "10 A/m^2", "duration": "1000 s", "until_voltage_above": f"{limit} V"}
+    found = rows(alloy(0.5, 1e-10, [current(-10, 40), rest(5), out]), folder)
     lithiated, end = [row for row in found if row["phase"] == 0][-1], found[-1]
     (row,) = cycles_of(folder)
-    start = 21.2e3 * 0.5e-6 * F
     assert row["plated_mAh_per_cm2"] * MAH == pytest.approx(400, rel=1e-9)
-    assert row["coulombic_efficiency"] == pytest.approx((stored(lithiated) - stored(end)) / (stored(lithiated) - start), rel=1e-7)
+    assert taken(lithiated, 0.5) == pytest.approx(400, rel=1e-8)
+    lost = 1 - taken(end, 0.5) / taken(lithiated, 0.5)
+    assert row["coulombic_efficiency"] == pytest.approx(lost, rel=1e-7)
+    assert row["coulombic_efficiency"] == pytest.approx(1 - 0.05 * C_MAX * 0.5e-6 * F / 400, abs=2e-3)
+    assert row["coulombic_efficiency"] == pytest.approx(10 * (end["time_s"] - 45) / 400, rel=1e-9)
     assert (row["plating_ended_by"], row["stripping_ended_by"]) == ("charge", "voltage_reached")
-    assert 0 < row["coulombic_efficiency"] < 1 and row["coulombic_efficiency"] == pytest.approx(10 * (end["time_s"] - 45) / 400)
-    assert 0 < row["energy_efficiency"]
+    assert row["energy_efficiency"] == pytest.approx(-row["plating_energy_mWh_per_cm2"] / row["stripping_energy_mWh_per_cm2"])
 
 
 def test_taper(folder):
@@ -173,25 +190,19 @@ def test_taper(folder):
 
     With linear kinetics `V = U(x) + i R` throughout; charge is the lithium that the alloy took, while the current falls.
     """
-    slow = {"A": {"role": "alloy", "law": "elastic", "electronic_conductivity": "1e6 S/m", "diffusivity": "1e-14 m^2/s",
-                  "maximum_concentration": "4e4 mol/m^3", "initial_concentration": "2e4 mol/m^3",
-                  "equilibrium_potential": {"unit": "V", "table": [[0, 0.4], [1, 0.0]]}}}  # fmt: skip
     cc = {"kind": "current", "value": "-2 A/m^2", "duration": "2000 s", "until_voltage_below": "0.18 V"}
     cv = {"kind": "voltage", "value": "0.18 V", "duration": "1 h", "until_current_below": "0.2 A/m^2"}
-    layers, steps = [layer("alloy", "A", 2), SSE], [cc, cv, rest(5), current(2, 50)]
-    found = rows(cell(layers, steps, materials=slow, interfaces={"alloy|sse": LINEAR}), folder)
+    found = rows(alloy(2, 1e-14, [cc, cv, rest(5), current(2, 50)]), folder)
     tapering = [row for row in found if row["phase"] == 1]
     assert [row for row in found if row["phase"] == 0][-1]["cell_voltage_V"] == pytest.approx(0.18, abs=1e-5)
     density = column(tapering, "current_density_A_per_m2")
     assert (np.diff(density) > 0).all() and density[-1] == pytest.approx(-0.2, rel=1.1e-4)
     assert column(tapering, "cell_voltage_V") == pytest.approx(0.18, abs=1e-12)
     assert tapering[-1]["time_s"] - tapering[0]["time_s"] < 3600 and found[-1]["phase"] == 3
-    resistance = 20e-6 / KAPPA + 1e-4
     for row in tapering:
         surface = 0.4 * (1 - row["li_fraction_max[A]"])
-        assert surface + row["current_density_A_per_m2"] * resistance == pytest.approx(0.18, abs=1e-5)
-        taken = (row["li_fraction_mean[A]"] - 0.5) * 4e4 * 2e-6 * F
-        assert -row["areal_charge_mAh_per_cm2"] * MAH == pytest.approx(taken, rel=1e-7)
+        assert surface + row["current_density_A_per_m2"] * ALLOY_RESISTANCE == pytest.approx(0.18, abs=1e-5)
+        assert -row["areal_charge_mAh_per_cm2"] * MAH == pytest.approx(taken(row, 2), rel=1e-7)
     (row,) = cycles_of(folder)
     assert row["plating_ended_by"] == "current_reached" and row["stripping_ended_by"] == "charge"
     assert row["coulombic_efficiency"] == pytest.approx(100 / (row["plated_mAh_per_cm2"] * MAH), rel=1e-9)
