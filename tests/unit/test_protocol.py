@@ -220,7 +220,8 @@ def test_what_may_end_early_is_not_refused():
     """A cap by charge beside a voltage, a duration, a limit of the run, lithium that was plated before: all are in order."""
     much = {"kind": "current", "value": "1 mA/cm^2", "areal_charge": "1.1 mAh/cm^2"}
     plate = much | {"areal_charge": "0.5 mAh/cm^2", "value": "-1 mA/cm^2"}
-    for protocol in ([much | {"until_voltage_above": "1 V"}], [plate, much], [CURRENT | {"duration": "100 h"}], [CV, much]):  # fmt: skip
+    for protocol in ([much | {"until_voltage_above": "1 V"}], [plate, much],
+                     [CURRENT | {"duration": "100 h"}], [CV, much]):  # fmt: skip
         assert case(protocol)
     assert case([much], limits={"voltage_above": "1 V"})
     assert case([CURRENT | {"until_voltage_above": "1 V", "until_voltage_below": "-1 V"}])
