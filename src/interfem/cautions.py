@@ -7,11 +7,13 @@ from math import exp, inf, sqrt
 
 from .at_rest import rest_voltage
 from .case import Case
+from .checks import key_path
 from .protocol import flat_steps
 from .regions import Region, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
 
-ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "yield_stress")
+ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "storage_exchange_current_density",
+             "yield_stress")
 NEAR, FAR = 10.0, 60.0  # K from where a value was taken: without, and with, a known activation energy
 BREAKDOWN = 2.8  # MPa; above it Li creeps faster than its power law
 DENSE = 0.5  # porosity up to which the power laws of effective.py are taken without a word
@@ -29,12 +31,22 @@ def _temperature(case: Case) -> Iterator[str]:
     for name, material in case.media.items():
         for key in used_properties(case, material):
             entry = material.get(key)
-            away = abs(case.temperature - entry.reference_temperature)
-            taken, here = (show(t, "temperature") for t in (entry.reference_temperature, case.temperature))
+            kelvin = max(temperatures(case), key=lambda t: abs(t - entry.reference_temperature))
+            away = abs(kelvin - entry.reference_temperature)
+            taken, here = (show(t, "temperature") for t in (entry.reference_temperature, kelvin))
             if key in ACTIVATED and entry.activation_energy is None and away > NEAR:
                 yield f"{name}: {key} has no activation energy: its {taken} value is used at {here}"
             elif entry.activation_energy is not None and away > FAR:
                 yield f"{name}: {key} is carried by its activation energy over {away:.0f} K, from {taken} to {here}"
+    for name, given in case.interfaces.items():
+        fixed = [key for key in ("exchange_current_density", "resistance", "film_resistance") if key in given.model_fields_set]
+        if case.heated and fixed:
+            yield f"{key_path('interfaces', name)}: {' and '.join(fixed)} of the case file stay as they are at every temperature"
+
+
+def temperatures(case: Case) -> list[float]:
+    """The case's temperature and those that the protocol goes to, K."""
+    return [case.temperature, *(step.to for step in flat_steps(case.protocol) if step.kind == "temperature")]
 
 
 def _estimates(case: Case) -> Iterator[str]:

@@ -196,8 +196,8 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A form with a row more is longer by as much, and compiles and runs more slowly; measured tables have hundreds.
     """
-    kept = [0, len(x) - 1]
-    while len(kept) < min(len(x), MOST_ROWS):
+    kept = [0, len(x) - 1] if len(x) > MOST_ROWS else list(range(len(x)))
+    while len(kept) < MOST_ROWS < len(x):
         error = np.abs(PchipInterpolator(x[kept], y[kept])(x) - y)
         if error.max() <= TABLE_ERROR * np.ptp(y):
             break
