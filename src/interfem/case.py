@@ -269,7 +269,7 @@ _Support = Annotated[Support, BeforeValidator(_support, json_schema_input_type=U
 class Mechanics(Model):
     """Momentum balance; without this table no displacement is solved. "stack" carries the protocol's pressure."""
 
-    kinematics: Literal["small"] = "small"
+    kinematics: Literal["small", "finite"] = "small"
     boundaries: dict[str, _Support] = {}
     swelling: bool = Field(True, strict=True)  # chemical expansion of regions that store Li
 

@@ -15,7 +15,7 @@ from .domain import Domain, Group
 from .interface.bond import growth
 from .laws import LAWS
 from .parameters import Parameters, at_points
-from .physics.momentum import strain, trial_deviator
+from .physics import KINEMATICS
 from .units import FARADAY
 
 
@@ -38,12 +38,17 @@ class Unknown:
 
 @dataclass
 class Flow:
-    """History of one body's flow at its quadrature points; `ratio` is the frozen root of the flow law (see laws)."""
+    """History of one body's flow at its quadrature points; `ratio` is the frozen root of the flow law (see laws).
 
-    plastic: fem.Function  # plastic strain, 3x3, of the last accepted step
+    `kinematics` is the module that says what the tensors mean: physics.momentum or physics.finite.
+    """
+
+    kinematics: object
+    plastic: fem.Function  # plastic strain (finite: C = F_p^-1 F_p^-T), 3x3, of the last accepted step
     hardened: fem.Function  # accumulated equivalent plastic strain of the last accepted step
     ratio: fem.Function
-    trial: fem.Expression  # trial deviator at the present displacement
+    trial: fem.Expression  # trial state at the present displacement
+    motion: fem.Expression | None  # what a commit needs of the present displacement
     groups: tuple[tuple[Group, np.ndarray], ...]  # with their cells in the body's submesh
     volumes: np.ndarray  # of the body's owned cells
     points: np.ndarray  # quadrature points in the reference cell
@@ -128,7 +133,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     fields = Fields(unknowns, *plated, {}, parameters)
     if case.mechanics is not None:
         for name, body in BODIES.items():
-            flow = _flow(domain, fields, name, body) if name in fields else None
+            flow = _flow(domain, case, fields, name, body) if name in fields else None
             if flow is not None:
                 fields.flows[name] = flow
     return fields
@@ -159,7 +164,7 @@ def modulus(fields: Fields, body: str, name: str) -> fem.Function:
     return fields.parameters.law(body, name, {"shear": shear_modulus, "bulk": bulk_modulus}[name])
 
 
-def _flow(domain: Domain, fields: Fields, name: str, body: str) -> Flow | None:
+def _flow(domain: Domain, case: Case, fields: Fields, name: str, body: str) -> Flow | None:
     groups = tuple((g, domain.cells_of(g.regions, body)) for g in domain.groups if LAWS[g.head.law].PARAMETERS and g.head.body == body)
     if not groups:
         return None
@@ -171,12 +176,15 @@ def _flow(domain: Domain, fields: Fields, name: str, body: str) -> Flow | None:
     plastic = fem.Function(fem.functionspace(sub, tensor))
     hardened, ratio = (fem.Function(fem.functionspace(sub, element)) for _ in range(2))
     ratio.x.array[:] = 1.0
-    eps = strain(fields[name], domain.kind, ufl.SpatialCoordinate(sub)[0])
-    trial = fem.Expression(trial_deviator(eps, plastic), points)
+    kinematics, place = KINEMATICS[case.mechanics.kinematics], (domain.kind, ufl.SpatialCoordinate(sub)[0])
+    plastic.x.array.reshape(-1, 3, 3)[:] = kinematics.NO_FLOW
+    trial = fem.Expression(kinematics.trial(fields[name], plastic, *place), points)
+    motion = kinematics.motion(fields[name], *place)
+    motion = fem.Expression(motion, points) if motion is not None else None
     constant = ufl.TestFunction(fem.functionspace(sub, ("DG", 0)))
     r = ufl.SpatialCoordinate(sub)[0] if domain.kind == "axisymmetric" else 1.0
     volumes = fem.assemble_vector(fem.form(constant * r * ufl.dx(domain=sub))).array[: domain.submeshes[body].owned].copy()
-    return Flow(plastic, hardened, ratio, trial, groups, volumes, points)
+    return Flow(kinematics, plastic, hardened, ratio, trial, motion, groups, volumes, points)
 
 
 def law_parameters(fields: Fields, group: Group) -> dict[str, fem.Function]:
@@ -193,7 +201,7 @@ def solve_flow(domain: Domain, fields: Fields, dt: float) -> None:
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                _, q_trial, shear, solved = _local(domain, fields, name, flow, group, cells, dt)
+                _, _, _, solved = _local(domain, fields, name, flow, group, cells, dt)
                 flow.ratio.x.array[_dofs(flow.ratio, cells)] = solved
 
 
@@ -202,14 +210,19 @@ def _dofs(function: fem.Function, cells: np.ndarray) -> np.ndarray:
 
 
 def _local(domain, fields, name, flow, group, cells, dt):
-    """(trial deviator, q_trial, G, s) at the quadrature points of the cells; arrays (cell, point, ...)."""
-    body = BODIES[name]
-    e = flow.trial.eval(domain.submeshes[body].mesh, cells).reshape(len(cells), -1, 3, 3)
-    shear = at_points(modulus(fields, body, "shear"), cells, flow.points)
+    """(trial state, q_trial, mu, s) at the quadrature points of the cells; arrays (cell, point, ...)."""
+    trial = _tensors(flow.trial, domain, name, cells)
+    shear = at_points(modulus(fields, BODIES[name], "shear"), cells, flow.points)
+    e, mu = flow.kinematics.deviator(trial, shear)
     q_trial = 2 * shear * np.sqrt(1.5 * np.einsum("cpij,cpij->cp", e, e))
     par = {k: at_points(f, cells, flow.points) for k, f in law_parameters(fields, group).items()}
     hardened = flow.hardened.x.array[_dofs(flow.hardened, cells)]
-    return e, q_trial, shear, LAWS[group.head.law].solve(q_trial, shear, hardened, dt, par)
+    return trial, q_trial, mu, LAWS[group.head.law].solve(q_trial, mu, hardened, dt, par)
+
+
+def _tensors(expression: fem.Expression, domain: Domain, name: str, cells: np.ndarray) -> np.ndarray:
+    """Values (cell, point, 3, 3) of an expression on a body's cells."""
+    return expression.eval(domain.submeshes[BODIES[name]].mesh, cells).reshape(len(cells), -1, 3, 3)
 
 
 def plastic_increment(domain: Domain, fields: Fields, dt: float) -> float:
@@ -221,8 +234,8 @@ def plastic_increment(domain: Domain, fields: Fields, dt: float) -> float:
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                _, q_trial, shear, s = _local(domain, fields, name, flow, group, cells, dt)
-                squares = (((1 - s) * q_trial / (3 * shear)) ** 2).mean(axis=1)
+                _, q_trial, mu, s = _local(domain, fields, name, flow, group, cells, dt)
+                squares = (((1 - s) * q_trial / (3 * mu)) ** 2).mean(axis=1)
                 sums += flow.volumes[cells] @ squares, flow.volumes[cells].sum()
     total = domain.comm.allreduce(sums, MPI.SUM)
     return float(np.sqrt(total[0] / total[1])) if total[1] > 0 else 0.0
@@ -237,12 +250,12 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                e, q_trial, shear, s = _local(domain, fields, name, flow, group, cells, dt)
+                trial, q_trial, mu, s = _local(domain, fields, name, flow, group, cells, dt)
                 dofs = _dofs(flow.hardened, cells)
-                flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * shear)
-                increment = (1 - s)[..., None, None] * e
+                flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * mu)
+                motion = _tensors(flow.motion, domain, name, cells) if flow.motion is not None else None
                 plastic = flow.plastic.x.array.reshape(-1, 3, 3)
-                plastic[dofs] += increment
+                plastic[dofs] = flow.kinematics.advance(trial, s, plastic[dofs], motion)
         flow.hardened.x.scatter_forward()
         flow.plastic.x.scatter_forward()
     if fields.growth is not None:

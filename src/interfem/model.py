@@ -17,7 +17,7 @@ from .interface.deposit import activity
 from .interface.overpotential import overpotential
 from .laws import LAWS
 from .parameters import Parameters
-from .physics import charge, momentum, storage, transport
+from .physics import KINEMATICS, charge, storage, transport
 from .regions import kinetics, ordered, plated_material
 from .units import FARADAY, GAS_CONSTANT
 
@@ -302,12 +302,12 @@ def equilibrium(fields, group, side: str | None = None):
 def _mechanics_terms(case, domain, fields, controls, interface) -> list:
     """Momentum balance of the bodies, pressure of flowing regions, loads, and the bonds between the bodies."""
     unknowns, r, terms = fields.unknowns, domain.x[0], []
+    motion = KINEMATICS[case.mechanics.kinematics]
     for name, body in BODIES.items():
         if name in fields:
             shear, bulk = (modulus(fields, body, k) for k in ("shear", "bulk"))
-            eps = momentum.strain(fields[name], domain.kind, r) - momentum.isotropic(thermal_strain(case, fields, body))
-            sigma = momentum.elastic_stress(eps, shear, bulk)
-            terms.append(momentum.virtual_work(sigma, momentum.strain(unknowns[name].test, domain.kind, r), domain.dx(ELASTIC[body])))
+            work = motion.elastic_work(fields[name], unknowns[name].test, domain.kind, r, shear, bulk, thermal_strain(case, fields, body))
+            terms.append(work * domain.dx(ELASTIC[body]))
     for group in domain.groups:
         if f"p:{group.name}" in fields:
             terms += _flowing_terms(case, domain, fields, controls, group)
@@ -333,25 +333,25 @@ def thermal_strain(case, fields, body):
 def _flowing_terms(case, domain, fields, controls, group) -> list:
     body = group.head.body
     name, law, dx = DISPLACEMENT[body], LAWS[group.head.law], domain.dx(GROUP + group.number)
+    motion, place = KINEMATICS[case.mechanics.kinematics], (domain.kind, domain.x[0])
     shear, bulk = (modulus(fields, body, k) for k in ("shear", "bulk"))
     p, p_test = fields[f"p:{group.name}"], fields.unknowns[f"p:{group.name}"].test
-    eps = momentum.strain(fields[name], domain.kind, domain.x[0])
-    eps_test = momentum.strain(fields.unknowns[name].test, domain.kind, domain.x[0])
+    u, v = fields[name], fields.unknowns[name].test
     if law.PARAMETERS:
         flow = fields.flows[name]
-        e = momentum.trial_deviator(eps, flow.plastic)
-        ratio = law.ratio(momentum.equivalent_trial_stress(e, shear), shear, flow.hardened, controls.dt,
-                          law_parameters(fields, group), flow.ratio)
+        e, mu = motion.measures(motion.trial(u, flow.plastic, *place), shear)
+        ratio = law.ratio(motion.equivalent_trial_stress(e, shear), mu, flow.hardened, controls.dt, law_parameters(fields, group), flow.ratio)
     else:
-        e, ratio = ufl.dev(eps), 1.0
+        e, _ = motion.measures(motion.trial(u, ufl.as_tensor(motion.NO_FLOW.tolist()), *place), shear)
+        ratio = 1.0
     volume = 3 * thermal_strain(case, fields, body) if case.heated else 0.0
     if f"x:{group.name}" in fields and case.mechanics.swelling:
         material, values = group.head.material, fields.parameters
         omega, c_max = (values.constant(material.get(k).at) for k in ("partial_molar_volume", "maximum_concentration"))
         x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
-        volume = volume + momentum.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
-    return [momentum.virtual_work(momentum.flowing_stress(e, ratio, shear, p), eps_test, dx),
-            momentum.volume_constraint(eps, p, volume, bulk, p_test, dx)]
+        volume = volume + motion.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
+    return [motion.flowing_work(u, v, *place, e, ratio, shear, p) * dx,
+            motion.volume_constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
 
 
 def boundary_sides(domain: Domain, boundary: str) -> list[str]:
@@ -364,7 +364,7 @@ def boundary_sides(domain: Domain, boundary: str) -> list[str]:
 
 
 def _load_terms(case, domain, fields, controls) -> list:
-    terms, n = [], ufl.FacetNormal(domain.mesh)
+    terms, n, motion = [], ufl.FacetNormal(domain.mesh), KINEMATICS[case.mechanics.kinematics]
     for boundary in domain.boundaries:
         support = case.mechanics.support(boundary)
         if support.kind not in ("stack", "pressure", "spring"):
@@ -374,9 +374,9 @@ def _load_terms(case, domain, fields, controls) -> list:
             raise DomainError(f'mechanics.boundaries."{boundary}": a pressure needs a boundary of one body; this one touches several')
         v, u = fields.unknowns[sides[0]].test, fields[sides[0]]
         p = fem.Constant(domain.mesh, support.pressure) if support.kind == "pressure" else controls.pressure
-        terms.append(momentum.pressure_load(p, n, v, domain.ds(boundary)))
+        terms.append(motion.pressure_load(p, u, n, v, domain.kind, domain.x[0], domain.ds(boundary)))
         if support.kind == "spring":
-            terms.append(momentum.spring_load(fem.Constant(domain.mesh, support.spring), u, n, v, domain.ds(boundary)))
+            terms.append(motion.spring_load(fem.Constant(domain.mesh, support.spring), u, n, v, domain.ds(boundary)))
     return terms
 
 

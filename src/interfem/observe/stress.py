@@ -12,7 +12,7 @@ from ..domain import Domain
 from ..fields import BODIES, Fields, modulus
 from ..model import thermal_strain
 from ..parameters import at_points
-from ..physics.momentum import elastic_stress, isotropic, strain
+from ..physics import KINEMATICS
 
 
 class Stress:
@@ -24,11 +24,13 @@ class Stress:
         self.mesh, self.owned = sub.mesh, sub.owned
         degree = domain.degree
         self.points, _ = basix.make_quadrature(self.mesh.basix_cell(), degree)
-        eps = strain(fields[name], domain.kind, ufl.SpatialCoordinate(self.mesh)[0])
+        self.motion, u, place = KINEMATICS[case.mechanics.kinematics], fields[name], (domain.kind, ufl.SpatialCoordinate(self.mesh)[0])
         self.shear, bulk = (modulus(fields, self.body, k) for k in ("shear", "bulk"))
-        elastic = eps - isotropic(thermal_strain(case, fields, self.body))
-        self.elastic = fem.Expression(elastic_stress(elastic, self.shear, bulk), self.points)
-        self.deviator = fem.Expression(ufl.dev(eps), self.points)
+        elastic = self.motion.elastic_stress_of(u, *place, self.shear, bulk, thermal_strain(case, fields, self.body))
+        self.elastic = fem.Expression(elastic, self.points)
+        self.trial = fem.Expression(self.motion.trial(u, ufl.as_tensor(self.motion.NO_FLOW.tolist()), *place), self.points)
+        ratio = self.motion.volume_ratio(u, *place)
+        self.volume = fem.Expression(ratio, self.points) if ratio is not None else None
         lagrange = basix.create_element(basix.ElementFamily.P, getattr(basix.CellType, self.mesh.basix_cell().name), 1)
         self.shape = lagrange.tabulate(0, self.points)[0, :, :, 0]
         self.plain = domain.cells_of([r for r in domain.regions if not r.flows], self.body)
@@ -44,24 +46,27 @@ class Stress:
         return where[self.domain.submeshes[self.body].parents[body_cells]]
 
     def __call__(self) -> np.ndarray:
-        """sigma, shape (owned cells, points, 3, 3), MPa."""
+        """Cauchy stress sigma, shape (owned cells, points, 3, 3), MPa."""
         sigma = np.zeros((self.owned, len(self.points), 3, 3))
         if len(self.plain):
             sigma[self.plain] = self.elastic.eval(self.mesh, self.plain).reshape(len(self.plain), -1, 3, 3)
         for group, cells, own in self.pressures:
             if len(cells):
                 p = self.fields[f"p:{group.name}"]
-                at_points = p.x.array[p.function_space.dofmap.list[own]] @ self.shape.T
-                sigma[cells] = self._deviatoric(group, cells) - at_points[..., None, None] * np.eye(3)
+                pressures = p.x.array[p.function_space.dofmap.list[own]] @ self.shape.T
+                sigma[cells] = self._deviatoric(group, cells) - pressures[..., None, None] * np.eye(3)
+                if self.volume is not None:
+                    sigma[cells] /= self.volume.eval(self.mesh, cells).reshape(*pressures.shape, 1, 1)
         return sigma
 
     def _deviatoric(self, group, cells) -> np.ndarray:
-        """2 G times the elastic deviator; after a commit the trial deviator is the elastic one."""
+        """Deviatoric stress (times the volume ratio in finite strain); after a commit the trial state is the elastic one."""
         flow = self.fields.flows.get(self.name)
         flowing = flow is not None and any(g.number == group.number for g, _ in flow.groups)
-        expression = flow.trial if flowing else self.deviator
-        e = expression.eval(self.mesh, cells).reshape(len(cells), -1, 3, 3)
-        return 2 * at_points(self.shear, cells, self.points)[..., None, None] * e
+        expression = flow.trial if flowing else self.trial
+        shear = at_points(self.shear, cells, self.points)
+        e, _ = self.motion.deviator(expression.eval(self.mesh, cells).reshape(len(cells), -1, 3, 3), shear)
+        return 2 * shear[..., None, None] * e
 
 
 def von_mises(sigma: np.ndarray) -> np.ndarray:

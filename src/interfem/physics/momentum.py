@@ -1,5 +1,6 @@
 """Momentum balance `div sigma = 0` in small strain (model section 5). Tensors are always 3x3; tension is positive."""
 
+import numpy as np
 import ufl
 from ufl import dev, inner, tr
 
@@ -18,14 +19,24 @@ def elastic_stress(eps, shear, bulk):
     return 2 * shear * dev(eps) + bulk * tr(eps) * ufl.Identity(3)
 
 
+def elastic_stress_of(u, kind: str, r, shear, bulk, thermal):
+    """Stress of an elastic body."""
+    return elastic_stress(strain(u, kind, r) - isotropic(thermal), shear, bulk)
+
+
 def isotropic(strain):
     """The same strain in all directions."""
     return strain * ufl.Identity(3)
 
 
-def trial_deviator(eps, eps_p):
+def trial(u, plastic, kind: str, r):
     """Elastic deviatoric trial strain `dev(eps) - eps_p`, the plastic strain eps_p being that of the last accepted step."""
-    return dev(eps) - eps_p
+    return dev(strain(u, kind, r)) - plastic
+
+
+def measures(trial, shear):
+    """(e, mu) of a trial state: the trial stress is `2 G e`, and plastic flow reduces it at the rate `3 mu`."""
+    return trial, shear
 
 
 def equivalent_trial_stress(e_trial, shear):
@@ -33,19 +44,29 @@ def equivalent_trial_stress(e_trial, shear):
     return 2 * shear * ufl.sqrt(1.5 * inner(e_trial, e_trial) + 1e-24)
 
 
-def flowing_stress(e_trial, ratio, shear, p):
-    """`sigma = s 2G e_trial - p I`: s in (0, 1] is what the flow law leaves of the trial stress."""
-    return ratio * 2 * shear * e_trial - p * ufl.Identity(3)
+def elastic_work(u, v, kind: str, r, shear, bulk, thermal):
+    """`sigma : eps(v)` of an elastic body with the thermal strain `alpha (T - T0)`."""
+    return inner(elastic_stress_of(u, kind, r, shear, bulk, thermal), strain(v, kind, r))
 
 
-def virtual_work(sigma, eps_test, dx):
-    """`int sigma : eps(v)` in pJ."""
-    return inner(sigma, eps_test) * dx
+def flowing_work(u, v, kind: str, r, e_trial, ratio, shear, p):
+    """`sigma : eps(v)`, `sigma = s 2G e_trial - p I`: s in (0, 1] is what the flow law leaves of the trial stress."""
+    return inner(ratio * 2 * shear * e_trial - p * ufl.Identity(3), strain(v, kind, r))
 
 
-def volume_constraint(eps, p, swelling, bulk, p_test, dx):
-    """`tr(eps) - swelling + p/K = 0`; the sign makes the block symmetric with the work of the pressure."""
-    return -(tr(eps) - swelling + p / bulk) * p_test * dx
+def volume_strain(u, kind: str, r, swollen):
+    """Elastic volume strain `tr(eps) - swollen`."""
+    return tr(strain(u, kind, r)) - swollen
+
+
+def volume_ratio(u, kind: str, r):
+    """Deformed over reference volume: None, it is 1 in small strain."""
+    return None
+
+
+def volume_constraint(volume, p, bulk, p_test, dx):
+    """Elastic volume strain `+ p/K = 0`; the sign makes the block symmetric with the work of the pressure."""
+    return -(volume + p / bulk) * p_test * dx
 
 
 def swelling(omega, c_max, x, x0):
@@ -53,7 +74,7 @@ def swelling(omega, c_max, x, x0):
     return omega * c_max * (x - x0)
 
 
-def pressure_load(p, normal, v, ds):
+def pressure_load(p, u, normal, v, kind: str, r, ds):
     """Boundary pressure p pushing inwards: traction `-p n`; residual `+int p n.v`."""
     return p * inner(normal, v) * ds
 
@@ -61,3 +82,23 @@ def pressure_load(p, normal, v, ds):
 def spring_load(stiffness, u, normal, v, ds):
     """Springs that resist outward motion: traction `-k (u.n) n`."""
     return stiffness * inner(u, normal) * inner(normal, v) * ds
+
+
+# ---- the same at quadrature points, arrays (cell, point, 3, 3) --------------------------------------------------------
+
+NO_FLOW = np.zeros((3, 3))  # plastic strain of a body that has not flown
+
+
+def deviator(trial: np.ndarray, shear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(e, mu) as in `measures`."""
+    return trial, shear
+
+
+def advance(trial: np.ndarray, left: np.ndarray, plastic: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
+    """Plastic strain after the step; `left` is s."""
+    return plastic + (1 - left)[..., None, None] * trial
+
+
+def motion(u, kind: str, r):
+    """What `advance` needs of the motion: nothing."""
+    return None

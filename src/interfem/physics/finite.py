@@ -1,0 +1,107 @@
+"""Momentum balance in finite strain on the reference mesh (model section 5): the functions of momentum.py, by the same names.
+
+`F = F_e F_p F_c`, F_c a volume change. The state of flow is `C = F_p^-1 F_p^-T` (unimodular), so that `b = Fb C Fb^T` with
+`Fb = J^(-1/3) F` is the isochoric elastic left Cauchy-Green tensor. Stress: neo-Hookean in shear, logarithmic in volume;
+tau = J sigma is the Kirchhoff stress, and p its pressure. Source: Simo, Comput. Methods Appl. Mech. Eng. 66 (1988) 199.
+"""
+
+import numpy as np
+import ufl
+from ufl import as_tensor, det, dev, grad, inner, inv, ln, tr
+
+from .momentum import equivalent_trial_stress, spring_load, swelling, volume_constraint  # noqa: F401  (alike in both)
+
+
+def gradient(u, kind: str, r):
+    """Displacement gradient, 3x3: plane strain, axisymmetric (hoop strain u_r/r in the third place) or 3D."""
+    g = grad(u)
+    if kind == "box":
+        return g
+    hoop = u[0] / r if kind == "axisymmetric" else 0
+    return as_tensor([[g[0, 0], g[0, 1], 0], [g[1, 0], g[1, 1], 0], [0, 0, hoop]])
+
+
+def deformation(u, kind: str, r):
+    """`F = I + grad u`."""
+    return ufl.Identity(3) + gradient(u, kind, r)
+
+
+def motion(u, kind: str, r):
+    """`Fb = J^(-1/3) F`."""
+    f = deformation(u, kind, r)
+    return det(f) ** (-1.0 / 3.0) * f
+
+
+def trial(u, plastic, kind: str, r):
+    """`b = Fb C Fb^T` with the flow C of the last accepted step."""
+    fb = motion(u, kind, r)
+    return fb * plastic * fb.T
+
+
+def measures(b, shear):
+    """(e, mu): the trial stress is `G dev(b) = 2 G e`; plastic flow reduces it at the rate `3 mu`, `mu = G tr(b)/3`."""
+    return dev(b) / 2, shear * tr(b) / 3
+
+
+def elastic_work(u, v, kind: str, r, shear, bulk, thermal):
+    """`P : grad v`, `P = tau F^-T`, `tau = G dev(b) + K (ln J - 3 alpha (T - T0)) I`."""
+    f = deformation(u, kind, r)
+    tau = elastic_kirchhoff(f, shear, bulk, thermal)
+    return inner(tau * inv(f).T, gradient(v, kind, r))
+
+
+def elastic_kirchhoff(f, shear, bulk, thermal):
+    """`tau` of an elastic body."""
+    b = det(f) ** (-2.0 / 3.0) * f * f.T
+    return shear * dev(b) + bulk * (ln(det(f)) - 3 * thermal) * ufl.Identity(3)
+
+
+def elastic_stress_of(u, kind: str, r, shear, bulk, thermal):
+    """Cauchy stress of an elastic body."""
+    f = deformation(u, kind, r)
+    return elastic_kirchhoff(f, shear, bulk, thermal) / det(f)
+
+
+def flowing_work(u, v, kind: str, r, e_trial, ratio, shear, p):
+    """`P : grad v`, `P = (s 2G e - p I) F^-T`: s in (0, 1] is what the flow law leaves of the trial stress."""
+    tau = ratio * 2 * shear * e_trial - p * ufl.Identity(3)
+    return inner(tau * inv(deformation(u, kind, r)).T, gradient(v, kind, r))
+
+
+def volume_strain(u, kind: str, r, swollen):
+    """Elastic volume strain `ln(J/J_c)`, `J_c = 1 + swollen`."""
+    return ln(det(deformation(u, kind, r))) - ln(1 + swollen)
+
+
+def volume_ratio(u, kind: str, r):
+    """`J = det F`."""
+    return det(deformation(u, kind, r))
+
+
+def pressure_load(p, u, normal, v, kind: str, r, ds):
+    """Pressure p on the deformed boundary: `+int p (J F^-T N).v` over the reference."""
+    f = deformation(u, kind, r)
+    area = det(f) * inv(f).T
+    size = len(normal)
+    turned = ufl.as_vector([sum(area[i, j] * normal[j] for j in range(size)) for i in range(size)])
+    return p * inner(turned, v) * ds
+
+
+# ---- the same at quadrature points, arrays (cell, point, 3, 3) --------------------------------------------------------
+
+NO_FLOW = np.eye(3)
+
+
+def deviator(b: np.ndarray, shear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(e, mu) as in `measures`."""
+    mean = np.trace(b, axis1=-2, axis2=-1) / 3
+    return (b - mean[..., None, None] * np.eye(3)) / 2, shear * mean
+
+
+def advance(b: np.ndarray, left: np.ndarray, plastic: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """C after the step: the elastic `b` keeps its mean and the part `left` of its deviator, at unit determinant."""
+    e, mean = deviator(b, np.ones(b.shape[:2]))
+    elastic = 2 * left[..., None, None] * e + mean[..., None, None] * np.eye(3)
+    elastic /= np.cbrt(np.linalg.det(elastic))[..., None, None]
+    back = np.linalg.inv(motion)
+    return back @ elastic @ np.swapaxes(back, -1, -2)
