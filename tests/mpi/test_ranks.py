@@ -112,6 +112,8 @@ def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
 @BOTH
 def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
     """Written on all ranks and on one, read on one and on all: every value is the same; so is the impedance about it."""
+    face = "|".join(layer.name for layer in chosen.layers[:2])
+    chosen = parse_case(chosen.input | {"interfaces": {face: {"capacitance": "10 uF/cm^2"}}})
     assert run(chosen, folder / "run").status == "completed"
     again, one, many = folder / "again.npz", folder / "one.npz", folder / "run" / "state.npz"
     if COMM.rank == 0:

@@ -148,8 +148,12 @@ def slab_impedance(omega):
     return bulk(5) + film + 1 / (1j * omega * C + 1 / (transfer(0) + 1e4 * warburg))
 
 
-def test_warburg_impedance_of_an_alloy(tmp_path):
-    case = build([layer("alloy", "A", SLAB), layer("sse", "Li6PS5Cl", 5)], [rest()], 2.0, materials=ALLOY,
+@pytest.mark.parametrize("phases", [False, True], ids=["one phase", "chemical potential"])
+def test_warburg_impedance_of_an_alloy(tmp_path, phases):
+    """The same from the chemical potential, whose D is that of a lattice gas, with next to no gradient energy."""
+    tracer = D_SLAB / (START * (1 - START) * -SLOPE / RT_F)
+    more = {"gradient_energy": "1e-15 J/m", "diffusivity": f"{tracer} m^2/s"} if phases else {}
+    case = build([layer("alloy", "A", SLAB), layer("sse", "Li6PS5Cl", 5)], [rest()], 2.0, materials={"A": ALLOY["A"] | more},
                  interfaces={"alloy|sse": FILM}, mesh={"size": um(0.5), "interface_size": um(0.1)})
     omega, z, record = spectrum(case, tmp_path, 1e5, 1e-4)
     np.testing.assert_allclose(z, slab_impedance(omega), rtol=2e-4)
@@ -216,7 +220,7 @@ def test_mixed_conductor_that_stores(tmp_path):
             "equilibrium_potential": {"table": [[0.0, "0.5 V"], [1.0, f"{0.5 + slope_u} V"]]}}  # fmt: skip
     inert = {"exchange_current_density": "1e-9 A/m^2"}
     case = build([layer("cu", "Cu", 2), layer("film", "film", 1), layer("sse", "Li6PS5Cl", 10)], [rest()], 2.0, materials={"film": film},
-                 interfaces={"cu|film": inert | {"plating": False}, "film|sse": inert | {"capacitance": "10 uF/cm^2"}})
+                 interfaces={"cu|film": inert, "film|sse": inert | {"capacitance": "10 uF/cm^2"}})
     omega, z, record = spectrum(case, tmp_path, 1e6, 1e-4, 1)
     p, q = x / (x + 0.01), 2 * 0.01 / (x + 0.01) ** 2
     store = (RT_F / (rate * p) + (q / p * RT_F - slope_u) / (1j * omega * F * top)) / thickness
