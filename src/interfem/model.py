@@ -48,6 +48,7 @@ class Model:
     parameters: Parameters
     anode_side: fem.Function | None  # 1 on interfaces of the anode's side
     plated_rate: fem.Function | None  # Omega/F on each interface cell, um^3/pC; 0 where Li is stored instead
+    interface: dict[str, fem.Function]  # piecewise constant data of the kinetics, by name
     exchange: list  # (group, UFL current per volume) of mixed conductors that store Li, see `exchange_currents`
 
     def at_temperature(self, kelvin: float) -> None:
@@ -71,7 +72,7 @@ def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
         form = form + term
     _scales(case, domain, fields, area)
     return Model(form, _essential(case, domain, fields), controls, area, fields.parameters, interface.get("anode"),
-                 interface.get("plated_rate"), exchange)
+                 interface.get("plated_rate"), interface, exchange)
 
 
 def cell_area(case: Case, domain: Domain) -> float:

@@ -217,6 +217,17 @@ class Solver:
         return f"Newton stopped after {self.iterations} iterations (reason {reason}); block {name} is {ratio:.1e} times its tolerance"
 
 
+def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
+    """LU by MUMPS with refinement; the analysis is kept while the matrix keeps its pattern. An error in it is raised."""
+    ksp = PETSc.KSP().create(matrix.getComm())
+    ksp.setOperators(matrix)
+    ksp.setType("gmres")
+    ksp.setTolerances(rtol=1e-13, max_it=5)
+    ksp.getPC().setType("lu")
+    ksp.getPC().setFactorSolverType("mumps")
+    return ksp
+
+
 def _block_slices(fields: Fields) -> dict[str, slice]:
     """Owned range of each block in the local part of the blocked vectors."""
     start, slices = 0, {}
