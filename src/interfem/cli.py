@@ -295,6 +295,21 @@ def materials(name: str | None = None, /) -> int:
     return 0
 
 
+@app.command
+def cases(name: str | None = None, /) -> int:
+    """List the shipped cases, or show where one is and what it is about.
+
+    Parameters
+    ----------
+    name
+        Shipped case, such as lif_film.
+    """
+    from .describe import describe_shipped, list_cases
+
+    print(list_cases() if name is None else describe_shipped(name))
+    return 0
+
+
 def main(words: list[str] | None = None) -> None:
     """Entry of the console script; ends by SystemExit."""
     try:
