@@ -7,7 +7,6 @@ system `[[B, -C], [C, B]] [Re u, Im u] = [b, 0]`.
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import math
 import time
