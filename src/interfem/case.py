@@ -220,8 +220,8 @@ class Interface(Model):
     transfer_coefficient: quantity("number", above=0, below=1) | None = None  # alpha of the cathodic branch
     resistance: quantity("areal resistance", above=0) | None = None  # Z of linear kinetics
     film_resistance: quantity("areal resistance", least=0) = "0 ohm*cm^2"  # unresolved films
-    capacitance: quantity("areal capacitance", least=0) | None = None  # of the double layer, beside the charge transfer; for `interfem eis`
-    film_capacitance: quantity("areal capacitance", least=0) | None = None  # beside film_resistance; for `interfem eis`
+    capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: of the double layer, beside charge transfer
+    film_capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: beside film_resistance
     equilibrium_potential: Potential | None = None
     plating: bool | None = Field(None, strict=True)  # lithium may be plated on an inert side; by default if a side is a mixed conductor
     tangential: Literal["stick", "frictionless"] = "stick"
@@ -236,7 +236,7 @@ class Interface(Model):
             if self.kinetics == "linear" and getattr(self, key) is not None:
                 raise ValueError(f'`{key}` belongs to kinetics = "butler_volmer"; remove it')
         if self.film_capacitance and not self.film_resistance:
-            raise ValueError('`film_capacitance` has no film to charge; give `film_resistance` too, for example "10 ohm*cm^2", or remove it')
+            raise ValueError('`film_capacitance` has no film to charge; remove it or give `film_resistance` too, such as "10 ohm*cm^2"')
         return self
 
 

@@ -219,7 +219,10 @@ def eis(
     first, last = (_frequency(name, text) for name, text in (("from", from_), ("to", to)))
     loaded = load_case(source, overrides) if not source.is_dir() else None
 
-    from .eis import ImpedanceError, eis as solve, frequencies
+    from .domain import DomainError
+    from .eis import ImpedanceError, frequencies
+    from .eis import eis as solve
+    from .geometry import GeometryError
     from .observe.state import StateError
 
     status = 0
@@ -233,7 +236,7 @@ def eis(
             source, out, overrides, status = result.folder, None, (), result.exit_status
         with reporting(comm.size, quiet) as progress:
             found = solve(source, wanted, out, overrides=overrides, progress=progress)
-    except (ImpedanceError, StateError) as error:
+    except (ImpedanceError, StateError, DomainError, GeometryError) as error:
         raise InputError(str(error)) from None
     print(closing_impedance(found))
     return status

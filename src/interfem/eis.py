@@ -1,13 +1,12 @@
 """Impedance: the equations linearised about a state, driven by a small alternating current (docs/theory.md, "Impedance").
 
-`Z = dV/dI * area`, the anode's collector against the counter electrode. Real PETSc: with `A = B + i C` each frequency is the system
-`[[B, -C], [C, B]] [Re u, Im u] = [b, 0]`.
+`Z = dV/dI * area`, the anode's collector against the counter electrode. Real PETSc: with `A = B + i C` each frequency is the
+system `[[B, -C], [C, B]] [Re u, Im u] = [b, 0]`.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import math
 import time
@@ -88,9 +87,10 @@ class SmallSignal:
         self.beside = {name: fem.Function(gamma) for name in ("i", "phi", "eta")}
         residual = ufl.extract_blocks(model.residual)
         residual = [residual[list(fields.unknowns).index(name)] for name in names]
-        jacobian, extra = petsc.derivative_block(residual, unknowns), self._beside_transfer()
-        blocks = [[sum(extra.get((row, column), []), block) for column, block in zip(names, blocks)] for row, blocks in zip(names, jacobian)]
-        self.form = fem.form(blocks, entity_maps=maps)
+        jacobian, extra = [list(row) for row in petsc.derivative_block(residual, unknowns)], self._beside_transfer()
+        for (row, column), forms in extra.items():
+            jacobian[names.index(row)][names.index(column)] += sum(forms[1:], forms[0])
+        self.form = fem.form(jacobian, entity_maps=maps)
         self.drive = self._drive(fem.form(residual, entity_maps=maps), [u.function_space for u in unknowns])
         self.direct, self.across = (petsc.create_matrix(self.form, kind="mpi") for _ in range(2))
         self._assemble(self.direct, STEADY, np.zeros((3, len(gamma.dofmap.list))))
@@ -124,8 +124,9 @@ class SmallSignal:
             self.right.setArray(np.concatenate([self.drive, np.zeros_like(self.drive)]))
         self.ksp.setOperators(self.system)
         self.ksp.solve(self.right, self.answer)
-        if self.ksp.getConvergedReason() <= 0:
-            raise ImpedanceError(f"the linear system could not be solved (reason {self.ksp.getConvergedReason()}); is the state sound?")
+        reason = self.ksp.getConvergedReason()
+        if reason <= 0:
+            raise ImpedanceError(f"the linear system could not be solved (PETSc: {reason}); is the state of the run sound?")
         parts = self.answer.getArray(readonly=True).reshape(2, -1) @ self.drive
         real, imaginary = self.domain.comm.allreduce(parts, MPI.SUM)
         return complex(real, imaginary)
@@ -177,9 +178,9 @@ class SmallSignal:
         return np.array([(table.capacitance or 0.0, table.film_capacitance or 0.0) for table in tables])
 
     def _beside_transfer(self) -> dict[tuple[str, str], list]:
-        """What the capacitances change in the linearised kinetics and in what is taken from stores: (row, column) -> bilinear forms.
+        """What the capacitances change in the linearised kinetics and in what is taken from stores: (row, column) -> forms.
 
-        `i` is the whole current; through the reaction passes `i_F = i - i w C v`, `v = phi_m - phi - z_f i`, and it feels v less U.
+        `i` is the whole current; the reaction passes `i_F = i - i w C v`, `v = phi_m - phi - z_f i`, and feels v less U.
         """
         domain, fields, model = self.domain, self.fields, self.model
         data = {key: f("+") for key, f in model.interface.items()}
@@ -241,19 +242,19 @@ def eis(run: str | Path, wanted: np.ndarray, out: str | Path | None = None, *, o
     fields = make_fields(domain, case)
     model = build_model(case, domain, fields)
     reached = read_state(run / "state.npz", domain, fields, model)
-    state = {"run": str(run.resolve()), "hash": read_record(run)["hash"], "temperature_K": model.parameters.temperature} | _reached(run)
+    state = _reached(run) | {"temperature_K": model.parameters.temperature}
     _clear(out, comm)
     _warn_of_missing_arcs(case, domain)
     system = SmallSignal(case, domain, fields, model)
-    log.info("impedance about t = %.6g s: %d frequencies, %.4g to %.4g Hz, %d unknowns, %d rank(s)", reached, len(wanted), wanted[0],
-             wanted[-1], system.size, comm.size)
+    log.info("impedance about t = %.6g s: %d frequencies, %.4g to %.4g Hz, %d unknowns, %d rank(s)", reached, len(wanted),
+             wanted[0], wanted[-1], system.size, comm.size)
     values = np.array(list(sweep(system, wanted, progress if comm.rank == 0 else None)))
     limit = limit_at_zero(system, wanted.min())
     spectrum = Spectrum(wanted, values, limit, out)
     if comm.rank == 0:
-        record = {"title": case.title, "state": state, "limit_at_zero_frequency_ohm_cm2": limit, "capacitances": _listed(case, domain),
-                  "unknowns": system.size, "ranks": comm.size, "hash": case.hash, "versions": versions(),
-                  "seconds": round(time.time() - started, 3), "input": case.input}
+        record = {"title": case.title, "hash": case.hash, "state": state, "limit_at_zero_frequency_ohm_cm2": limit,
+                  "capacitances": _listed(case, domain), "unknowns": system.size, "ranks": comm.size, "versions": versions(),
+                  "seconds": round(time.time() - started, 3)}
         _write(spectrum, record)
     system.destroy()
     comm.barrier()
@@ -280,24 +281,26 @@ def _without_capacitances(case: Case, names) -> dict:
     return {key: value for key, value in tree.items() if key not in ("title", "output")}
 
 
-def _reached(run: Path) -> dict[str, float]:
-    """What a run came to."""
+def _reached(run: Path) -> dict:
+    """Which run, and what it came to."""
     names = ("time_s", "current_density_A_per_m2", "cell_voltage_V", "areal_charge_mAh_per_cm2", "stack_pressure_MPa")
-    summary = read_record(run)["summary"]
-    return {name: summary[name]["last"] for name in names if name in summary}
+    record = read_record(run)
+    reached = {name: record["summary"][name]["last"] for name in names if name in record["summary"]}
+    return {"run": str(run.resolve()), "hash": record["hash"], "status": record["status"]} | reached
 
 
 def _listed(case: Case, domain: Domain) -> dict:
     """Capacitances of the charge-transfer interfaces, uF/cm2."""
-    return {name: {"capacitance_uF_per_cm2": 100 * (case.interface(name).capacitance or 0.0),
-                   "film_capacitance_uF_per_cm2": 100 * (case.interface(name).film_capacitance or 0.0)} for name in domain.kinetics}
+    tables = {name: case.interface(name) for name in domain.kinetics}
+    return {name: {"capacitance_uF_per_cm2": 100 * (table.capacitance or 0.0),
+                   "film_capacitance_uF_per_cm2": 100 * (table.film_capacitance or 0.0)} for name, table in tables.items()}
 
 
 def _warn_of_missing_arcs(case: Case, domain: Domain) -> None:
     if not any(case.interface(name).capacitance for name in domain.kinetics):
         name = next(iter(domain.kinetics))
-        log.warning('no interface has a capacitance, so that charge transfer makes no arc; give interfaces."%s".capacitance, for example '
-                    '"10 uF/cm^2"', name)
+        log.warning('no interface has a capacitance, so that charge transfer makes no arc; give interfaces."%s".capacitance, '
+                    'for example "10 uF/cm^2"', name)
 
 
 # ---- files ------------------------------------------------------------------------------------------------------------

@@ -222,7 +222,7 @@ def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
     ksp = PETSc.KSP().create(matrix.getComm())
     ksp.setOperators(matrix)
     ksp.setType("gmres")
-    ksp.setTolerances(rtol=1e-13, max_it=5)
+    ksp.setTolerances(rtol=1e-11, max_it=20)
     ksp.getPC().setType("lu")
     ksp.getPC().setFactorSolverType("mumps")
     return ksp

@@ -28,7 +28,8 @@ def test_frequencies_are_even_in_the_logarithm():
 def test_capacitances_of_an_interface():
     case = load_case(CASES / "bare.toml", [f"{FACE}.capacitance=10 uF/cm^2", f"{FACE}.film_resistance=2 ohm*cm^2",
                                            f"{FACE}.film_capacitance=10 nF/mm^2"])  # fmt: skip
-    assert case.interface("li|sse").capacitance == pytest.approx(0.1) and case.interface("li|sse").film_capacitance == pytest.approx(0.01)
+    face = case.interface("li|sse")
+    assert (face.capacitance, face.film_capacitance) == (pytest.approx(0.1), pytest.approx(0.01))
     assert case.interface("flaw|sse").capacitance is None
     for wrong, told in ((f"{FACE}.capacitance=-1 uF/cm^2", "at least 0"), (f"{FACE}.capacitance=1 uF", "areal capacitance"),
                         (f"{FACE}.film_capacitance=1 uF/cm^2", "film_resistance")):  # fmt: skip

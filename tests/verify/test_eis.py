@@ -65,7 +65,7 @@ def test_randles_cell(tmp_path, counter, i):
 
 @pytest.mark.parametrize("geometry", [{"kind": "axisymmetric"}, {"kind": "box", "depth": um(6)}], ids=lambda g: g["kind"])
 def test_randles_cell_of_other_geometries(tmp_path, geometry):
-    case = build([layer("li", "Li", 4), layer("sse", "Li6PS5Cl", 6)], [current(10)], 6.0, geometry=geometry, kind=geometry["kind"],
+    case = build([layer("li", "Li", 4), layer("sse", "Li6PS5Cl", 6)], [current(10)], 6.0, geometry["kind"], geometry,
                  interfaces={"li|sse": FILM}, mesh={"size": um(4), "interface_size": um(3)})
     omega, z, _ = spectrum(case, tmp_path, points=1)
     np.testing.assert_allclose(z, bulk(6) + arc(omega, 10, film=R_FILM), rtol=1e-7)
@@ -74,9 +74,25 @@ def test_randles_cell_of_other_geometries(tmp_path, geometry):
 def test_two_electrodes_in_series(tmp_path):
     """Li | SSE | Li with unlike faces under current; without any film on the second."""
     faces = {"li|sse": FILM, "sse|li2": {"exchange_current_density": "40 A/m^2", "capacitance": "3 uF/cm^2"}}
-    case = build([layer("li", "Li", 3), layer("sse", "Li6PS5Cl", 10), layer("li2", "Li", 3)], [current(10)], interfaces=faces, mesh=COARSE)
+    layers = [layer("li", "Li", 3), layer("sse", "Li6PS5Cl", 10), layer("li2", "Li", 3)]
+    case = build(layers, [current(10)], interfaces=faces, mesh=COARSE)
     omega, z, _ = spectrum(case, tmp_path)
     np.testing.assert_allclose(z, bulk(10) + arc(omega, 10, film=R_FILM) + arc(omega, 10, c=3e-6, i0=40.0), rtol=1e-7)
+
+
+def test_state_at_constant_voltage_and_at_another_temperature(tmp_path):
+    """The current that flowed, and the temperature reached, are those of the linearised kinetics."""
+    layers, faces = [layer("li", "Li", 3), layer("sse", "Li6PS5Cl", 10)], {"li|sse": DOUBLE}
+    held = build(layers, [{"kind": "voltage", "value": "80 mV", "duration": "1 s"}], interfaces=faces, mesh=COARSE)
+    omega, z, record = spectrum(held, tmp_path / "held", points=1)
+    i = record["state"]["current_density_A_per_m2"]
+    assert i > 20
+    np.testing.assert_allclose(z, bulk(10) + arc(omega, i), rtol=1e-7)
+    hot = build(layers, [{"kind": "temperature", "to": "330 K", "duration": "1 s"}, rest()], interfaces=faces, mesh=COARSE)
+    omega, z, record = spectrum(hot, tmp_path / "hot", points=1)
+    assert record["state"]["temperature_K"] == 330
+    ohmic = bulk(10) * KAPPA * 1e6 / hot.records["Li6PS5Cl"].get("ionic_conductivity").at(330)
+    np.testing.assert_allclose(z, ohmic + 1 / (1 / (transfer(0) * 330 / T) + 1j * omega * C), rtol=1e-7)
 
 
 def test_linear_kinetics_and_a_cell_without_capacitance(tmp_path, caplog):
@@ -94,8 +110,8 @@ def test_linear_kinetics_and_a_cell_without_capacitance(tmp_path, caplog):
 def test_mechanics_stand_still(tmp_path):
     """Under pressure and creep, the planar cell has the impedance of the rigid one."""
     case = build([layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 20)],
-                 [{"kind": "pressure", "to": "3 MPa", "duration": "1 s"}, current(10, 10, 4)], interfaces={"li|sse": FILM}, mesh=COARSE,
-                 mechanics={})  # fmt: skip
+                 [{"kind": "pressure", "to": "3 MPa", "duration": "1 s"}, current(10, 10, 4)], interfaces={"li|sse": FILM},
+                 mesh=COARSE, mechanics={})
     omega, z, record = spectrum(case, tmp_path)
     np.testing.assert_allclose(z, bulk(20) + arc(omega, 10, film=R_FILM), rtol=1e-7)
     assert record["state"]["stack_pressure_MPa"] == pytest.approx(3.0)
@@ -105,13 +121,13 @@ def test_mechanics_stand_still(tmp_path):
 
 D, C0, T_PLUS, GAP = 1e-12, 1000.0, 0.2, 50.0  # m2/s, mol/m3, 1, um
 SALT = {"PEO": {"transference_number": T_PLUS, "salt_diffusivity": {"value": f"{D} m^2/s", "source": "benchmark"},
-                "initial_concentration": f"{C0} mol/m^3", "ionic_conductivity": {"value": "0.01 S/m", "source": "benchmark"}}}  # fmt: skip
+                "initial_concentration": f"{C0} mol/m^3", "ionic_conductivity": {"value": "0.01 S/m", "source": "benchmark"}}}
 
 
 def salt_cell(size: float):
     faces = {"li|peo": DOUBLE, "peo|li2": DOUBLE}
-    return build([layer("li", "Li", 5), layer("peo", "PEO", GAP), layer("li2", "Li", 5)], [rest()], 5.0, materials=SALT, interfaces=faces,
-                 mesh={"size": um(size), "interface_size": um(size)})
+    layers = [layer("li", "Li", 5), layer("peo", "PEO", GAP), layer("li2", "Li", 5)]
+    return build(layers, [rest()], 5.0, materials=SALT, interfaces=faces, mesh={"size": um(size), "interface_size": um(size)})
 
 
 def salt_impedance(omega):
@@ -219,8 +235,9 @@ def test_mixed_conductor_that_stores(tmp_path):
             "storage_exchange_current_density": "10 A/m^2", "specific_area": "1e6 1/m",
             "equilibrium_potential": {"table": [[0.0, "0.5 V"], [1.0, f"{0.5 + slope_u} V"]]}}  # fmt: skip
     inert = {"exchange_current_density": "1e-9 A/m^2"}
-    case = build([layer("cu", "Cu", 2), layer("film", "film", 1), layer("sse", "Li6PS5Cl", 10)], [rest()], 2.0, materials={"film": film},
-                 interfaces={"cu|film": inert, "film|sse": inert | {"capacitance": "10 uF/cm^2"}})
+    layers = [layer("cu", "Cu", 2), layer("film", "film", 1), layer("sse", "Li6PS5Cl", 10)]
+    faces = {"cu|film": inert, "film|sse": inert | {"capacitance": "10 uF/cm^2"}}
+    case = build(layers, [rest()], 2.0, materials={"film": film}, interfaces=faces)
     omega, z, record = spectrum(case, tmp_path, 1e6, 1e-4, 1)
     p, q = x / (x + 0.01), 2 * 0.01 / (x + 0.01) ** 2
     store = (RT_F / (rate * p) + (q / p * RT_F - slope_u) / (1j * omega * F * top)) / thickness
@@ -279,7 +296,8 @@ output.figures = false
 def test_a_stopped_run_has_a_state(tmp_path):
     """Stripped through: the impedance at the event."""
     step = {"kind": "current", "value": "10 A/m^2", "duration": "1000 s", "until_voltage_above": "1 V"}
-    case = build([layer("li", "Li", 0.1), layer("sse", "Li6PS5Cl", 5)], [step], 2.0, interfaces={"li|sse": DOUBLE}, mesh={"size": um(2)})
+    layers = [layer("li", "Li", 0.1), layer("sse", "Li6PS5Cl", 5)]
+    case = build(layers, [step], 2.0, interfaces={"li|sse": DOUBLE}, mesh={"size": um(2)})
     result = run(case, tmp_path)
     assert (result.status, result.event) == ("stopped", "lithium_exhausted")
     found = eis(tmp_path, frequencies(1e4, 10, 1))

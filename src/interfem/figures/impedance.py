@@ -27,9 +27,11 @@ def draw_nyquist(frequency: np.ndarray, impedance: np.ndarray, title: str, path:
         axes.plot(*points.T, color=CYCLE[0], marker=".", ms=5)
         for n in _labelled(frequency, points, APART * width):
             axes.plot(*points[n], "o", color=CYCLE[1], ms=6)
-            axes.annotate(frequency_text(frequency[n]), points[n], 8 * _outward(points, n), textcoords="offset points", fontsize=8.5,
-                          color=CYCLE[1], bbox=HALO, **_anchor(_outward(points, n)))
-        axes.set(xlabel="Re Z (Ω cm²)", ylabel="−Im Z (Ω cm²)", title=title, xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+            away = _outward(points, n)
+            axes.annotate(frequency_text(frequency[n]), points[n], 8 * away, textcoords="offset points", fontsize=8.5,
+                          color=CYCLE[1], bbox=HALO, **_anchor(away))
+        axes.set(xlabel="Re Z (Ω cm²)", ylabel="−Im Z (Ω cm²)", title=title)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     return path
 
 
@@ -70,7 +72,8 @@ def _outward(points: np.ndarray, n: int) -> np.ndarray:
 def _anchor(direction: np.ndarray) -> dict[str, str]:
     """Which side of a label faces the point."""
     x, y = direction
-    return {"ha": "left" if x > 0.4 else "right" if x < -0.4 else "center", "va": "bottom" if y > 0.4 else "top" if y < -0.4 else "center"}
+    return {"ha": "left" if x > 0.4 else "right" if x < -0.4 else "center",
+            "va": "bottom" if y > 0.4 else "top" if y < -0.4 else "center"}
 
 
 def frequency_text(frequency: float) -> str:

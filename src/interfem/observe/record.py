@@ -46,7 +46,7 @@ def read_record(folder: Path) -> dict:
     except OSError:
         raise CaseError(f"{folder}: no finished run in this folder (there is no run.json)") from None
     except (ValueError, KeyError, TypeError):
-        raise CaseError(f"{folder / 'run.json'}: this is no record of a run, or it was written by another version; run the case again") from None
+        raise CaseError(f"{folder / 'run.json'}: no record of a run, or one of another version; run the case again") from None
 
 
 def case_of_run(folder: Path, overrides=()) -> Case:

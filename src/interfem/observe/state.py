@@ -1,7 +1,7 @@
 """The state at the end of a run, in one file that any number of ranks reads: `state.npz`.
 
-Values go with the place of their degree of freedom. Those of discontinuous functions, of which several stand at one place, are moved
-a little towards the middle of their cell, so that every place is taken once.
+Values go with the place of their degree of freedom. Those of discontinuous functions, of which several stand at one place, are
+moved a little towards the middle of their cell, so that every place is taken once.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> floa
     for name, functions in _functions(fields):
         rows = _rows(arrays.get(f"{name}/places"), next(iter(functions.values())).function_space)
         if domain.comm.allreduce(int(rows is None)):
-            raise StateError(f"{path}: {name} was saved on another mesh (another version of Gmsh?) or by another case; run the case again")
+            raise StateError(f"{path}: {name} was saved on another mesh (by another version of Gmsh?); run the case again")
         for kind, function in functions.items():
             function.x.array[:] = arrays[f"{name}/{kind}"][rows].reshape(-1)
     model.at_temperature(float(arrays["temperature"]))
