@@ -43,7 +43,7 @@ PROPERTIES: dict[str, str] = {
     "minimum_concentration": "concentration",
     "initial_concentration": "concentration",
     "molar_volume": "molar volume",  # of Li metal: what plating adds
-    "partial_molar_volume": "molar volume",  # of stored Li: chemical expansion
+    "partial_molar_volume": "molar volume",  # of stored Li, or of the salt: chemical expansion
     # mechanics
     "density": "density",
     "thermal_expansion": "expansion",

@@ -351,6 +351,9 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
         omega, c_max = (values.constant(material.get(k).at) for k in ("partial_molar_volume", "maximum_concentration"))
         x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
         volume = volume + motion.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
+    if group.head.binary and group.head.material.has("partial_molar_volume") and case.mechanics.swelling:
+        omega, c0 = (fields.parameters.constant(group.head.material.get(k).at) for k in ("partial_molar_volume", "initial_concentration"))
+        volume = volume + omega * (fields["c"] - c0)
     return [motion.flowing_work(u, v, *place, e, ratio, shear, p) * dx,
             motion.volume_constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
 

@@ -105,8 +105,8 @@ class Region:
 
     @property
     def flows(self) -> bool:
-        """Needs the displacement-pressure element: nearly incompressible flow, or stress-driven diffusion."""
-        return self.law in FLOWING_LAWS or self.stores
+        """Needs the displacement-pressure element: nearly incompressible flow, or what it holds swells it."""
+        return self.law in FLOWING_LAWS or self.stores or (self.binary and self.material.has("partial_molar_volume"))
 
 
 def body_of(role: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from .case import Case
+from .cautions import cautions
 from .geometry import GeometryError, build_mesh
 from .march import StepFailed, march
 from .mpi import world
@@ -143,6 +144,8 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
     cycles = Cycles(folder / "cycles.csv") if comm.rank == 0 else None
     facts = _facts(case, domain, solver, comm)
+    for text in cautions(case):
+        log.info("caution: %s", text)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
     steps = march(case, domain, fields, model, solver, observer)
     status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, progress if comm.rank == 0 else None)
