@@ -138,3 +138,15 @@ def test_simple_shear_flows_at_its_rate():
         assert np.linalg.det(c) == pytest.approx(1.0, abs=1e-12)
         rate = -0.5 * f @ (c - before)[0, 0] @ np.linalg.inv(c[0, 0]) @ np.linalg.inv(f)  # plastic strain, seen in space
         assert np.sum(tau * rate) >= 0
+
+
+def test_a_distorted_mesh_ends_the_run(tmp_path):
+    """A bar squeezed far beyond what its elements bear: a named event, with everything up to there kept."""
+    from interfem.case import parse_case
+    from interfem.run import run
+
+    protocol = [BAR["protocol"][0], {"kind": "rest", "duration": "800 s"}]
+    case = parse_case(merge({"title": "squeezed", "temperature": "298.15 K", "output": {"figures": False}}, BAR, {"protocol": protocol}))
+    result = run(case, tmp_path)
+    assert (result.status, result.event) == ("stopped", "mesh_distorted")
+    assert result.last("collector_displacement_um") < -5.0
