@@ -105,10 +105,9 @@ class Solver:
                 bc.set(function.x.array)
         petsc.assign(self.fields.functions(), self.x)
         start, assembled = time.perf_counter(), self.timings.seconds["assembly"]
-        self.snes.solve(None, self.x)
+        reason = self._newton()
         self.timings.add("solve", start)
         self.timings.seconds["solve"] -= self.timings.seconds["assembly"] - assembled
-        reason = self.snes.getConvergedReason()
         self.iterations = self.snes.getIterationNumber()
         if reason <= 0 and not self._good_enough():
             raise NotConverged(self._why(reason))
@@ -117,6 +116,24 @@ class Solver:
             function.x.scatter_forward()
         solve_flow(self.domain, self.fields, dt)
         return self.iterations
+
+    def _newton(self) -> int:
+        """Reason for which SNES has stopped.
+
+        Full steps first: the residual need not fall in every step while points start or cease to flow, and steps shortened until it
+        falls hardly move. Shortened ones are the second try.
+        """
+        search, begin = self.snes.getLineSearch(), self.x.copy()
+        for kind in ("basic", "bt"):
+            search.setType(kind)
+            self._history = []
+            self.snes.solve(None, self.x)
+            if self.snes.getConvergedReason() > 0 or self._good_enough():
+                break
+            if kind == "basic":
+                begin.copy(self.x)
+        begin.destroy()
+        return self.snes.getConvergedReason()
 
     def _scale(self) -> None:
         """Row scaling; charge is judged against the current that flows."""
