@@ -29,8 +29,8 @@ LAW_PROPERTIES = {
     "elastic": [],
     "j2": ["yield_stress", "hardening_modulus"],
     "norton": ["creep_rate", "creep_reference_stress", "creep_exponent", "creep_activation_energy"],
-    "anand": ["anand_rate", "anand_activation_energy", "anand_rate_sensitivity", "anand_saturation_stress", "anand_initial_resistance",
-              "anand_hardening", "anand_hardening_exponent", "anand_saturation_exponent"],
+    "anand": ["anand_rate", "anand_activation_energy", "anand_rate_sensitivity", "anand_saturation_stress", "anand_hardening",
+              "anand_initial_resistance", "anand_hardening_exponent", "anand_saturation_exponent"],
 }
 # law -> property that adds a branch to it where the material has it, with what that branch needs besides
 LAW_BRANCHES = {"norton": {"creep_breakdown_stress": [], "creep_diffusional_rate": ["creep_diffusional_activation_energy"]}}

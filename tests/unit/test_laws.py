@@ -9,7 +9,9 @@ from dolfinx import fem, mesh
 from mpi4py import MPI
 from scipy.optimize import brentq
 
+from interfem.case import CaseError, parse_case
 from interfem.laws import LAWS, anand, elastic, j2, norton
+from interfem.regions import LAW_PROPERTIES
 
 SHEAR = 2800.0  # MPa
 CREEP = {"rate": 7.7e-3, "reference": 1.0, "exponent": 6.56, "softness": 0.0, "diffusional": 0.0}
@@ -172,3 +174,55 @@ def test_ratio_is_the_root_with_its_derivative(name, par):
     step = 1e-5
     difference = (root(q + step) - root(q - step)) / (2 * step)
     assert evaluate(derivative, q) == pytest.approx(difference[:-1], rel=1e-6, abs=1e-9)
+
+
+# ---- a law without its parameters ---------------------------------------------------------------------------------------
+
+
+def refusal(law: str, **properties) -> str:
+    """What is said to a bar of a metal with these properties beside elasticity; "" if the case is accepted."""
+    metal = {"role": "metal", "law": "elastic", "electronic_conductivity": "1e7 S/m", "molar_volume": "1.3e-5 m^3/mol",
+             "youngs_modulus": "8 GPa", "poisson_ratio": 0.38} | properties  # fmt: skip
+    try:
+        parse_case({"title": "bar", "temperature": "298 K", "geometry": {"kind": "axisymmetric", "width": "1 um"},
+                    "mechanics": {}, "layers": [{"name": "bar", "material": "M", "thickness": "1 um", "law": law}], "materials": {"M": metal},
+                    "protocol": [{"kind": "pressure", "to": "1 MPa"}]})
+    except CaseError as error:
+        return str(error)
+    return ""
+
+
+GIVEN = {"j2": {"yield_stress": "1 MPa", "hardening_modulus": "1 MPa"},
+         "norton": {"creep_rate": "1e4 1/s", "creep_reference_stress": "1 MPa", "creep_exponent": 5,
+                    "creep_activation_energy": "37 kJ/mol"},
+         "anand": {"anand_rate": "4e4 1/s", "anand_activation_energy": "37 kJ/mol", "anand_rate_sensitivity": 0.15,
+                   "anand_saturation_stress": "2 MPa", "anand_initial_resistance": "1 MPa", "anand_hardening": "10 MPa",
+                   "anand_hardening_exponent": 2, "anand_saturation_exponent": 0.05}}  # fmt: skip
+
+
+@pytest.mark.parametrize("law", GIVEN)
+def test_a_law_asks_for_each_of_its_parameters(law):
+    assert set(GIVEN[law]) == set(LAW_PROPERTIES[law]) and refusal(law, **GIVEN[law]) == ""
+    for name in GIVEN[law]:
+        said = refusal(law, **{k: v for k, v in GIVEN[law].items() if k != name})
+        assert f"materials.M.{name}: not known, but needed; state it in the case" in said
+
+
+def test_a_branch_asks_for_what_it_needs():
+    creep = GIVEN["norton"] | {"creep_breakdown_stress": "3 MPa"}
+    assert refusal("norton", **creep) == ""
+    rate, energy = {"creep_diffusional_rate": "1 1/s"}, {"creep_diffusional_activation_energy": "50 kJ/mol"}
+    assert "materials.M.creep_diffusional_activation_energy: not known" in refusal("norton", **creep, **rate)
+    assert refusal("norton", **creep, **rate, **energy) == ""
+
+
+@pytest.mark.parametrize("law, name, value, wanted", [
+    ("norton", "creep_breakdown_stress", "-3 MPa", "positive"), ("norton", "creep_breakdown_stress", "0 MPa", "positive"),
+    ("norton", "creep_diffusional_rate", "-1 1/s", "positive"),
+    ("norton", "creep_diffusional_activation_energy", "-1 kJ/mol", "zero or positive"),
+    ("norton", "creep_exponent", 0.5, "at least 1"), ("anand", "anand_rate_sensitivity", 1.5, "above 0 and at most 1"),
+    ("anand", "anand_hardening_exponent", 0.5, "at least 1"), ("anand", "anand_hardening", "-1 MPa", "zero or positive"),
+    ("anand", "anand_initial_resistance", "-1 MPa", "positive"), ("anand", "anand_rate", "0 1/s", "positive"),
+])  # fmt: skip
+def test_values_out_of_bounds_are_refused(law, name, value, wanted):
+    assert f"materials.M.{name} = {value!r}: {name} should be {wanted}" in refusal(law, **(GIVEN[law] | {name: value}))

@@ -35,8 +35,9 @@ NEEDED = {
     "j2": ["youngs_modulus", "poisson_ratio", "yield_stress", "hardening_modulus"],
     "norton": ["youngs_modulus", "poisson_ratio", "creep_rate", "creep_activation_energy", "creep_reference_stress",
                "creep_exponent"],
-    "anand": ["youngs_modulus", "poisson_ratio", "anand_rate", "anand_activation_energy", "anand_rate_sensitivity", "anand_saturation_stress",
-              "anand_initial_resistance", "anand_hardening", "anand_hardening_exponent", "anand_saturation_exponent"],
+    "anand": ["youngs_modulus", "poisson_ratio", "anand_rate", "anand_activation_energy", "anand_rate_sensitivity",
+              "anand_saturation_stress", "anand_initial_resistance", "anand_hardening", "anand_hardening_exponent",
+              "anand_saturation_exponent"],
 }  # fmt: skip
 
 

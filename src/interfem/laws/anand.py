@@ -21,9 +21,9 @@ SLOWEST = 1e-12  # of A: added to the rate in S*, which would fall to zero, and 
 def values(at) -> dict[str, float]:
     """A at the temperature (1/s), 1/m, S0 and H0 (MPa), a, n, and the resistance at the start (MPa)."""
     return {"rate": at("anand_rate") * np.exp(-at("anand_activation_energy") / (GAS_CONSTANT * at.temperature)),
-            "exponent": 1 / at("anand_rate_sensitivity"), "saturation": at("anand_saturation_stress"), "hardening": at("anand_hardening"),
-            "hardening_exponent": at("anand_hardening_exponent"), "saturation_exponent": at("anand_saturation_exponent"),
-            "initial": at("anand_initial_resistance")}
+            "exponent": 1 / at("anand_rate_sensitivity"), "saturation": at("anand_saturation_stress"),
+            "hardening": at("anand_hardening"), "hardening_exponent": at("anand_hardening_exponent"),
+            "saturation_exponent": at("anand_saturation_exponent"), "initial": at("anand_initial_resistance")}
 
 
 def _beta(q_trial, shear, dt, par, resistance):

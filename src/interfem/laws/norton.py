@@ -2,9 +2,9 @@
 
 `dp/dt = A (q/(x sigma_0))^n exp(n (x - 1)) + A_d q/sigma_0`, `x = max(q/sigma_b, 1)`, `A = A0 exp(-Q/(R T))`, A_d likewise.
 
-Below the breakdown stress sigma_b this is the power law; above it ln(rate) rises by n for every sigma_b of stress, with the same
-slope at sigma_b: the two limits of Garofalo's sinh law (1963 Trans AIME 227:351; Frost and Ashby 1982, eq. 2.26), joined where they
-touch. So the flow stress grows with the logarithm of the rate only. Without sigma_b, and with A_d = 0, this is Norton's law.
+Below the breakdown stress sigma_b this is the power law; above it ln(rate) rises by n for every sigma_b of stress. These are the
+two limits of Garofalo's sinh law (1963 Trans AIME 227:351; Frost and Ashby 1982), joined at sigma_b with the same slope; there the
+flow stress grows with the logarithm of the rate only. Without sigma_b, and with A_d = 0, this is Norton's law.
 
 The stress that remains of the trial stress, `q = s q_trial`, solves `s + 3 G dt rate(s q_trial)/q_trial = 1`.
 """
@@ -19,10 +19,10 @@ RESISTANCE = False
 
 
 def values(at) -> dict[str, float]:
-    """A and A_d at the temperature (1/s), reference stress sigma_0 (MPa), exponent n, and 1/sigma_b (1/MPa, 0 if there is none)."""
+    """A and A_d at the temperature (1/s), reference stress sigma_0 (MPa), exponent n, 1/sigma_b (1/MPa, 0 if there is none)."""
     thermal = GAS_CONSTANT * at.temperature
-    found = {"rate": at("creep_rate") * np.exp(-at("creep_activation_energy") / thermal), "reference": at("creep_reference_stress"),
-             "exponent": at("creep_exponent"), "softness": 0.0, "diffusional": 0.0}
+    found = {"rate": at("creep_rate") * np.exp(-at("creep_activation_energy") / thermal), "softness": 0.0, "diffusional": 0.0,
+             "reference": at("creep_reference_stress"), "exponent": at("creep_exponent")}
     if at.has("creep_breakdown_stress"):
         found["softness"] = 1 / at("creep_breakdown_stress")
     if at.has("creep_diffusional_rate"):
