@@ -83,7 +83,7 @@ class Layer(Model):
     name: Name
     material: str = Field(min_length=1)
     thickness: Length | None = None
-    law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
+    law: Literal["elastic", "j2", "norton", "anand"] | None = None  # the material's own if absent
     grading: Gradings = {}  # property -> its course from the lower to the upper face
     porosity: quantity("number", least=0, below=1) = 0.0  # of an effective medium, see effective.py
     pore_uptake: quantity("number", least=0, most=1) = 0.0  # fraction of the swelling that the pores take up

@@ -35,6 +35,9 @@ NEEDED = {
     "j2": ["youngs_modulus", "poisson_ratio", "yield_stress", "hardening_modulus"],
     "norton": ["youngs_modulus", "poisson_ratio", "creep_rate", "creep_activation_energy", "creep_reference_stress",
                "creep_exponent"],
+    "anand": ["youngs_modulus", "poisson_ratio", "anand_rate", "anand_activation_energy", "anand_rate_sensitivity",
+              "anand_saturation_stress", "anand_initial_resistance", "anand_hardening", "anand_hardening_exponent",
+              "anand_saturation_exponent"],
 }  # fmt: skip
 
 
@@ -241,7 +244,7 @@ def test_new_material_from_scratch():
     material = read_material({"role": "interlayer", "law": "elastic", "youngs_modulus": "5 GPa"}, "materials.X", None)
     assert material.title == "X" and material.get("youngs_modulus").at(350.0) == 5000.0
     assert "materials.X: has no role" in message({"law": "elastic"})
-    assert "should be one of elastic, j2, norton" in message({"role": "metal", "law": "plastic"})
+    assert "should be one of elastic, j2, norton, anand" in message({"role": "metal", "law": "plastic"})
     with pytest.raises(MaterialError, match=r"in the case as \[materials.X\] density"):
         material.get("density")
 

@@ -91,7 +91,7 @@ def rate(ratio: float) -> float:
 
 # ---- the local update -----------------------------------------------------------------------------------------------
 
-SHEAR, PAR = 2800.0, {"rate": MASIAS, "reference": 1.0, "exponent": EXPONENT}
+SHEAR, PAR = 2800.0, {"rate": MASIAS, "reference": 1.0, "exponent": EXPONENT, "softness": 0.0, "diffusional": 0.0}
 
 
 def step(deformation: np.ndarray, c: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
