@@ -176,14 +176,13 @@ def _digits(entry: str | float, digits: int) -> str:
 # ---- resistances ------------------------------------------------------------------------------------------------------
 
 
-BULK, TRANSFER, FILM, PRESSURE, REST = (
+BULK, TRANSFER, FILM, REST = (
     "bulk of the ion conductors, sum of h/κ",
     "charge transfer at the mean current",
     "unresolved films",
-    "stack pressure on the lithium, Ω p/(F i)",
     "remainder: constriction, flaws, concentration",
 )
-PART_COLORS = dict(zip((BULK, TRANSFER, FILM, PRESSURE, REST), ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#999999")))
+PART_COLORS = dict(zip((BULK, TRANSFER, FILM, REST), ("#0072b2", "#e69f00", "#009e73", "#999999")))
 
 
 def resistances(run: Run) -> dict[str, float]:
@@ -195,14 +194,14 @@ def resistances(run: Run) -> dict[str, float]:
     if not (math.isfinite(total) and current):
         return {}
     parts = (
-        _flat_parts(run.case, current, run.value("contact_fraction", run.loaded), run.value("stack_pressure_MPa", run.loaded))
+        _flat_parts(run.case, current, run.value("contact_fraction", run.loaded))
         if run.case
         else {}
     )
     return {name: value for name, value in parts.items() if value} | {REST: total - sum(parts.values())}
 
 
-def _flat_parts(case: Case, current: float, contact: float, pressure: float) -> dict[str, float]:
+def _flat_parts(case: Case, current: float, contact: float) -> dict[str, float]:
     """Of a flat stack, ohm cm2; nothing if the thicknesses are not known (own mesh)."""
     layers = case.regions[: len(case.layers)]
     if any(region.thickness is None for region in layers):
@@ -217,13 +216,7 @@ def _flat_parts(case: Case, current: float, contact: float, pressure: float) -> 
         share = contact if anode and math.isfinite(contact) and contact > 0 else 1.0
         transfer += charge_transfer(law, (current if anode else -current) / share, case.temperature) / abs(current)
         film += law.film_resistance / share
-    anodes = [r for r in layers if r.side == "anode" and (r.reservoir or r.stores)]
-    shift = 0.0
-    if anodes and math.isfinite(pressure) and not any(r.side == "counter" for r in layers):  # both sides alike cancel
-        volume = "molar_volume" if anodes[-1].reservoir else "partial_molar_volume"
-        material = anodes[-1].material
-        shift = -pressure * material.get(volume).at(case.temperature) / FARADAY / current if material.has(volume) else 0.0
-    return {BULK: bulk * to_shown, TRANSFER: transfer * to_shown, FILM: film * to_shown, PRESSURE: shift * to_shown}
+    return {BULK: bulk * to_shown, TRANSFER: transfer * to_shown, FILM: film * to_shown}
 
 
 def charge_transfer(law: Kinetics, current: float, temperature: float) -> float:

@@ -300,6 +300,12 @@ def equilibrium(fields, group, side: str | None = None):
     return fields.parameters.of_filling(group, "equilibrium_potential", x(side) if side else x)
 
 
+def stored_equilibrium(fields, group):
+    """Potential at which a mixed conductor's store exchanges no current, `U(x) + (RT/F) ln(places/lithium)`."""
+    thermal = fields.parameters.constant(lambda t: GAS_CONSTANT * t / FARADAY)
+    return equilibrium(fields, group) + thermal * storage.shift(fields[f"x:{group.name}"])
+
+
 def _mechanics_terms(case, domain, fields, controls, interface) -> list:
     """Momentum balance of the bodies, pressure of flowing regions, loads, and the bonds between the bodies."""
     unknowns, r, terms = fields.unknowns, domain.x[0], []

@@ -20,14 +20,16 @@ from .model import Model
 TOLERANCE = {"phi": 1e-11, "phi_m": 1e-11, "V": 1e-11, "i": 1e-10, "x": 1e-11, "mu": 1e-11, "c": 1e-11, "u_m": 1e-8, "u_i": 1e-8, "u_s": 1e-8, "p": 1e-8, "p_c": 1e-8}
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
-MAX_ITERATIONS = 14
 KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
 KEEP_ITERATIONS = 6
 
 PRESETS = {
-    "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps", "snes_linesearch_type": "bt",
-               "snes_linesearch_order": 2, "snes_linesearch_minlambda": 1e-3, "pc_factor_mat_mumps_icntl_14": 60},
+    "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps", "pc_factor_mat_mumps_icntl_14": 60},
 }
+LINE_SEARCHES = (  # with the most iterations of each
+    ({"snes_linesearch_type": "basic"}, 12),
+    ({"snes_linesearch_type": "bt", "snes_linesearch_order": 2, "snes_linesearch_minlambda": 1e-3}, 20),
+)
 
 
 class NotConverged(Exception):
@@ -68,18 +70,11 @@ class Solver:
 
     def _snes(self) -> PETSc.SNES:
         snes = PETSc.SNES().create(self.domain.comm)
-        prefix = f"interfem_{id(self)}_"
-        snes.setOptionsPrefix(prefix)
-        options = PETSc.Options()
-        preset = PRESETS["direct" if self.case.solver.preset == "auto" else self.case.solver.preset]
-        for key, value in preset.items():
-            options[prefix + key] = value
+        snes.setOptionsPrefix(f"interfem_{id(self)}_")
         snes.setFunction(self._assemble_residual, self.b)
         snes.setJacobian(self._assemble_jacobian, self.A)
         snes.setConvergenceTest(self._converged)
-        snes.setFromOptions()
-        for key in preset:
-            del options[prefix + key]
+        _take(snes, snes, PRESETS["direct" if self.case.solver.preset == "auto" else self.case.solver.preset])
         return snes
 
     def destroy(self) -> None:
@@ -123,15 +118,14 @@ class Solver:
         Full steps first: the residual need not fall in every step while points start or cease to flow, and steps shortened until it
         falls hardly move. Shortened ones are the second try.
         """
-        search, begin = self.snes.getLineSearch(), self.x.copy()
-        for kind in ("basic", "bt"):
-            search.setType(kind)
+        begin = self.x.copy()
+        for search, self._most in LINE_SEARCHES:
+            _take(self.snes.getLineSearch(), self.snes, search)
+            begin.copy(self.x)
             self._history = []
             self.snes.solve(None, self.x)
             if self.snes.getConvergedReason() > 0 or self._good_enough():
                 break
-            if kind == "basic":
-                begin.copy(self.x)
         begin.destroy()
         return self.snes.getConvergedReason()
 
@@ -220,7 +214,7 @@ class Solver:
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
         if iteration >= 2 and worst > 0.5 * self._history[-2] and self._good_enough():
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
-        if iteration >= MAX_ITERATIONS:
+        if iteration >= self._most:
             return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT
         return PETSc.SNES.ConvergedReason.ITERATING
 
@@ -232,6 +226,16 @@ class Solver:
     def _why(self, reason: int) -> str:
         name, ratio = max(self._ratios.items(), key=lambda item: item[1])
         return f"Newton stopped after {self.iterations} iterations (reason {reason}); block {name} is {ratio:.1e} times its tolerance"
+
+
+def _take(thing, snes: PETSc.SNES, given: dict) -> None:
+    """Let a PETSc object take options that hold for it alone."""
+    options, prefix = PETSc.Options(), snes.getOptionsPrefix()
+    for key, value in given.items():
+        options[prefix + key] = value
+    thing.setFromOptions()
+    for key in given:
+        del options[prefix + key]
 
 
 def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:

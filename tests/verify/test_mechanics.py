@@ -271,6 +271,8 @@ def manufactured_errors(size: float) -> tuple[int, dict[str, float]]:
             + ufl.inner(left_over(below)("+"), v_m("+")) * domain.dS(*BONDED.values())
             - ufl.inner(left_over(above)("-"), v_s("-")) * domain.dS(*BONDED.values()))
     solver = Solver(case, domain, fields, replace(model, residual=model.residual - load), timings)
+    for weight, value in zip(model.controls.weights, (1e9, -1e9, 0.0)):  # next to no time: nothing is plated
+        weight.value = value
     solver.solve(1e-9)
     solver.destroy()
 

@@ -13,7 +13,7 @@ from ..case import Case
 from ..domain import GROUP, SALT, Domain
 from ..fields import BODIES, Fields
 from ..interface.deposit import ATOMIC
-from ..model import Model, anode_volume, boundary_sides, equilibrium
+from ..model import Model, anode_volume, boundary_sides, equilibrium, stored_equilibrium
 from ..solve import Solver
 from ..units import FARADAY
 from .stress import Stress, max_principal, pressure, von_mises
@@ -78,10 +78,14 @@ class Observer:
                 for electrode, share in (("anode", anode), ("counter", 1 - anode)):
                     self._form(f"rest:{electrode}:{label}", rest * share * domain.dS(label))
                     self._form(f"rest area:{electrode}:{label}", share * domain.dS(label))
-
+        self.counter = [n for n in domain.kinetics if n not in self.anode]
+        for electrode, names in (("anode", self.faces), ("counter", self.counter)):
+            if "p_c" in self.fields and names:
+                shift = self.model.interface["omega"] * self.fields["p_c"] / FARADAY
+                self._form(f"shift:{electrode}", shift * domain.dx_gamma(tuple(names)))
         for group, _ in self.model.exchange:
             dx, side = domain.dx(GROUP + group.number), anode_volume(self.fields)
-            self._form(f"store:{group.name}", side * equilibrium(self.fields, group) * dx)
+            self._form(f"store:{group.name}", side * stored_equilibrium(self.fields, group) * dx)
             self._form(f"store volume:{group.name}", side * dx)
 
     def _between_layers(self, name: str) -> bool:
@@ -162,13 +166,19 @@ class Observer:
         return -self._value("counter potential") / self.area
 
     def rest_voltage(self) -> float:
-        """Equilibrium voltage: mean U of the anode's interfaces minus that of the counter's; a counter face counts as Li.
+        """Equilibrium voltage: mean `U - Omega p_c/F` of the anode's interfaces minus that of the counter's; a counter face counts as Li.
 
         An anode that holds lithium only inside its mixed conductors stands at their mean U.
         """
-        counter = [n for n in self.domain.kinetics if n not in self.anode]
-        anode = self._rest("anode", self.anode) if self.holds_metal() or not self.model.exchange else self._rest_of_stores()
-        return anode - self._rest("counter", counter)
+        metal = self.holds_metal() or not self.model.exchange
+        anode = self._rest("anode", self.anode) - self._shift("anode", self.faces) if metal else self._rest_of_stores()
+        return anode - self._rest("counter", self.counter) + self._shift("counter", self.counter)
+
+    def _shift(self, electrode: str, interfaces: list[str]) -> float:
+        """Mean Omega p_c/F of an electrode's interfaces, V: by as much pressure lowers its potential."""
+        if f"shift:{electrode}" not in self.forms:
+            return 0.0
+        return self._value(f"shift:{electrode}") / sum(self._value(f"area:{n}") for n in interfaces)
 
     def holds_metal(self) -> bool:
         """The anode has lithium metal or alloy, or more than atoms of it have been plated."""

@@ -1,6 +1,6 @@
 """Exchange between the ions of a mixed conductor and the lithium that it stores, everywhere in its volume (model section 4)."""
 
-from ufl import conditional, exp, gt
+from ufl import conditional, exp, gt, ln
 
 WIDTH = 0.01  # of the filling at either end, within which the exchange dies out
 
@@ -13,6 +13,11 @@ def exchange(rate, eta, f, x):
     """
     lithium, places = _share(x), _share(1 - x)
     return rate * (lithium * exp(f * eta / 2) - places * exp(-f * eta / 2))
+
+
+def shift(x):
+    """`F (eta0)/(R T) = ln(places/lithium)` at which the exchange rests: 0 but near the ends."""
+    return ln(_share(1 - x) / _share(x))
 
 
 def _share(y):
