@@ -63,7 +63,7 @@ class Contact:
     vacancy_older: fem.Function | None
     widest: fem.Function | None  # largest gap so far, um
     anchor: fem.Function | None  # slip at which the shear traction vanishes, um
-    laws: dict[str, fem.Function]  # of the vacancies: loss (m^2/C), healing (1/s at 1 MPa), exponent; set with the equations
+    laws: dict[str, fem.Function]  # values per interface, see model._contact_data; set with the equations
     updates: list[tuple[fem.Function, fem.Expression]]  # of the latter two functions; set with the equations
 
 

@@ -147,7 +147,6 @@ def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]
             "loss": given(lambda law, name, t: law.chi / law.vacancy_charge if law.chi else 0.0),
             "healing": given(lambda law, name, t: _healing(law, sides(name)[0].material, t)[0] if law.chi else 0.0),
             "exponent": given(lambda law, name, t: _healing(law, sides(name)[0].material, t)[1] if law.chi else 1.0)}
-    fields.contact.laws.update({key: data[key] for key in ("loss", "healing", "exponent")})
     if "gap" in fields or "slip" in fields:
         data |= {"strength": given(lambda law, name, t: law.adhesion_strength),
                  "softening": given(lambda law, name, t: softening(law)),
@@ -155,6 +154,7 @@ def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]
                  "friction": given(lambda law, name, t: law.friction or 0.0),
                  "clutch": given(lambda law, name, t: CLUTCH if law.slides and law.tangential == "stick" else 0.0),
                  "springs": given(lambda law, name, t: STICK * shear(name, t) if law.slides else 0.0)}
+    fields.contact.laws.update(data)
     _contact_updates(fields, data)
     return data
 

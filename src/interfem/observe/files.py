@@ -186,6 +186,13 @@ class FieldWriter:
             functions.append((fem.Function(constant, name="plated_thickness_um"), self._at_middle(self.fields.growth, constant)))
         if "p_c" in self.fields:
             functions.append((fem.Function(linear, name="contact_pressure_MPa"), lambda f: f.interpolate(self.fields["p_c"])))
+        if "gap" in self.fields:
+            functions.append((fem.Function(linear, name="gap_um"), lambda f: f.interpolate(self.fields["gap"])))
+        if "slip" in self.fields:
+            vector = fem.functionspace(mesh, ("Lagrange", 1, (self.domain.dimension,)))
+            functions.append((fem.Function(vector, name="slip_um"), lambda f: f.interpolate(self.fields["slip"])))
+        if self.observer.contact is not None and self.domain.kinetics:
+            functions.append((fem.Function(constant, name="contact_state"), self._at_middle(self.observer.contact.state, constant)))
         functions.append((fem.Function(constant, name="interface"), self._interface_numbers))
         return functions
 
