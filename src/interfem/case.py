@@ -181,7 +181,8 @@ class Roughness(Model):
     """An interface that is not flat; thin layers next to it follow conformally.
 
     sinusoidal: `amplitude cos(2 pi (x - center)/wavelength)`; random: Gaussian, rms `amplitude`, correlation length
-    `wavelength`, from `seed`, the same for any mesh.
+    `wavelength`, from `seed`, the same for any mesh. Both faces have it, unless `fits = false`: then one is rough and the other
+    flat, they touch at the summits, and what lies between is the gap of an unpressed unilateral contact.
     """
 
     kind: Literal["roughness"]
@@ -192,6 +193,7 @@ class Roughness(Model):
     wavelength: Length
     center: Center = "0 um"
     seed: int = Field(0, ge=0, strict=True)
+    fits: bool = Field(True, strict=True)
 
 
 Feature = Annotated[Union[Void, Flaw, Pore, Pores, Patch, Roughness], Field(discriminator="kind")]

@@ -11,6 +11,7 @@ from dolfinx import fem, la
 from .case import Case
 from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, SALT, Domain, DomainError
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
+from .geometry.roughness import gap
 from .interface import KINETICS
 from .interface import contact
 from .interface.bond import contact_work, growth, normal_jump, tangential_stick
@@ -154,9 +155,24 @@ def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]
                  "friction": given(lambda law, name, t: law.friction or 0.0),
                  "clutch": given(lambda law, name, t: CLUTCH if law.slides and law.tangential == "stick" else 0.0),
                  "springs": given(lambda law, name, t: STICK * shear(name, t) if law.slides else 0.0)}
+    if "gap" in fields and any(not getattr(feature, "fits", True) for feature in case.features):
+        data["misfit"] = _misfit(case, domain)
     fields.contact.laws.update(data)
     _contact_updates(fields, data)
     return data
+
+
+def _misfit(case, domain) -> fem.Function:
+    """Gap between faces that do not fit, unpressed, um."""
+    gamma = domain.submeshes["gamma"].mesh
+    misfit = fem.Function(fem.functionspace(gamma, ("DG", 2)))
+    for feature in case.features:
+        if not getattr(feature, "fits", True):
+            names = [n for n, name in enumerate(domain.interfaces) if set(name.split("|")) == set(feature.interface.split("|"))]
+            cells = np.flatnonzero(np.isin(domain.interface_of_gamma, names)).astype(np.int32)
+            across = 1 if domain.dimension == 3 else 2
+            misfit.interpolate(lambda x, f=feature, k=across: gap(f, case, x[0], x[k]), cells)
+    return misfit
 
 
 def softening(law) -> float:
@@ -471,8 +487,9 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
     w = _plated(fields, controls, data) if fields.growth is not None else 0.0
+    filled = w - data["misfit"] if "misfit" in data else w
     mean_normal = _mean_normal(case, domain)("+")
-    terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, w, p_test, dS),
+    terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, filled, p_test, dS),
              tangential_stick(u_m, u_s, n, mean_normal, w, v_m, v_s, data["stick"], dS)]
     if "slip" in fields:
         s, s_test, anchor = fields["slip"]("+"), fields.unknowns["slip"].test("+"), fields.contact.anchor("+")
