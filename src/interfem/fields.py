@@ -62,14 +62,12 @@ class Contact:
     vacancy: fem.Function | None  # state theta of the vacancy law, in the space of i
     vacancy_older: fem.Function | None
     widest: fem.Function | None  # largest gap so far, um
-    anchor: fem.Function | None  # slip at which the shear traction vanishes, um
     laws: dict[str, fem.Function]  # values per interface, see model._contact_data; set with the equations
-    updates: list[tuple[fem.Function, fem.Expression]]  # of the latter two functions; set with the equations
 
 
 @dataclass
 class Fields:
-    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip
+    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip, shear
     (see `make_fields`).
     """
 
@@ -101,7 +99,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2;
     mu: chemical potential of an alloy whose phases separate, degree 2; x: filling c/c_max, degree 2, or 1 where ions, electrons and the store meet in a mixed conductor;
     u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1;
-    gap: where bodies may part, degree 1; slip: tangential motion where it has a history, degree 1.
+    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1.
     """
     degree = case.solver.potential_degree
     spaces: dict[str, fem.FunctionSpace] = {}
@@ -131,7 +129,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
             if any(case.interface(name).parts for name in domain.interfaces):
                 spaces["gap"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
             if any(case.interface(name).slides for name in domain.interfaces):
-                spaces["slip"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
+                spaces |= {name: fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,))) for name in ("slip", "shear")}
     tests = ufl.TestFunctions(ufl.MixedFunctionSpace(*spaces.values()))
     unknowns, parameters = {}, Parameters(case, domain)
     for (name, space), test in zip(spaces.items(), tests):
@@ -165,7 +163,7 @@ def _contact(case: Case, domain: Domain, spaces: dict[str, fem.FunctionSpace]) -
         return fem.Function(spaces[space]) if space in spaces and needed else None
 
     hollow = any(case.interface(name).chi for name in domain.kinetics)
-    found = Contact(function("i", hollow), function("i", hollow), function("gap"), function("slip"), {}, [])
+    found = Contact(function("i", hollow), function("i", hollow), function("gap"), {})
     if hollow:
         found.vacancy.x.array[:] = found.vacancy_older.x.array[:] = 1.0
     return found if hollow or "gap" in spaces or "slip" in spaces else None
@@ -293,12 +291,8 @@ def _commit_contact(fields: Fields, weights) -> None:
         state = vacancy_after(fields, weights)
         history.vacancy_older.x.array[:] = history.vacancy.x.array
         history.vacancy.x.array[:] = state
-    found = [fem.Function(function.function_space) for function, _ in history.updates]
-    for new, (function, expression) in zip(found, history.updates):
-        new.interpolate(expression)
-    for new, (function, _) in zip(found, history.updates):
-        function.x.array[:] = new.x.array
-        function.x.scatter_forward()
+    if history.widest is not None:
+        np.maximum(history.widest.x.array, fields["gap"].x.array, out=history.widest.x.array)
 
 
 def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.Function | None) -> None:

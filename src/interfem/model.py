@@ -153,12 +153,10 @@ def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]
                  "softening": given(lambda law, name, t: softening(law)),
                  "closing": given(lambda law, name, t: shear(name, t) / size),
                  "friction": given(lambda law, name, t: law.friction or 0.0),
-                 "clutch": given(lambda law, name, t: CLUTCH if law.slides and law.tangential == "stick" else 0.0),
-                 "springs": given(lambda law, name, t: STICK * shear(name, t) if law.slides else 0.0)}
+                 "clutch": given(lambda law, name, t: CLUTCH if law.slides and law.tangential == "stick" else 0.0)}
     if "gap" in fields and any(not getattr(feature, "fits", True) for feature in case.features):
         data["misfit"] = _misfit(case, domain)
     fields.contact.laws.update(data)
-    _contact_updates(fields, data)
     return data
 
 
@@ -194,24 +192,10 @@ def _healing(law, metal, kelvin: float) -> tuple[float, float]:
     return a0 * np.exp(-q / (GAS_CONSTANT * kelvin)) * (1.5 / (n * reference)) ** n, n
 
 
-def _contact_updates(fields, data) -> None:
-    """How the largest gap and the anchors of slip follow an accepted step."""
-    history = fields.contact
-
-    def update(function, expression) -> None:
-        history.updates.append((function, fem.Expression(expression, function.function_space.element.interpolation_points)))
-
-    if history.widest is not None:
-        update(history.widest, ufl.max_value(fields["gap"], history.widest))
-    if history.anchor is not None:
-        limit = _shear_limit(fields, data, lambda f: f)
-        update(history.anchor, fields["slip"] - contact.held(fields["slip"], history.anchor, data["springs"], limit))
-
-
-def _shear_limit(fields, data, at):
-    """What friction, or a closed stuck interface, bears; MPa. `at` restricts a function to a side, if any."""
-    closed = contact.closeness(at(fields["gap"]), data["contact_gap"]) if "gap" in fields else 1.0
-    return data["friction"] * ufl.max_value(at(fields["p_c"]), 0.0) + data["clutch"] * closed
+def _shear_limit(fields, data):
+    """What friction, or a closed stuck interface, bears; MPa."""
+    closed = contact.closeness(fields["gap"]("+"), data["contact_gap"]) if "gap" in fields else 1.0
+    return data["friction"] * ufl.max_value(fields["p_c"]("+"), 0.0) + data["clutch"] * closed
 
 
 def _plus(functions: dict) -> dict:
@@ -415,7 +399,7 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> list:
             if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
                 terms += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
     if "gap" in fields or "slip" in fields:
-        terms += _parting_terms(domain, fields, interface)
+        terms += _parting_terms(case, domain, fields, interface)
     return terms
 
 
@@ -492,18 +476,23 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, filled, p_test, dS),
              tangential_stick(u_m, u_s, n, mean_normal, w, v_m, v_s, data["stick"], dS)]
     if "slip" in fields:
-        s, s_test, anchor = fields["slip"]("+"), fields.unknowns["slip"].test("+"), fields.contact.anchor("+")
-        traction = data["springs"] * contact.held(s, anchor, data["springs"], _shear_limit(fields, data, lambda f: f("+")))
-        terms += [ufl.inner(traction, v_m - v_s) * dS, -ufl.inner(contact.slip_of(u_m, u_s, n, mean_normal, w), s_test) * dS]
+        slip = contact.slip_of(u_m, u_s, n, mean_normal, w)
+        terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS), -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
     return terms
 
 
-def _parting_terms(domain, fields, interface) -> list:
-    """What holds vertex by vertex: gaps and slips share out the jump of displacement; gap and pressure exclude each other."""
+def _parting_terms(case, domain, fields, interface) -> list:
+    """What holds vertex by vertex: gaps and slips share out the jump of displacement; gap and pressure exclude each other, as do
+    sliding and a shear traction below its limit.
+    """
     data, dS, terms = _plus(interface), domain.dS_vertices(*BONDED.values()), []
     share = _vertex_share(domain)("+")
     if "slip" in fields:
-        terms.append(share * ufl.inner(fields["slip"]("+"), fields.unknowns["slip"].test("+")) * dS)
+        slip, shear = fields["slip"]("+"), fields["shear"]("+")
+        law = contact.friction(shear, slip - fields.unknowns["slip"].old("+"), _mean_normal(case, domain)("+"), _shear_limit(fields, data),
+                               data["closing"])
+        terms += [share * ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS,
+                  ufl.inner(law, fields.unknowns["shear"].test("+")) * dS]
     if "gap" in fields:
         g, p_c, widest = fields["gap"]("+"), fields["p_c"]("+"), fields.contact.widest("+")
         pull = contact.adhesion(g, widest, data["strength"], data["softening"])
@@ -606,7 +595,7 @@ def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
-              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area, "gap": area, "slip": 1e-3 * area, "mu": FARADAY * volume}
+              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area, "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:

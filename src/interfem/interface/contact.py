@@ -56,11 +56,18 @@ def slip_of(u_metal, u_ion, normal, mean_normal, w):
     return (Identity(len(normal)) - outer(normal, normal)) * (u_metal - u_ion + w * mean_normal)
 
 
-def held(slip, anchor, stiffness, limit):
-    """`s - s_0`, shortened so that springs of `stiffness` (MPa/um) bear no more than `limit` (MPa): radial return to Coulomb's cone.
+def shear_work(shear, normal, v_metal, v_ion, dS):
+    """Work of the shear traction (MPa) that the metal exerts as it slides, on both faces."""
+    return inner((Identity(len(normal)) - outer(normal, normal)) * shear, v_metal - v_ion) * dS
 
-    The shear traction is k_t times this, and the anchor s_0 follows what slips.
+
+def friction(shear, sliding, normal, limit, stiffness):
+    """Coulomb's law as `t - P(t + r ds) = 0`, P the return to the disc of radius `limit` (MPa); shear has no normal part.
+
+    Inside the disc nothing slides, ds = 0; outside, t has the size of the limit and the direction of sliding. r as in
+    `complementarity`. Source: Alart and Curnier 1991, doi:10.1016/0045-7825(91)90022-X.
     """
-    apart = slip - anchor
-    size = stiffness * sqrt(inner(apart, apart) + 1e-30)
-    return conditional(lt(size, limit), 1.0, limit / size) * apart
+    tangent = Identity(len(normal)) - outer(normal, normal)
+    trial = tangent * (shear + stiffness * sliding)
+    size = sqrt(inner(trial, trial) + 1e-24)
+    return shear - conditional(lt(size, limit), 1.0, limit / size) * trial

@@ -21,15 +21,15 @@ class Contact:
         self.domain, self.fields, history = domain, fields, fields.contact
         self.vacancy = None if history.vacancy is None else fem.Function(history.vacancy.function_space)
         before = 1.0 if history.vacancy is None else history.vacancy
-        self.state = self._closeness("function") * (1.0 if self.vacancy is None else self.vacancy)
         passing = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         passing.x.array[:] = ~domain.blocked
-        changed = ufl.algebra.Abs(self.state - self._closeness("old") * before)
+        self.state = passing * self._closeness("function") * (1.0 if self.vacancy is None else self.vacancy)
+        changed = ufl.algebra.Abs(self.state - passing * self._closeness("old") * before)
         self.forms = {"change": changed * domain.dx_gamma(), "area": 1.0 * domain.dx_gamma()}
         for electrode, names in electrodes.items():
             if names:
                 dx = domain.dx_gamma(tuple(names))
-                self.forms |= {electrode: passing * self.state * dx, f"area:{electrode}": passing * dx}
+                self.forms |= {electrode: self.state * dx, f"area:{electrode}": passing * dx}
         self.electrodes = [name for name, found in electrodes.items() if found]
         if "gap" in fields:
             parting = tuple(name for name in domain.interfaces if case.interface(name).parts)
@@ -77,6 +77,7 @@ class Contact:
             found["adhesion_left"] = self._value("adhesion") / self._value("sticky")
         if "slip" in self.fields:
             found["slip_max_um"] = self._largest(self.fields["slip"])
+            found["interface_max_shear_MPa"] = self._largest(self.fields["shear"])
         return found
 
     def _largest(self, function: fem.Function) -> float:

@@ -190,7 +190,8 @@ class FieldWriter:
             functions.append((fem.Function(linear, name="gap_um"), lambda f: f.interpolate(self.fields["gap"])))
         if "slip" in self.fields:
             vector = fem.functionspace(mesh, ("Lagrange", 1, (self.domain.dimension,)))
-            functions.append((fem.Function(vector, name="slip_um"), lambda f: f.interpolate(self.fields["slip"])))
+            for name, source in (("slip_um", "slip"), ("contact_shear_MPa", "shear")):
+                functions.append((fem.Function(vector, name=name), lambda f, u=source: f.interpolate(self.fields[u])))
         if self.observer.contact is not None and self.domain.kinetics:
             functions.append((fem.Function(constant, name="contact_state"), self._at_middle(self.observer.contact.state, constant)))
         functions.append((fem.Function(constant, name="interface"), self._interface_numbers))
