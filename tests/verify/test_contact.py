@@ -232,7 +232,7 @@ def test_block_slides_when_pushed_beyond_friction(block, tmp_path):
         assert np.trapezoid(p, x) == pytest.approx(20, rel=1e-6)
         assert (np.abs(shear) <= 0.3 * np.maximum(p, 0) + 1e-6).all()
     assert np.array(moved) == pytest.approx([0, 1, 1, 0.6], abs=0.01)
-    assert total[1] == pytest.approx(6, rel=1e-6) and total[3] == pytest.approx(-6, rel=1e-6)
+    assert total[1] == pytest.approx(6, rel=1e-4) and total[3] == pytest.approx(-6, rel=1e-4)
 
 
 # ---- vacancies -----------------------------------------------------------------------------------------------------------
