@@ -6,6 +6,7 @@ place, value, remedy. Nothing past this file sees raw dictionaries.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema, model_validator
 
 from .checks import faults, key_path
 from .explain import explain
@@ -82,7 +83,7 @@ class Layer(Model):
     name: Name
     material: str = Field(min_length=1)
     thickness: Length | None = None
-    law: Literal["elastic", "j2", "norton"] | None = None  # the material's own if absent
+    law: Literal["elastic", "j2", "norton", "anand"] | None = None  # the material's own if absent
     grading: Gradings = {}  # property -> its course from the lower to the upper face
     porosity: quantity("number", least=0, below=1) = 0.0  # of an effective medium, see effective.py
     pore_uptake: quantity("number", least=0, most=1) = 0.0  # fraction of the swelling that the pores take up
@@ -221,6 +222,8 @@ class Interface(Model):
     transfer_coefficient: quantity("number", above=0, below=1) | None = None  # alpha of the cathodic branch
     resistance: quantity("areal resistance", above=0) | None = None  # Z of linear kinetics
     film_resistance: quantity("areal resistance", least=0) = "0 ohm*cm^2"  # unresolved films
+    capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: of the double layer, beside charge transfer
+    film_capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: beside film_resistance
     equilibrium_potential: Potential | None = None
     plating: bool | None = Field(None, strict=True)  # lithium may be plated on an inert side; by default if a side is a mixed conductor
     contact: Literal["bonded", "unilateral"] = "bonded"  # unilateral: the bodies may part
@@ -252,6 +255,8 @@ class Interface(Model):
         for key in ("exchange_current_density", "transfer_coefficient"):
             if self.kinetics == "linear" and getattr(self, key) is not None:
                 raise ValueError(f'`{key}` belongs to kinetics = "butler_volmer"; remove it')
+        if self.film_capacitance and not self.film_resistance:
+            raise ValueError('`film_capacitance` has no film to charge; remove it or give `film_resistance` too, such as "10 ohm*cm^2"')
         return self
 
     @model_validator(mode="after")
@@ -384,6 +389,7 @@ class Case(Model):
     mesh: MeshOptions = MeshOptions()
     solver: Solver = Solver()
     output: Output = Output()
+    _input: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self):
@@ -391,6 +397,11 @@ class Case(Model):
         if found:
             raise ValueError("\n".join(found))
         return self
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The document that was validated, overrides included: `parse_case` makes the same case of it."""
+        return copy.deepcopy(self._input)
 
     def material(self, name: str) -> Material:
         """The library's material, overlaid by the case's. MaterialError if it is unknown or wrong."""
@@ -489,9 +500,11 @@ def case_schema() -> dict[str, Any]:
 def parse_case(tree: dict[str, Any], place: str = "case") -> Case:
     """Validate a nested dictionary (a TOML document). Raises CaseError with the faults found, one a line."""
     try:
-        return Case.model_validate(tree)
+        case = Case.model_validate(tree)
     except ValidationError as error:
         raise CaseError("\n".join(f"{place}: {line}" for line in explain(error, tree, Case))) from None
+    case._input = copy.deepcopy(tree)
+    return case
 
 
 def load_case(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Case:

@@ -91,8 +91,8 @@ def _voids(case: Case) -> Iterator[str]:
     time = sum(step.length for step in flat_steps(case.protocol))
     regions = {region.name: region for region in case.regions}
     if pressure > BREAKDOWN and any(region.law == "norton" for region in case.regions):
-        yield (f"stack pressure {show(pressure, 'pressure')}: above {BREAKDOWN} MPa lithium creeps faster than the power law "
-               f"used here")
+        yield (f"stack pressure {show(pressure, 'pressure')}: above {BREAKDOWN} MPa lithium creeps faster than its power "
+               f"law; no test of lithium backs a rate there")
     for feature in case.features:
         if feature.kind == "void":
             region = next(regions[name] for name in touched_layers(feature, case) if regions[name].electrons)

@@ -351,14 +351,14 @@ def _interfaces(case) -> Iterator[str]:
         elif key not in pairs:
             name = interface_name(*parts, case)
             yield f'{place}: write it as "{name}"' if name in pairs else f"{place}: these two do not touch; {known}"
-        elif key not in transfer:
+        elif key not in transfer and given.plating is not False:
             yield f"{place}: no lithium passes between a {' and a '.join(r.role for r in pairs[key])}; remove it; {known}"
         elif given.parts and case.mechanics is None:
             yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'
         elif given.tangential == "coulomb" and case.mechanics is None:
             yield f'{place}.tangential = "coulomb": without displacement nothing slides; add a [mechanics] table or remove the key'
-        elif given.equilibrium_potential is not None and any(region.stores for region in pairs[key]):
-            alloy = next(region.material.dense or region.material.name for region in pairs[key] if region.stores)
+        elif given.equilibrium_potential is not None and not ordered(*pairs[key])[0].deposits:
+            alloy = ordered(*pairs[key])[0].material.dense or ordered(*pairs[key])[0].material.name
             yield (f"{place}.equilibrium_potential = {show(given.equilibrium_potential, 'potential')}: that of an alloy "
                    f"follows its filling; set it in [{key_path('materials', alloy)}]")
     for name in transfer:

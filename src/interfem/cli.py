@@ -19,6 +19,7 @@ from .case import Case, CaseError, case_schema, load_case
 from .materials import MaterialError
 from .mpi import LaunchError, world
 from .progress import reporting, set_up_logging
+from .units import UnitError, to_internal
 
 app = App(
     name="interfem",
@@ -190,6 +191,73 @@ def closing(result) -> str:
 
 
 @app.command
+def eis(
+    source: Path, /, *, from_: Annotated[str, Parameter(name="--from")] = "1 MHz", to: str = "1 mHz", points: int = 10,
+    out: Path | None = None, overrides: Overrides = (), quiet: Annotated[bool, Parameter(negative=())] = False
+) -> int:
+    """Impedance about the state at the end of a run, or of a case that is run first; under mpirun too.
+
+    Parameters
+    ----------
+    source
+        Run folder, or case file.
+    from_
+        First frequency, such as "1 MHz".
+    to
+        Last frequency, such as "1 mHz".
+    points
+        Frequencies to a decade.
+    out
+        Folder for impedance.csv, eis.json and figures; by default the run folder. A case is run in it.
+    overrides
+        path.to.key=value, as for `run`; for a run folder only capacitances, such as interfaces."li|sse".capacitance="10 uF/cm^2".
+    quiet
+        Tell warnings only.
+    """
+    comm = world()
+    set_up_logging(comm.rank, quiet)
+    first, last = (_frequency(name, text) for name, text in (("from", from_), ("to", to)))
+    loaded = load_case(source, overrides) if not source.is_dir() else None
+
+    from .domain import DomainError
+    from .eis import ImpedanceError, frequencies
+    from .eis import eis as solve
+    from .geometry import GeometryError
+    from .observe.state import StateError
+
+    status = 0
+    try:
+        wanted = frequencies(first, last, points)
+        if loaded is not None:
+            result = _solve(loaded, out, source.stem, comm.size, quiet)
+            print(closing(result))
+            if result.status == "failed":
+                return result.exit_status
+            source, out, overrides, status = result.folder, None, (), result.exit_status
+        with reporting(comm.size, quiet) as progress:
+            found = solve(source, wanted, out, overrides=overrides, progress=progress)
+    except (ImpedanceError, StateError, DomainError, GeometryError) as error:
+        raise InputError(str(error)) from None
+    print(closing_impedance(found))
+    return status
+
+
+def _frequency(name: str, text: str) -> float:
+    try:
+        return to_internal(text, "frequency")
+    except UnitError as error:
+        raise InputError(f"--{name}: {error}") from None
+
+
+def closing_impedance(found) -> str:
+    """Resistances at both ends of a spectrum and at zero frequency, and where it is."""
+    limit = "none: lithium is stored without end" if found.limit is None else f"{found.limit:.5g} ohm cm2"
+    ends = [(f, z) for f, z in zip(found.frequency[[0, -1]], found.impedance[[0, -1]])]
+    lines = [f"  {f'impedance at {f:.4g} Hz':<36} {z.real:.5g} {z.imag:+.4g}i ohm cm2" for f, z in ends]
+    return "\n".join([*lines, f"  {'limit at zero frequency':<36} {limit}", f"impedance: {found.folder}"])
+
+
+@app.command
 def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int:
     """Compare run folders: a table (Markdown and CSV) and figures, comparison.png among them.
 
@@ -227,6 +295,21 @@ def materials(name: str | None = None, /) -> int:
     from .materials import load_material
 
     print(list_materials() if name is None else describe_material(load_material(name)))
+    return 0
+
+
+@app.command
+def cases(name: str | None = None, /) -> int:
+    """List the shipped cases, or show where one is and what it is about.
+
+    Parameters
+    ----------
+    name
+        Shipped case, such as lif_film.
+    """
+    from .describe import describe_shipped, list_cases
+
+    print(list_cases() if name is None else describe_shipped(name))
     return 0
 
 

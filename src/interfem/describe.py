@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from pathlib import Path
 from textwrap import wrap
 
-from .case import Case
-from .checks import DRIVEN
+from .case import Case, CaseError
 from .cautions import cautions, plated_thickness
+from .checks import DRIVEN, suggestion
 from .gradings import Grading
-from .materials import Material, Property, load_material, names
+from .materials import Material, Property, library_folder, load_material, names
 from .regions import boundary_names, is_transfer, kinetics, touching, used_properties
-from .units import DIMENSIONS, FARADAY, GAS_CONSTANT, show, shown_factor
+from .units import DIMENSIONS, FARADAY, GAS_CONSTANT, show, shown_factor, to_internal
 
 WIDTH = 120
 TRUST = {"verified-in-text": "in text", "from-memory-well-known": "well known", "estimate": "ESTIMATE", "user": "case file"}
@@ -45,6 +48,40 @@ def list_materials() -> str:
         estimates = sum(entry.confidence == "estimate" for entry in material.properties.values())
         rows.append([name, material.role, material.law, str(len(material.properties)), str(estimates), material.title])
     return "\n".join([*_table(rows), "", "`interfem materials NAME` shows the values of one, with their sources."])
+
+
+# ---- shipped cases ----------------------------------------------------------------------------------------------------
+
+FILM = 15.0  # um; thinner layers are listed with their thickness
+
+
+def shipped_cases() -> dict[str, Path]:
+    """Name -> file of the cases that come with interfem, in a checkout or an installed package."""
+    return {file.stem: file for file in sorted((library_folder().parent / "cases").glob("*.toml"))}
+
+
+def list_cases() -> str:
+    """The shipped cases, with a line each: name, layers from the collector to the counter electrode, title."""
+    rows = [["name", "layers", "title"]]
+    for name, file in shipped_cases().items():
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        rows.append([name, " | ".join(_layer(layer) for layer in tree["layers"]), tree["title"]])
+    return "\n".join([*_table(rows), "", "`interfem cases NAME` shows where the file is and what it is about."])
+
+
+def _layer(layer: dict) -> str:
+    """"LiF-rich 100 nm"; the material alone if it is thick."""
+    thin = to_internal(layer["thickness"], "length") < FILM
+    return f"{layer['material']} {layer['thickness']}" if thin else layer["material"]
+
+
+def describe_shipped(name: str) -> str:
+    """Path and header comment of a shipped case; CaseError if there is none of that name."""
+    files = shipped_cases()
+    if name not in files:
+        raise CaseError(f'there is no shipped case "{name}"{suggestion(name, files)}; `interfem cases` lists them all')
+    header = takewhile(lambda line: line.startswith("#"), files[name].read_text(encoding="utf-8").splitlines())
+    return "\n".join([str(files[name]), "", *(line.removeprefix("#").removeprefix(" ") for line in header)])
 
 
 # ---- layout -----------------------------------------------------------------------------------------------------------

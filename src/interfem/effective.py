@@ -29,9 +29,9 @@ EXPONENTS: dict[str, tuple[float, str]] = {
     **dict.fromkeys(("maximum_concentration", "minimum_concentration", "initial_concentration", "density",
                      "exchange_current_density", "specific_area"), (1.0, SOLID)),
     "youngs_modulus": (2.0, GIBSON),
-    **dict.fromkeys(("yield_stress", "hardening_modulus", "creep_reference_stress", "fracture_toughness",
+    **dict.fromkeys(("yield_stress", "hardening_modulus", "creep_reference_stress", "creep_breakdown_stress", "fracture_toughness",
                      "anand_saturation_stress", "anand_initial_resistance", "anand_hardening"), (1.5, GIBSON)),
-    "creep_rate": (-0.5, GIBSON),
+    **dict.fromkeys(("creep_rate", "creep_diffusional_rate"), (-0.5, GIBSON)),
     "partial_molar_volume": (-1.0, "swelling of the skeleton"),
 }  # fmt: skip
 

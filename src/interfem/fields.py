@@ -48,6 +48,7 @@ class Flow:
     plastic: fem.Function  # plastic strain (finite: C = F_p^-1 F_p^-T), 3x3, of the last accepted step
     hardened: fem.Function  # accumulated equivalent plastic strain of the last accepted step
     ratio: fem.Function
+    resistances: dict[str, fem.Function]  # where a law has one: "resistance" of the last accepted step, "resistance_solved"
     trial: fem.Expression  # trial state at the present displacement
     motion: fem.Expression | None  # what a commit needs of the present displacement
     groups: tuple[tuple[Group, np.ndarray], ...]  # with their cells in the body's submesh
@@ -204,8 +205,12 @@ def _flow(domain: Domain, case: Case, fields: Fields, name: str, body: str) -> F
     element = basix.ufl.quadrature_element(sub.basix_cell(), (), scheme="default", degree=degree)
     tensor = basix.ufl.quadrature_element(sub.basix_cell(), (3, 3), scheme="default", degree=degree)
     plastic = fem.Function(fem.functionspace(sub, tensor))
-    hardened, ratio = (fem.Function(fem.functionspace(sub, element)) for _ in range(2))
+    scalars = fem.functionspace(sub, element)
+    hardened, ratio = (fem.Function(scalars) for _ in range(2))
     ratio.x.array[:] = 1.0
+    resistances = {}
+    if any(LAWS[group.head.law].RESISTANCE for group, _ in groups):
+        resistances = {"resistance": fem.Function(scalars), "resistance_solved": fem.Function(scalars)}
     kinematics, place = KINEMATICS[case.mechanics.kinematics], (domain.kind, ufl.SpatialCoordinate(sub)[0])
     plastic.x.array.reshape(-1, 3, 3)[:] = kinematics.NO_FLOW
     trial = fem.Expression(kinematics.trial(fields[name], plastic, *place), points)
@@ -214,11 +219,26 @@ def _flow(domain: Domain, case: Case, fields: Fields, name: str, body: str) -> F
     constant = ufl.TestFunction(fem.functionspace(sub, ("DG", 0)))
     r = ufl.SpatialCoordinate(sub)[0] if domain.kind == "axisymmetric" else 1.0
     volumes = fem.assemble_vector(fem.form(constant * r * ufl.dx(domain=sub))).array[: domain.submeshes[body].owned].copy()
-    return Flow(kinematics, plastic, hardened, ratio, trial, motion, groups, volumes, points)
+    _start_resistances(fields, resistances, groups, points)
+    return Flow(kinematics, plastic, hardened, ratio, resistances, trial, motion, groups, volumes, points)
+
+
+def _start_resistances(fields: Fields, resistances: dict, groups, points) -> None:
+    """Each law's own resistance at the start, where it has one."""
+    for group, cells in groups:
+        if LAWS[group.head.law].RESISTANCE and len(cells):
+            initial = at_points(_law_values(fields, group)["initial"], cells, points)
+            for function in resistances.values():
+                function.x.array[_dofs(function, cells)] = initial
 
 
 def law_parameters(fields: Fields, group: Group) -> dict[str, fem.Function]:
-    """What the flow law of a group takes, on its body's submesh."""
+    """What the flow law of a group takes, on its body's submesh: values of its material, and its resistance if that evolves."""
+    evolving = fields.flows[DISPLACEMENT[group.head.body]].resistances if LAWS[group.head.law].RESISTANCE else {}
+    return _law_values(fields, group) | evolving
+
+
+def _law_values(fields: Fields, group: Group) -> dict[str, fem.Function]:
     def value(at, name: str):
         return LAWS[at.region.law].values(at).get(name, 0.0)
 
@@ -231,8 +251,24 @@ def solve_flow(domain: Domain, fields: Fields, dt: float) -> None:
     for name, flow in fields.flows.items():
         for group, cells in flow.groups:
             if len(cells):
-                _, _, _, solved = _local(domain, fields, name, flow, group, cells, dt)
+                _, q_trial, mu, solved = _local(domain, fields, name, flow, group, cells, dt)
                 flow.ratio.x.array[_dofs(flow.ratio, cells)] = solved
+                _resist(fields, flow, group, cells, "resistance_solved", (q_trial, mu, solved), dt)
+
+
+def _resist(fields, flow, group, cells, which: str, solved: tuple, dt: float) -> None:
+    """Set a resistance of the present step, if the law has one; `solved` holds q_trial, mu and s."""
+    law = LAWS[group.head.law]
+    if law.RESISTANCE:
+        q_trial, mu, s = solved
+        function, par = flow.resistances[which], _local_parameters(fields, flow, group, cells)
+        function.x.array[_dofs(function, cells)] = law.resisted(q_trial, mu, dt, par, s)
+
+
+def _local_parameters(fields, flow, group, cells) -> dict[str, np.ndarray]:
+    """What the flow law takes, at the quadrature points of the cells."""
+    values = {k: at_points(f, cells, flow.points) for k, f in _law_values(fields, group).items()}
+    return values | {k: f.x.array[_dofs(f, cells)] for k, f in flow.resistances.items()}
 
 
 def _dofs(function: fem.Function, cells: np.ndarray) -> np.ndarray:
@@ -245,7 +281,7 @@ def _local(domain, fields, name, flow, group, cells, dt):
     shear = at_points(modulus(fields, BODIES[name], "shear"), cells, flow.points)
     e, mu = flow.kinematics.deviator(trial, shear)
     q_trial = 2 * shear * np.sqrt(1.5 * np.einsum("cpij,cpij->cp", e, e))
-    par = {k: at_points(f, cells, flow.points) for k, f in law_parameters(fields, group).items()}
+    par = _local_parameters(fields, flow, group, cells)
     hardened = flow.hardened.x.array[_dofs(flow.hardened, cells)]
     return trial, q_trial, mu, LAWS[group.head.law].solve(q_trial, mu, hardened, dt, par)
 
@@ -310,8 +346,9 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
                 motion = _tensors(flow.motion, domain, name, cells) if flow.motion is not None else None
                 plastic = flow.plastic.x.array.reshape(-1, 3, 3)
                 plastic[dofs] = flow.kinematics.advance(trial, s, plastic[dofs], motion)
-        flow.hardened.x.scatter_forward()
-        flow.plastic.x.scatter_forward()
+                _resist(fields, flow, group, cells, "resistance", (q_trial, mu, s), dt)
+        for function in (flow.hardened, flow.plastic, *flow.resistances.values()):
+            function.x.scatter_forward()
     if fields.growth is not None:
         w, dofs = fields.growth.x.array, fields.growth.function_space.dofmap.list
         grown = growth((w[dofs], fields.growth_older.x.array[dofs]), fields["i"].x.array[dofs], plated_rate.x.array[:, None], weights)

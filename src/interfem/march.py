@@ -13,6 +13,7 @@ from mpi4py import MPI
 
 from .case import Case
 from .domain import Domain
+from .distortion import distortion
 from .fields import Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .model import Model
@@ -293,6 +294,9 @@ def _before_event(watches, before, after, dt: float) -> float | None:
 def _watches(cell: _Cell, entry) -> list[Watch]:
     case, domain, fields, observer = cell.case, cell.domain, cell.fields, cell.observer
     found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
+    if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
+        worst = distortion(domain, fields)
+        found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
     if not domain.kinetics:
         return found
     for limit, sign in ((case.limits.voltage_above, 1), (case.limits.voltage_below, -1)):

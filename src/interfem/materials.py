@@ -43,7 +43,7 @@ PROPERTIES: dict[str, str] = {
     "minimum_concentration": "concentration",
     "initial_concentration": "concentration",
     "molar_volume": "molar volume",  # of Li metal: what plating adds
-    "partial_molar_volume": "molar volume",  # of stored Li: chemical expansion
+    "partial_molar_volume": "molar volume",  # of stored Li, or of the salt: chemical expansion
     # mechanics
     "density": "density",
     "thermal_expansion": "expansion",
@@ -56,6 +56,11 @@ PROPERTIES: dict[str, str] = {
     "creep_activation_energy": "molar energy",
     "creep_reference_stress": "pressure",
     "creep_exponent": "number",
+    # branches of it, where stated: above the breakdown stress ln(rate) rises linearly with the stress; diffusional creep adds
+    # creep_diffusional_rate exp(-Q_d/(R T)) stress/creep_reference_stress
+    "creep_breakdown_stress": "pressure",
+    "creep_diffusional_rate": "rate",
+    "creep_diffusional_activation_energy": "molar energy",  # Q_d
     # Anand-Narayan viscoplasticity: rate = A exp(-Q/(R T)) (stress/S)^(1/m), dS = H0 |1 - S/S*|^a sign(1 - S/S*) d(strain),
     # S* = S0 (rate/(A exp(-Q/(R T))))^n
     "anand_rate": "rate",  # A
@@ -76,7 +81,7 @@ PROPERTIES: dict[str, str] = {
     "sei_growth_constant": "diffusivity",  # k_p = thickness^2/(2 t)
 }
 ROLES = ("metal", "alloy", "collector", "mixed", "electrolyte", "interlayer")
-LAWS = ("elastic", "j2", "norton")
+LAWS = ("elastic", "j2", "norton", "anand")
 CONFIDENCES = ("verified-in-text", "from-memory-well-known", "estimate")
 
 _USER = "user"
@@ -90,14 +95,15 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "poisson_ratio": ("between -1 and 0.5, both excluded", lambda x: -1.0 < x < 0.5),
     "transfer_coefficient": ("between 0 and 1, both excluded", lambda x: 0.0 < x < 1.0),
     "transference_number": ("above 0 and at most 1", lambda x: 0.0 < x <= 1.0),
-    "creep_exponent": ("at least 1", lambda x: x >= 1.0),
+    "anand_rate_sensitivity": ("above 0 and at most 1", lambda x: 0.0 < x <= 1.0),
+    **dict.fromkeys(("creep_exponent", "anand_hardening_exponent"), ("at least 1", lambda x: x >= 1.0)),
     **dict.fromkeys(
         ("equilibrium_potential", "reduction_potential", "oxidation_potential", "partial_molar_volume", "thermal_expansion"),
         ("finite", math.isfinite),
     ),
     **dict.fromkeys(
         ("hardening_modulus", "minimum_concentration", "initial_concentration", "creep_activation_energy",
-         "anand_activation_energy", "anand_hardening"),
+         "creep_diffusional_activation_energy", "anand_activation_energy", "anand_hardening"),
         ("zero or positive", lambda x: x >= 0.0),
     ),
 }  # fmt: skip

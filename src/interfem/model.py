@@ -51,6 +51,7 @@ class Model:
     parameters: Parameters
     anode_side: fem.Function | None  # 1 on interfaces of the anode's side
     plated_rate: fem.Function | None  # Omega/F on each interface cell, um^3/pC; 0 where Li is stored instead
+    interface: dict[str, fem.Function]  # piecewise constant data of the kinetics, by name
     exchange: list  # (group, UFL current per volume) of mixed conductors that store Li, see `exchange_currents`
 
     def at_temperature(self, kelvin: float) -> None:
@@ -74,7 +75,7 @@ def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
         form = form + term
     _scales(case, domain, fields, area)
     return Model(form, _essential(case, domain, fields), controls, area, fields.parameters, interface.get("anode"),
-                 interface.get("plated_rate"), exchange)
+                 interface.get("plated_rate"), interface, exchange)
 
 
 def cell_area(case: Case, domain: Domain) -> float:
@@ -434,6 +435,9 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
         omega, c_max = (values.constant(material.get(k).at) for k in ("partial_molar_volume", "maximum_concentration"))
         x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
         volume = volume + motion.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
+    if group.head.binary and group.head.material.has("partial_molar_volume") and case.mechanics.swelling:
+        omega, c0 = (fields.parameters.constant(group.head.material.get(k).at) for k in ("partial_molar_volume", "initial_concentration"))
+        volume = volume + omega * (fields["c"] - c0)
     return [motion.flowing_work(u, v, *place, e, ratio, shear, p) * dx,
             motion.volume_constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
 

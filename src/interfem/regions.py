@@ -24,12 +24,16 @@ ROLES: dict[str, tuple[bool, bool, bool, bool]] = {
 # What a region carries -> the body it belongs to, in the order in which the sides of an interface are told apart: "+" comes first.
 BODIES: dict[tuple[bool, bool], str] = {(False, True): "metal", (True, True): "mixed", (True, False): "ceramic"}
 ORDER = list(BODIES.values())
-FLOWING_LAWS = ("j2", "norton")
+FLOWING_LAWS = ("j2", "norton", "anand")
 LAW_PROPERTIES = {
     "elastic": [],
     "j2": ["yield_stress", "hardening_modulus"],
     "norton": ["creep_rate", "creep_reference_stress", "creep_exponent", "creep_activation_energy"],
+    "anand": ["anand_rate", "anand_activation_energy", "anand_rate_sensitivity", "anand_saturation_stress", "anand_hardening",
+              "anand_initial_resistance", "anand_hardening_exponent", "anand_saturation_exponent"],
 }
+# law -> property that adds a branch to it where the material has it, with what that branch needs besides
+LAW_BRANCHES = {"norton": {"creep_breakdown_stress": [], "creep_diffusional_rate": ["creep_diffusional_activation_energy"]}}
 # geometry -> names of the outer faces beside collector and counter, each with the axis to which it is normal
 SIDES: dict[str, dict[str, str]] = {
     "plane": {"left": "x", "right": "x"},
@@ -105,8 +109,8 @@ class Region:
 
     @property
     def flows(self) -> bool:
-        """Needs the displacement-pressure element: nearly incompressible flow, or stress-driven diffusion."""
-        return self.law in FLOWING_LAWS or self.stores
+        """Needs the displacement-pressure element: nearly incompressible flow, or what it holds swells it."""
+        return self.law in FLOWING_LAWS or self.stores or (self.binary and self.material.has("partial_molar_volume"))
 
 
 def body_of(role: str) -> str:
@@ -160,6 +164,8 @@ def required_properties(region: Region, case) -> list[str]:
         need += ["diffusivity"] if region.body == "metal" else ["storage_exchange_current_density", "specific_area"]
     if case.mechanics is not None:
         need += ["youngs_modulus", "poisson_ratio", *LAW_PROPERTIES[region.law]]
+        for branch, others in LAW_BRANCHES.get(region.law, {}).items():
+            need += [branch, *others] if region.material.has(branch) else []
         if region.stores and case.mechanics.swelling:
             need.append("partial_molar_volume")
     return need

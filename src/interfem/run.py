@@ -11,6 +11,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from .case import Case
+from .cautions import cautions
 from .geometry import GeometryError, build_mesh
 from .march import StepFailed, march
 from .mpi import world
@@ -83,7 +84,7 @@ def _prepare(folder: Path, comm: MPI.Comm) -> None:
             probe = folder / ".writable"
             probe.touch()
             probe.unlink()
-            for stale in ("run.json", "scalars.csv", "cycles.csv", "log.txt"):
+            for stale in ("run.json", "scalars.csv", "cycles.csv", "log.txt", "state.npz"):
                 (folder / stale).unlink(missing_ok=True)
             for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png")]:
                 stale.unlink()
@@ -125,6 +126,7 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     from .model import build_model
     from .observe.files import FieldWriter
     from .observe.scalars import Observer
+    from .observe.state import write_state
 
     path = make_mesh(case, comm, timings)
     start = time.perf_counter()
@@ -142,6 +144,8 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
     cycles = Cycles(folder / "cycles.csv") if comm.rank == 0 else None
     facts = _facts(case, domain, solver, comm)
+    for text in cautions(case):
+        log.info("caution: %s", text)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
     steps = march(case, domain, fields, model, solver, observer)
     status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, progress if comm.rank == 0 else None)
@@ -150,8 +154,11 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     writer.close()
     solver.destroy()
     summary = comm.bcast(table.summary if table is not None else None)
+    if status != "failed":
+        write_state(folder / "state.npz", domain, fields, model, summary.get("time_s", {}).get("last", 0.0))
     record = {"status": status, "event": event or None, "reason": reason or None, "title": case.title, "hash": case.hash,
-              "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved()}
+              "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
+              "input": case.input}
     if comm.rank == 0:
         _close(folder, case, record, timings, started)
     comm.barrier()

@@ -123,12 +123,9 @@ class Solver:
     def _newton(self) -> int:
         """Reason for which SNES has stopped.
 
-        Where bodies may part, full steps find the contact's edge in far fewer iterations than steps shortened until the residual
-        falls, which it need not do while vertices open and close; shortened ones are the second try.
+        Full steps first: the residual need not fall in every step while points start or cease to flow, and steps shortened until it
+        falls hardly move. Shortened ones are the second try.
         """
-        if self.fields.contact is None:
-            self.snes.solve(None, self.x)
-            return self.snes.getConvergedReason()
         search, begin = self.snes.getLineSearch(), self.x.copy()
         for kind in ("basic", "bt"):
             search.setType(kind)
@@ -244,6 +241,17 @@ class Solver:
     def _why(self, reason: int) -> str:
         name, ratio = max(self._ratios.items(), key=lambda item: item[1])
         return f"Newton stopped after {self.iterations} iterations (reason {reason}); block {name} is {ratio:.1e} times its tolerance"
+
+
+def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
+    """LU by MUMPS with refinement; the analysis is kept while the matrix keeps its pattern. An error in it is raised."""
+    ksp = PETSc.KSP().create(matrix.getComm())
+    ksp.setOperators(matrix)
+    ksp.setType("gmres")
+    ksp.setTolerances(rtol=1e-11, max_it=20)
+    ksp.getPC().setType("lu")
+    ksp.getPC().setFactorSolverType("mumps")
+    return ksp
 
 
 def _block_slices(fields: Fields) -> dict[str, slice]:

@@ -36,6 +36,7 @@ DIMENSIONS: dict[str, tuple[str, str]] = {
     "molar energy": ("MJ/mol", "kJ/mol"),
     "areal energy": ("J/m^2", "J/m^2"),
     "rate": ("1/s", "1/s"),
+    "frequency": ("Hz", "Hz"),
     "specific area": ("1/um", "1/um"),
     "energy per length": ("pJ/um", "J/m"),
     "toughness": ("MPa*um^0.5", "MPa*m^0.5"),

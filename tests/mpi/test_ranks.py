@@ -15,11 +15,13 @@ from dolfinx import graph, mesh
 from dolfinx.io.gmsh import extract_geometry
 from interfem.case import parse_case
 from interfem.domain import BONDED, read_domain
+from interfem.eis import SmallSignal
 from interfem.fields import make_fields
 from interfem.geometry import GeometryError
 from interfem.march import march
 from interfem.model import build_model
 from interfem.observe.scalars import Observer
+from interfem.observe.state import read_state, write_state
 from interfem.run import make_mesh as make_mesh_on
 from interfem.run import run
 from interfem.solve import Solver, Timings
@@ -83,6 +85,15 @@ def alone(chosen) -> dict[str, float]:
     return COMM.bcast(found)
 
 
+def self_state(chosen, path: Path):
+    """Parts of a case on one rank, in the state of a file."""
+    domain = read_domain(make_mesh_on(chosen, MPI.COMM_SELF, Timings()), MPI.COMM_SELF, chosen)
+    fields = make_fields(domain, chosen)
+    model = build_model(chosen, domain, fields)
+    read_state(path, domain, fields, model)
+    return domain, fields, model
+
+
 def make_mesh(chosen) -> Path:
     return make_mesh_on(chosen, COMM, Timings())
 
@@ -100,6 +111,41 @@ def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
 def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
     """A void and a filled flaw under creep; an alloy that swells beside a dead patch; lithium that parts, slides and loses contact."""
     assert_same_run(chosen, folder, alone(chosen))
+
+
+@BOTH
+def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
+    """Written on all ranks and on one, read on one and on all: every value is the same; so is the impedance about it."""
+    face = "|".join(layer.name for layer in chosen.layers[:2])
+    chosen = parse_case(chosen.input | {"interfaces": {face: {"capacitance": "10 uF/cm^2"}}})
+    assert run(chosen, folder / "run").status == "completed"
+    again, one, many = folder / "again.npz", folder / "one.npz", folder / "run" / "state.npz"
+    if COMM.rank == 0:
+        write_state(one, *self_state(chosen, many), 1.1)
+    COMM.barrier()
+    domain = read_domain(make_mesh(chosen), COMM, chosen)
+    fields = make_fields(domain, chosen)
+    model = build_model(chosen, domain, fields)
+    assert read_state(one, domain, fields, model) == 1.1
+    write_state(again, domain, fields, model, 1.1)
+    system = SmallSignal(chosen, domain, fields, model)
+    z = [system.impedance(f) for f in (1e5, 1.0)]
+    if COMM.rank == 0:
+        assert_same_state(many, again)
+        alone = SmallSignal(chosen, *self_state(chosen, many))
+        np.testing.assert_allclose(z, [alone.impedance(f) for f in (1e5, 1.0)], rtol=1e-8)
+    COMM.barrier()
+
+
+def assert_same_state(first: Path, second: Path) -> None:
+    """Each place has the same values in both."""
+    with np.load(first) as a, np.load(second) as b:
+        assert set(a) == set(b)
+        for name in a:
+            if name.endswith("/places"):
+                orders = [np.lexsort(np.round(file[name], 9).T) for file in (a, b)]
+                for key in (key for key in a if key.rpartition("/")[0] == name.rpartition("/")[0]):
+                    np.testing.assert_allclose(a[key][orders[0]], b[key][orders[1]], rtol=1e-12, atol=1e-12, err_msg=key)
 
 
 def partition_at(path: Path, height: float):

@@ -16,6 +16,7 @@ from interfem.protocol import flat_steps
 
 CASES = library_folder().parent / "cases"
 SHIPPED = sorted(path.stem for path in CASES.glob("*.toml"))
+DEMO = ("bare", "interlayer", "alloy", "bare_3d", "bare_axisymmetric")
 BARE = tomllib.loads((CASES / "bare.toml").read_text())
 GONE = object()
 
@@ -48,16 +49,18 @@ def message(*changes) -> str:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_case(name):
+    text = (CASES / f"{name}.toml").read_text()
+    assert load_case(CASES / f"{name}.toml").mechanics
+    assert text.startswith("# ")
+    assert max(len(line) for line in text.splitlines()) <= 130
+
+
+@pytest.mark.parametrize("name", DEMO)
+def test_case_of_the_demo(name):
     case = load_case(CASES / f"{name}.toml")
-    assert (CASES / f"{name}.toml").read_text().startswith("# ")
-    assert case.layers and case.features and case.mechanics
+    assert case.layers and case.features
     assert [step.kind for step in case.protocol] == ["pressure", "current", "rest"]
     assert sum(step.length * step.value for step in case.protocol if step.kind == "current") == pytest.approx(-10 * 60)
-    assert max(len(line) for line in (CASES / f"{name}.toml").read_text().splitlines()) <= 130
-
-
-def test_shipped_cases_are_those_of_the_demo():
-    assert {"bare", "interlayer", "alloy", "bare_3d", "bare_axisymmetric"} <= set(SHIPPED)
 
 
 def test_internal_units():
@@ -182,7 +185,7 @@ WRONG = [
     # materials
     ("layers/1/material", GONE, 'layers[1].material is missing; give it, for example material = "Li6PS5Cl"'),
     ("layers/1/material", "Li6PS5C",
-     'layers[1].material = "Li6PS5C" is no known material (did you mean "Li6PS5Cl"?); `interfem materials` lists'),
+     'layers[1].material = "Li6PS5C" is no known material (did you mean "Li6PS5Cl"'),
     ("layers/1/material", "", "layers[1].material = '': is empty"),
     ("features/1/fill", "empyt", 'features[1].fill = "empyt" is no known material (did you mean "empty"?)'),
     ("materials", {"Lii": {}},
@@ -433,7 +436,7 @@ def test_description_shows_all_and_fits_the_page(name):
     for material in case.records.values():
         for key in material.properties:
             assert f"  {key} " in text
-    value = ("1.963 mS/cm", "1.95 mS/cm, 298 K, Ea 33.77 kJ/mol", "Singh 2022")
+    value = ("1.963 mS/cm", "1.95 mS/cm, 298 K, Ea 33.77 kJ/mol", "Singh 2022") if name in DEMO else ()
     for words in (case.title, "ESTIMATE", "Protocol", "kappa*Z", *value):
         assert words in text
 

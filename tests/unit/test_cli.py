@@ -36,6 +36,15 @@ def interfem(*words, folder=None):
         (["run", BARE, "--set", "nonsense"], "path.to.key=value"),
         (["mesh", "no/such/file.toml"], "no such file"),
         (["materials", "Li6PS5C"], "Li6PS5Cl"),
+        (["eis"], "SOURCE"),
+        (["eis", "no/such/file.toml"], "no such file"),
+        (["eis", "."], "no finished run"),
+        (["eis", BARE, "--from", "5"], "no unit"),
+        (["eis", BARE, "--from", "5 kg"], "frequency"),
+        (["eis", BARE, "--to", "0 Hz"], "above zero"),
+        (["eis", BARE, "--to=-1 Hz"], "above zero"),
+        (["eis", BARE, "--points", "0"], "at least 1"),
+        (["eis", BARE, "--set", "interfaces.'li|sse'.capacitance=10 uF"], "areal capacitance"),
         (["compare"], "RUNS"),
         (["compare", "no/such/folder"], "no folder"),
     ],
@@ -117,3 +126,16 @@ def test_public_names_come_lazily():
         import interfem as package
 
         package.nothing
+
+
+def test_shipped_cases_are_listed_and_shown():
+    listed = interfem("cases")
+    assert listed.returncode == 0, listed.stderr
+    for file in sorted(BARE.parent.glob("*.toml")):
+        assert any(line.startswith(f"{file.stem} ") for line in listed.stdout.splitlines()), file.stem
+    assert "Li | LiF-rich 100 nm | Li3PS4-glass" in listed.stdout
+    shown = interfem("cases", "lif_film")
+    assert shown.returncode == 0 and shown.stdout.splitlines()[0] == str(BARE.with_name("lif_film.toml"))
+    assert "Look for:" in shown.stdout and "#" not in shown.stdout
+    wrong = interfem("cases", "lif_flim")
+    assert wrong.returncode == 2 and 'did you mean "lif_film"' in wrong.stderr

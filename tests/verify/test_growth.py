@@ -31,10 +31,14 @@ PRESS = [{"kind": "pressure", "to": "5 MPa"}]
 # ---- V28: patch test ----------------------------------------------------------------------------------------------------
 
 
+BOTH = pytest.mark.parametrize("kinematics", ["small", "finite"])
+
+
+@BOTH
 @pytest.mark.parametrize("kind", KINDS)
-def test_growth_moves_a_free_collector_and_back(kind, tmp_path):
+def test_growth_moves_a_free_collector_and_back(kind, kinematics, tmp_path):
     """4.8505 um after 1 h at -10 A/m^2, no stress; after as much stripping all is back."""
-    run = solve(CELL | {"geometry": KINDS[kind]}, tmp_path)
+    run = solve(CELL | {"geometry": KINDS[kind], "mechanics": {"kinematics": kinematics}}, tmp_path)
     assert GROWN == pytest.approx(4.8505, rel=1e-4)
     for name in ("collector_displacement_um", "plated_thickness_um"):
         assert run.ends(name)[0] == pytest.approx(GROWN, rel=1e-6)
@@ -44,10 +48,11 @@ def test_growth_moves_a_free_collector_and_back(kind, tmp_path):
     assert run["charge_balance_error"].max() <= 1e-10
 
 
+@BOTH
 @pytest.mark.parametrize("kind", KINDS)
-def test_growth_under_load_keeps_the_stack_pressure(kind, tmp_path):
+def test_growth_under_load_keeps_the_stack_pressure(kind, kinematics, tmp_path):
     """Both bodies and the interface carry just the stack pressure, and plating adds nothing to it."""
-    run = solve(CELL | {"geometry": KINDS[kind], "protocol": PRESS + CELL["protocol"]}, tmp_path)
+    run = solve(CELL | {"geometry": KINDS[kind], "protocol": PRESS + CELL["protocol"], "mechanics": {"kinematics": kinematics}}, tmp_path)
     pressed, plated, stripped = run.ends("collector_displacement_um")
     assert pressed < 0
     plating = run["phase"] >= 1

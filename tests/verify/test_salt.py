@@ -81,3 +81,18 @@ def test_no_polarisation_in_the_single_ion_limit(tmp_path):
     result, rows = solve(tree, tmp_path)
     assert "salt_min_mol_per_m3" not in rows[-1]
     assert result.last("cell_voltage_V") == pytest.approx(2 * 50e-6 / 0.01 + 4 * R * T / F * math.asinh(1e-4), rel=1e-4)
+
+
+def test_salt_swells_its_electrolyte(tmp_path):
+    """Held at its sides and free above: `sigma = -E Omega_s (c - c0)/(3 (1 - nu))` in the plane, at each height."""
+    young, nu, omega = 100.0, 0.3, 1e-4  # MPa, m^3/mol
+    tree = cell(50, 2, 3600)
+    tree["materials"]["PEO"] |= {"youngs_modulus": f"{young} MPa", "poisson_ratio": nu, "partial_molar_volume": f"{omega} m^3/mol"}
+    tree["layers"][1]["law"] = "elastic"
+    tree |= {"mechanics": {}, "interfaces": {name: {"tangential": "frictionless"} for name in ("li|peo", "peo|li2")}}
+    result, rows = solve(tree, tmp_path)
+    assert result.status == "completed"
+    end, swelling = rows[-1], omega * (rows[-1]["salt_max_mol_per_m3"] - 1000)
+    assert end["salt_max_mol_per_m3"] == pytest.approx(1414.57, rel=1e-3)
+    assert end["sse_max_von_mises_MPa"] == pytest.approx(young * swelling / 3 / (1 - nu), rel=0.02)
+    assert end["sse_max_principal_MPa"] == pytest.approx(young * omega * (1000 - end["salt_min_mol_per_m3"]) / 3 / (1 - nu), rel=0.02)

@@ -1,6 +1,7 @@
 """Linear elasticity: nothing flows, s = 1."""
 
 PARAMETERS = ()
+RESISTANCE = False
 
 
 def values(at) -> dict[str, float]:

@@ -4,6 +4,7 @@ import numpy as np
 import ufl
 
 PARAMETERS = ("yield_stress", "hardening")
+RESISTANCE = False
 
 
 def values(at) -> dict[str, float]:

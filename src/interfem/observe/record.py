@@ -9,6 +9,9 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..case import Case, CaseError, parse_case
+from ..overrides import OverrideError, override
+
 PACKAGES = ("interfem", "fenics-dolfinx", "dolfinx-solver-real", "fenics-ufl", "fenics-basix", "fenics-ffcx", "petsc4py", "mpi4py", "numpy",
             "scipy", "gmsh", "pyvista")
 
@@ -33,6 +36,34 @@ def write_json(path: Path, data: dict) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def read_record(folder: Path) -> dict:
+    """`run.json` of a run folder. CaseError if there is none."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return record if record["status"] and record["input"] else {}
+    except OSError:
+        raise CaseError(f"{folder}: no finished run in this folder (there is no run.json)") from None
+    except (ValueError, KeyError, TypeError):
+        raise CaseError(f"{folder / 'run.json'}: no record of a run, or one of another version; run the case again") from None
+
+
+def case_of_run(folder: Path, overrides=()) -> Case:
+    """The case that a run was made from, with overrides if any. CaseError if it would not be the same today."""
+    record = read_record(folder)
+    tree = record["input"]
+    case = parse_case(tree, str(folder / "run.json"))
+    if case.hash != record["hash"]:
+        raise CaseError(f"{folder}: a material of the library, or the mesh file, has changed since this run; run the case again")
+    if not overrides:
+        return case
+    try:
+        for text in overrides:
+            override(tree, text)
+    except OverrideError as error:
+        raise CaseError(str(error)) from None
+    return parse_case(tree, str(folder / "run.json"))
 
 
 def _finite(data):

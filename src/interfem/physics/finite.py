@@ -1,8 +1,9 @@
 """Momentum balance in finite strain on the reference mesh (model section 5): the functions of momentum.py, by the same names.
 
 `F = F_e F_p F_c`, F_c a volume change. The state of flow is `C = F_p^-1 F_p^-T` (unimodular), so that `b = Fb C Fb^T` with
-`Fb = J^(-1/3) F` is the isochoric elastic left Cauchy-Green tensor. Stress: neo-Hookean in shear, logarithmic in volume;
-tau = J sigma is the Kirchhoff stress, and p its pressure. Source: Simo, Comput. Methods Appl. Mech. Eng. 66 (1988) 199.
+`Fb = J^(-1/3) F` is the isochoric elastic left Cauchy-Green tensor. What flows is Hookean in its logarithm, so that radial
+return is exact for a proportional step; what does not is neo-Hookean. Logarithmic in volume. tau = J sigma is the Kirchhoff
+stress, and p its pressure. Sources: Simo, Comput. Methods Appl. Mech. Eng. 66 (1988) 199; Weber and Anand, ibid. 79 (1990) 173.
 """
 
 import numpy as np
@@ -39,8 +40,14 @@ def trial(u, plastic, kind: str, r):
 
 
 def measures(b, shear):
-    """(e, mu): the trial stress is `G dev(b) = 2 G e`; plastic flow reduces it at the rate `3 mu`, `mu = G tr(b)/3`."""
-    return dev(b) / 2, shear * tr(b) / 3
+    """(e, mu) of a trial state: `e = ln(b)/2`, the trial stress is `2 G e`, and plastic flow reduces it at the rate `3 mu`.
+
+    `ln(b)/2 = artanh(z)`, `z = (b - I)(b + I)^-1`, by its series: to 1e-9 for elastic strains up to 0.1.
+    """
+    one = ufl.Identity(3)
+    z = (b - one) * inv(b + one)
+    square = z * z
+    return z * (one + square * (one / 3 + square * (one / 5 + square / 7))), shear
 
 
 def elastic_work(u, v, kind: str, r, shear, bulk, thermal):
@@ -94,14 +101,17 @@ NO_FLOW = np.eye(3)
 
 def deviator(b: np.ndarray, shear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(e, mu) as in `measures`."""
-    mean = np.trace(b, axis1=-2, axis2=-1) / 3
-    return (b - mean[..., None, None] * np.eye(3)) / 2, shear * mean
+    one = np.eye(3)
+    z = (b - one) @ np.linalg.inv(b + one)
+    square = z @ z
+    return z @ (one + square @ (one / 3 + square @ (one / 5 + square / 7))), shear
 
 
 def advance(b: np.ndarray, left: np.ndarray, plastic: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """C after the step: the elastic `b` keeps its mean and the part `left` of its deviator, at unit determinant."""
-    e, mean = deviator(b, np.ones(b.shape[:2]))
-    elastic = 2 * left[..., None, None] * e + mean[..., None, None] * np.eye(3)
-    elastic /= np.cbrt(np.linalg.det(elastic))[..., None, None]
+    """C after the step: the part `left` of the logarithmic elastic strain remains, `b = exp(2 s e)`."""
+    e, _ = deviator(b, left)
+    sizes, axes = np.linalg.eigh(0.5 * (e + np.swapaxes(e, -1, -2)))
+    sizes -= sizes.mean(axis=-1, keepdims=True)
+    elastic = (axes * np.exp(2 * left[..., None] * sizes)[..., None, :]) @ np.swapaxes(axes, -1, -2)
     back = np.linalg.inv(motion)
     return back @ elastic @ np.swapaxes(back, -1, -2)

@@ -1,0 +1,48 @@
+"""How far the elements of the flowing bodies are distorted in finite strain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import factorial
+
+import numpy as np
+from mpi4py import MPI
+
+from .domain import Domain
+from .fields import BODIES, Fields
+
+LEAST = 0.1  # of an element's quality at the start: below it the solution is no longer to be trusted
+
+
+def distortion(domain: Domain, fields: Fields) -> Callable[[], float]:
+    """Function that tells how far the worst element of what flows has come towards `LEAST`; negative before it.
+
+    Quality is the scaled Jacobian `d! V/(mean squared edge)^(d/2)` of the element through the displaced vertices, relative to
+    that at the start: an inverted element has a negative one.
+    """
+    parts = []
+    for name, flow in fields.flows.items():
+        sub = domain.submeshes[BODIES[name]].mesh
+        cells = np.concatenate([cells for _, cells in flow.groups])
+        vertices = sub.geometry.dofmap[cells]
+        nodes = fields[name].function_space.dofmap.list[cells][:, : vertices.shape[1]]
+        points = sub.geometry.x[vertices][..., : domain.dimension]
+        parts.append((fields[name], nodes, points, _quality(points)))
+
+    def value() -> float:
+        worst = np.inf
+        for u, nodes, points, start in parts:
+            moved = points + u.x.array.reshape(-1, domain.dimension)[nodes]
+            worst = min(worst, float(np.min(_quality(moved) / start, initial=np.inf)))
+        return LEAST - domain.comm.allreduce(worst, MPI.MIN)
+
+    return value
+
+
+def _quality(points: np.ndarray) -> np.ndarray:
+    """Signed, up to a constant factor; points (cell, vertex, d)."""
+    d = points.shape[2]
+    volume = np.linalg.det(points[:, 1:] - points[:, :1]) / factorial(d)
+    first, second = np.triu_indices(d + 1, 1)
+    edges = ((points[:, first] - points[:, second]) ** 2).sum(axis=2).mean(axis=1)
+    return volume / edges ** (d / 2)

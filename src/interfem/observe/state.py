@@ -1,0 +1,108 @@
+"""The state at the end of a run, in one file that any number of ranks reads: `state.npz`.
+
+Values go with the place of their degree of freedom. Those of discontinuous functions, of which several stand at one place, are
+moved a little towards the middle of their cell, so that every place is taken once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from dolfinx import fem, mesh
+from scipy.spatial import cKDTree
+
+from ..domain import Domain
+from ..fields import Fields
+from ..model import Model
+
+INWARD = 0.1  # of the way from a degree of freedom to the middle of its cell
+NEAR = 1e-9  # of the extent of the mesh: places this close are one
+CONTROLS = ("pressure", "current", "density", "voltage")
+
+
+class StateError(Exception):
+    """There is no state, or it belongs to another case; the text says which and what to do."""
+
+
+def write_state(path: Path, domain: Domain, fields: Fields, model: Model, time: float) -> None:
+    """All unknowns with their history, growth and flow, and the controls, at `time` (s). Atomically, by rank 0."""
+    arrays = {name: np.array(float(getattr(model.controls, name).value)) for name in CONTROLS}
+    arrays |= {"time": np.array(time), "temperature": np.array(model.parameters.temperature)}
+    for name, functions in _functions(fields):
+        space = next(iter(functions.values())).function_space
+        owned = space.dofmap.index_map.size_local
+        arrays[f"{name}/places"] = _gathered(domain, _places(space)[:owned])
+        for kind, function in functions.items():
+            values = function.x.array.reshape(-1, space.dofmap.index_map_bs)[:owned]
+            arrays[f"{name}/{kind}"] = _gathered(domain, values)
+    if domain.comm.rank == 0:
+        draft = path.with_name(f".{path.name}.part")
+        with open(draft, "wb") as file:
+            np.savez_compressed(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    domain.comm.barrier()
+
+
+def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> float:
+    """Set fields and controls to a state; its time (s). StateError if there is none or it does not fit the mesh."""
+    if not path.is_file():
+        raise StateError(f"{path}: there is no state; runs that failed leave none: run the case again, to an end")
+    with np.load(path) as file:
+        arrays = dict(file)
+    for name in CONTROLS:
+        getattr(model.controls, name).value = float(arrays[name])
+    for name, functions in _functions(fields):
+        rows = _rows(arrays.get(f"{name}/places"), next(iter(functions.values())).function_space)
+        if domain.comm.allreduce(int(rows is None)):
+            raise StateError(f"{path}: {name} was saved on another mesh (by another version of Gmsh?); run the case again")
+        for kind, function in functions.items():
+            function.x.array[:] = arrays[f"{name}/{kind}"][rows].reshape(-1)
+    model.at_temperature(float(arrays["temperature"]))
+    fields.parameters.follow_filling()
+    return float(arrays["time"])
+
+
+def _functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
+    """(name, functions of one space by kind) of all that a state holds."""
+    for name, unknown in fields.unknowns.items():
+        yield name, {"now": unknown.function, "old": unknown.old, "older": unknown.older}
+    if fields.growth is not None:
+        yield "growth", {"old": fields.growth, "older": fields.growth_older}
+    for name, flow in fields.flows.items():
+        yield f"plastic strain of {name}", {"old": flow.plastic}
+        yield f"hardening of {name}", {"old": flow.hardened, "ratio": flow.ratio}
+
+
+def _gathered(domain: Domain, rows: np.ndarray) -> np.ndarray | None:
+    """Rows of all ranks, one after the other, on rank 0."""
+    found = domain.comm.gather(rows)
+    return np.concatenate(found) if found is not None else None
+
+
+def _places(space: fem.FunctionSpace) -> np.ndarray:
+    """One place for each block of degrees of freedom of this rank, ghosts included; zero for a single number."""
+    dofmap, target = space.dofmap, space.mesh
+    index_map, cells = dofmap.index_map, target.topology.index_map(target.topology.dim)
+    if index_map.size_global == 1:
+        return np.zeros((index_map.size_local + index_map.num_ghosts, 3))
+    places = space.tabulate_dof_coordinates()
+    if index_map.size_global == cells.size_global * dofmap.list.shape[1]:  # none is shared: discontinuous
+        count = cells.size_local + cells.num_ghosts
+        middle = mesh.compute_midpoints(target, target.topology.dim, np.arange(count, dtype=np.int32))
+        places[dofmap.list] += INWARD * (middle[:, None, :] - places[dofmap.list])
+    return places
+
+
+def _rows(saved: np.ndarray | None, space: fem.FunctionSpace) -> np.ndarray | None:
+    """Row of the saved place for each degree of freedom; None if they are not the same places."""
+    if saved is None or len(saved) != space.dofmap.index_map.size_global:
+        return None
+    places = _places(space)
+    extent = np.ptp(saved, axis=0).max()
+    distance, rows = cKDTree(saved).query(places)
+    return rows if (distance <= NEAR * extent).all() else None
