@@ -144,11 +144,15 @@ def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]
     def given(value):
         return fields.parameters.interface(lambda law, name, t: float(value(case.interface(name), name, t)))
 
+    def metal(name):
+        plus = sides(name)[0]
+        return plated_material(case, plus) if plus.deposits else plus.material
+
     size = max(case.levels[-1], case.geometry.width or 0.0) or 1.0
     data = {"contact_gap": given(lambda law, name, t: law.contact_gap),
             "loss": given(lambda law, name, t: law.chi / law.vacancy_charge if law.chi else 0.0),
-            "healing": given(lambda law, name, t: _healing(law, sides(name)[0].material, t)[0] if law.chi else 0.0),
-            "exponent": given(lambda law, name, t: _healing(law, sides(name)[0].material, t)[1] if law.chi else 1.0)}
+            "healing": given(lambda law, name, t: _healing(law, metal(name), t)[0] if law.chi else 0.0),
+            "exponent": given(lambda law, name, t: _healing(law, metal(name), t)[1] if law.chi else 1.0)}
     if "gap" in fields or "slip" in fields:
         data |= {"strength": given(lambda law, name, t: law.adhesion_strength),
                  "softening": given(lambda law, name, t: softening(law)),
