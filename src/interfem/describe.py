@@ -187,7 +187,8 @@ def _interfaces(case: Case) -> list[str]:
         rows.append([law.name, law.law, i0, alpha, f"{z * shown_factor('areal resistance'):.4g}", f"{kappa * z:.4g}",
                      f"{law.film_resistance * shown_factor('areal resistance'):.4g}", law.tangential])
         sources.setdefault("resistance from the case file" if linear else f"i0 from {law.source}", []).append(law.name)
-    return [*_table(rows), *_contact(case, pairs), "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
+    told = list(_contact(case, pairs))
+    return [*_table(rows), *told, "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
             *(f"{', '.join(found)}: {source}" for source, found in sources.items())]
 
 
@@ -202,8 +203,8 @@ def _contact(case: Case, pairs) -> Iterator[str]:
         if law.friction is not None:
             yield f"{name}: slides with a friction coefficient of {law.friction:g}"
         if law.chi:
-            yield (f"{name}: {law.chi:g} of what is stripped leaves vacancies, {show(law.vacancy_charge, 'areal charge')} of them no "
-                   f"contact")
+            charge = show(law.vacancy_charge, "areal charge")
+            yield f"{name}: {law.chi:g} of what is stripped leaves vacancies, {charge} of them no contact"
 
 
 def _mechanics(case: Case) -> list[str]:

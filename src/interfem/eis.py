@@ -37,7 +37,7 @@ from .units import FARADAY, GAS_CONSTANT
 
 log = logging.getLogger("interfem")
 
-KEPT = ("phi", "phi_m", "i", "V", "c", "x", "mu")  # unknowns that swing; bodies, pressures, plated lithium and contact stand still
+KEPT = ("phi", "phi_m", "i", "V", "c", "x", "mu")  # unknowns that swing; bodies, plated lithium and contact stand still
 STEADY = 1e-200  # 1/s, weight of the backward formula at which nothing accumulates
 OHM_CM2 = 1e4  # in one ohm m^2
 FLAT = 1e-6  # |Im Z|/|Z| below which a frequency counts as zero: Re Z is then off by the square of it

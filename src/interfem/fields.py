@@ -68,8 +68,8 @@ class Contact:
 
 @dataclass
 class Fields:
-    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip, shear
-    (see `make_fields`).
+    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip,
+    shear (see `make_fields`).
     """
 
     unknowns: dict[str, Unknown]
@@ -130,7 +130,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
             if any(case.interface(name).parts for name in domain.interfaces):
                 spaces["gap"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
             if any(case.interface(name).slides for name in domain.interfaces):
-                spaces |= {name: fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,))) for name in ("slip", "shear")}
+                for name in ("slip", "shear"):
+                    spaces[name] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
     tests = ufl.TestFunctions(ufl.MixedFunctionSpace(*spaces.values()))
     unknowns, parameters = {}, Parameters(case, domain)
     for (name, space), test in zip(spaces.items(), tests):

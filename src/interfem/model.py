@@ -186,14 +186,15 @@ def softening(law) -> float:
 def _healing(law, metal, kelvin: float) -> tuple[float, float]:
     """(rate at 1 MPa in 1/s, exponent) at which vacancies heal.
 
-    By default as spherical voids of radius a close in creeping metal, `da/dt = -(a A/2) (3 p/(2 n sigma_0))^n`; the area that they
-    take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby 1975, doi:10.1016/0001-6160(75)90184-4.
+    By default as spherical voids of radius a close in creeping metal, `da/dt = -(a A/2) (3 p/(2 n sigma_0))^n`; the area that
+    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby 1975, doi:10.1016/0001-6160(75)90184-4.
     """
     if law.healing_rate is not None:
         return law.healing_rate, law.healing_exponent
     if not metal.has("creep_rate"):
         return 0.0, 1.0
-    a0, q, reference, n = (metal.get(key).value for key in ("creep_rate", "creep_activation_energy", "creep_reference_stress", "creep_exponent"))
+    keys = ("creep_rate", "creep_activation_energy", "creep_reference_stress", "creep_exponent")
+    a0, q, reference, n = (metal.get(key).value for key in keys)
     return a0 * np.exp(-q / (GAS_CONSTANT * kelvin)) * (1.5 / (n * reference)) ** n, n
 
 
@@ -485,7 +486,8 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
              tangential_stick(u_m, u_s, n, mean_normal, w, v_m, v_s, data["stick"], dS)]
     if "slip" in fields:
         slip = contact.slip_of(u_m, u_s, n, mean_normal, w)
-        terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS), -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
+        terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS),
+                  -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
     return terms
 
 
@@ -497,8 +499,8 @@ def _parting_terms(case, domain, fields, interface) -> list:
     share = _vertex_share(domain)("+")
     if "slip" in fields:
         slip, shear = fields["slip"]("+"), fields["shear"]("+")
-        law = contact.friction(shear, slip - fields.unknowns["slip"].old("+"), _mean_normal(case, domain)("+"), _shear_limit(fields, data),
-                               data["closing"])
+        sliding, normal = slip - fields.unknowns["slip"].old("+"), _mean_normal(case, domain)("+")
+        law = contact.friction(shear, sliding, normal, _shear_limit(fields, data), data["closing"])
         terms += [share * ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS,
                   ufl.inner(law, fields.unknowns["shear"].test("+")) * dS]
     if "gap" in fields:
@@ -603,7 +605,8 @@ def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
-              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area, "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume}
+              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area,
+              "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:

@@ -77,6 +77,15 @@ def test_gap_closes_before_pressure_rises(kind, tmp_path):
     assert run["newton_iterations"].mean() < 4
 
 
+def test_gap_survives_cycles(tmp_path):
+    """Twice 200 s of stripping and 100 s of plating, and a rest after each: the gap is what was stripped less what was plated."""
+    wide = merge(PARTS, {"li|sse": {"contact_gap": "20 um"}})
+    rest = {"kind": "rest", "duration": "1 h"}
+    run = solve(HELD | {"interfaces": wide, "protocol": [{"kind": "repeat", "times": 2, "steps": [current(1, 200), rest, current(-1, 100), rest]}]},
+                tmp_path)
+    assert run.ends("gap_mean_um") == pytest.approx(VELOCITY * np.array([200, 200, 100, 100, 300, 300, 200, 200]), rel=1e-6)
+
+
 def test_lost_contact_ends_the_run(tmp_path):
     """Nothing can be stripped across a gap: the voltage runs away, and the run ends with what it has, at a gap of some nm."""
     run = stopped(HELD | {"interfaces": PARTS, "protocol": [current(1, 600)]}, tmp_path)

@@ -7,11 +7,11 @@ from ufl import Identity, conditional, gt, inner, lt, max_value, min_value, oute
 
 HOLD = 1e-4  # MPa: pull that any interface bears before it opens; without it a body that nothing presses would drift off
 LEAST = 1e-6  # contact state of an open gap: a face that has lost all contact then runs away in voltage, with a solution
-DECAY = 1e-9  # um: gaps below are closed
+SHUT = 1e-9  # um: gaps below are closed
 
 
 def complementarity(p, g, pull, stiffness):
-    """`g >= 0`, `p + T >= 0`, `(p + T) g = 0` as `(p + T) - max(0, (p + T) - r g) = 0`; p is the contact pressure, T the pull, MPa.
+    """`g >= 0`, `p + T >= 0`, `(p + T) g = 0` as `(p + T) - max(0, (p + T) - r g) = 0`; contact pressure p and pull T in MPa.
 
     r (MPa/um) sets which of the two a Newton step takes for zero, and not the solution. Source: Alart and Curnier 1991,
     doi:10.1016/0045-7825(91)90022-X.
@@ -27,7 +27,7 @@ def adhesion(g, widest, strength, length):
     doi:10.1016/0020-7683(95)00255-3.
     """
     envelope = strength * max_value(0.0, 1 - max_value(g, widest) / length)
-    return HOLD + envelope * conditional(gt(widest, DECAY), min_value(1.0, max_value(g, 0.0) / max_value(widest, DECAY)), 1.0)
+    return HOLD + envelope * conditional(gt(widest, SHUT), min_value(1.0, max_value(g, 0.0) / max_value(widest, SHUT)), 1.0)
 
 
 def closeness(g, length):

@@ -193,7 +193,8 @@ class FieldWriter:
             for name, source in (("slip_um", "slip"), ("contact_shear_MPa", "shear")):
                 functions.append((fem.Function(vector, name=name), lambda f, u=source: f.interpolate(self.fields[u])))
         if self.observer.contact is not None and self.domain.kinetics:
-            functions.append((fem.Function(constant, name="contact_state"), self._at_middle(self.observer.contact.state, constant)))
+            state = self.observer.contact.state
+            functions.append((fem.Function(constant, name="contact_state"), self._at_middle(state, constant)))
         functions.append((fem.Function(constant, name="interface"), self._interface_numbers))
         return functions
 

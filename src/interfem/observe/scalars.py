@@ -43,7 +43,8 @@ class Observer:
         self.contact = None
         if fields.contact is not None:
             anode = [n for n in domain.kinetics if _on_anode(domain, n)]
-            self.contact = Contact(case, domain, fields, {"anode": anode, "counter": [n for n in domain.kinetics if n not in anode]})
+            counter = [n for n in domain.kinetics if n not in anode]
+            self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
         if domain.kinetics:
             self._contact_area_form()
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
