@@ -182,7 +182,8 @@ class Roughness(Model):
     """An interface that is not flat; thin layers next to it follow conformally.
 
     sinusoidal: `amplitude cos(2 pi (x - center)/wavelength)`; random: Gaussian, rms `amplitude`, correlation length
-    `wavelength`, from `seed`, the same for any mesh.
+    `wavelength`, from `seed`, the same for any mesh. Both faces have it, unless `fits = false`: then one is rough and the other
+    flat, they touch at the summits, and what lies between is the gap of an unpressed unilateral contact.
     """
 
     kind: Literal["roughness"]
@@ -193,6 +194,7 @@ class Roughness(Model):
     wavelength: Length
     center: Center = "0 um"
     seed: int = Field(0, ge=0, strict=True)
+    fits: bool = Field(True, strict=True)
 
 
 Feature = Annotated[Union[Void, Flaw, Pore, Pores, Patch, Roughness], Field(discriminator="kind")]
@@ -213,7 +215,7 @@ class MeshOptions(Model):
 
 
 class Interface(Model):
-    """Charge transfer and mechanical bond between two touching regions; absent values come from the materials."""
+    """Charge transfer and mechanical contact between two touching regions; absent values come from the materials."""
 
     kinetics: Literal["butler_volmer", "linear"] = "butler_volmer"
     exchange_current_density: quantity("current density", above=0) | None = None
@@ -224,7 +226,25 @@ class Interface(Model):
     film_capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: beside film_resistance
     equilibrium_potential: Potential | None = None
     plating: bool | None = Field(None, strict=True)  # lithium may be plated on an inert side; by default if a side is a mixed conductor
-    tangential: Literal["stick", "frictionless"] = "stick"
+    contact: Literal["bonded", "unilateral"] = "bonded"  # unilateral: the bodies may part
+    tangential: Literal["stick", "frictionless", "coulomb"] = "stick"
+    friction: quantity("number", least=0) | None = None  # Coulomb's coefficient
+    adhesion_strength: quantity("pressure", least=0, most=500, hint=SLIP) = "0 MPa"  # pull at which it opens
+    adhesion_energy: quantity("areal energy", above=0) | None = None  # work of separation; default: strength contact_gap/2
+    contact_gap: Length = "5 nm"  # from which on no charge passes
+    chi: quantity("number", least=0, most=1) = 0.0  # part of the stripped atoms that leave vacancies at the interface
+    vacancy_charge: quantity("areal charge", above=0) | None = None  # stripped with chi = 1, it leaves no contact
+    healing_rate: quantity("rate", least=0) | None = None  # of vacancies at 1 MPa; default: from the metal's creep
+    healing_exponent: quantity("number", least=0) | None = None
+
+    @property
+    def parts(self) -> bool:
+        return self.contact == "unilateral"
+
+    @property
+    def slides(self) -> bool:
+        """Its slip has a history."""
+        return self.tangential == "coulomb" or (self.parts and self.tangential == "stick")
 
     @model_validator(mode="after")
     def _kinetics(self):
@@ -237,6 +257,26 @@ class Interface(Model):
                 raise ValueError(f'`{key}` belongs to kinetics = "butler_volmer"; remove it')
         if self.film_capacitance and not self.film_resistance:
             raise ValueError('`film_capacitance` has no film to charge; remove it or give `film_resistance` too, such as "10 ohm*cm^2"')
+        return self
+
+    @model_validator(mode="after")
+    def _contact(self):
+        if self.tangential == "coulomb" and self.friction is None:
+            raise ValueError('`friction` is missing for tangential = "coulomb"; give it, for example friction = 0.3')
+        if self.tangential != "coulomb" and self.friction is not None:
+            raise ValueError('`friction` belongs to tangential = "coulomb"; remove it')
+        for key in ("adhesion_strength", "adhesion_energy"):
+            if not self.parts and key in self.model_fields_set:
+                raise ValueError(f'`{key}` belongs to contact = "unilateral"; a bonded interface bears any pull; remove it')
+        if self.adhesion_energy is not None and not self.adhesion_strength:
+            raise ValueError('`adhesion_energy` needs an `adhesion_strength`; give it, for example "1 MPa"')
+        if self.chi and self.vacancy_charge is None:
+            raise ValueError('`vacancy_charge` is missing for chi > 0; give it, for example "0.1 mAh/cm^2"')
+        for key in ("vacancy_charge", "healing_rate", "healing_exponent"):
+            if not self.chi and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` has no effect at chi = 0; remove it, or set chi")
+        if (self.healing_rate is None) != (self.healing_exponent is None):
+            raise ValueError("give both of `healing_rate` (at 1 MPa) and `healing_exponent`, or neither")
         return self
 
 

@@ -283,10 +283,17 @@ def _cut_layer(feature, case) -> int:
 
 def _roughness_height(feature, case, place: str) -> Iterator[str]:
     _, high = layer_pair(feature.interface, case, f"{place}.interface")
+    if not feature.fits and not any(case.interface(name).parts for name in _both_ways(feature.interface)):
+        yield (f'{place}.fits = false leaves gaps, which a bonded interface has not; set '
+               f'{key_path("interfaces", feature.interface)}.contact = "unilateral" or remove the key')
     reach = feature.amplitude * (1.0 if feature.shape == "sinusoidal" else 4.0)
     room = min(case.levels[high], case.levels[-1] - case.levels[high])
     if reach >= room:
         yield f"{place}.amplitude = {_um(feature.amplitude)}: reaches out of the cell ({_um(room)} on one side); reduce it"
+
+
+def _both_ways(interface: str) -> tuple[str, str]:
+    return interface, "|".join(reversed(interface.split("|")))
 
 
 HEIGHTS = {"void": _void_height, "flaw": _flaw_depth, "pore": _pore_height, "patch": _patch_ring, "roughness": _roughness_height}
@@ -346,6 +353,10 @@ def _interfaces(case) -> Iterator[str]:
             yield f'{place}: write it as "{name}"' if name in pairs else f"{place}: these two do not touch; {known}"
         elif key not in transfer and given.plating is not False:
             yield f"{place}: no lithium passes between a {' and a '.join(r.role for r in pairs[key])}; remove it; {known}"
+        elif given.parts and case.mechanics is None:
+            yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'
+        elif given.tangential == "coulomb" and case.mechanics is None:
+            yield f'{place}.tangential = "coulomb": without displacement nothing slides; add a [mechanics] table'
         elif given.equilibrium_potential is not None and not ordered(*pairs[key])[0].deposits:
             alloy = ordered(*pairs[key])[0].material.dense or ordered(*pairs[key])[0].material.name
             yield (f"{place}.equilibrium_potential = {show(given.equilibrium_potential, 'potential')}: that of an alloy "

@@ -13,7 +13,7 @@ from .cautions import cautions, plated_thickness
 from .checks import DRIVEN, suggestion
 from .gradings import Grading
 from .materials import Material, Property, library_folder, load_material, names
-from .regions import boundary_names, is_transfer, kinetics, touching, used_properties
+from .regions import boundary_names, interface_name, is_transfer, kinetics, touching, used_properties
 from .units import DIMENSIONS, FARADAY, GAS_CONSTANT, show, shown_factor, to_internal
 
 WIDTH = 120
@@ -187,8 +187,24 @@ def _interfaces(case: Case) -> list[str]:
         rows.append([law.name, law.law, i0, alpha, f"{z * shown_factor('areal resistance'):.4g}", f"{kappa * z:.4g}",
                      f"{law.film_resistance * shown_factor('areal resistance'):.4g}", law.tangential])
         sources.setdefault("resistance from the case file" if linear else f"i0 from {law.source}", []).append(law.name)
-    return [*_table(rows), "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
+    told = list(_contact(case, pairs))
+    return [*_table(rows), *told, "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
             *(f"{', '.join(found)}: {source}" for source, found in sources.items())]
+
+
+def _contact(case: Case, pairs) -> Iterator[str]:
+    """What may part, slide or lose contact."""
+    for a, b in pairs:
+        name = interface_name(a.name, b.name, case)
+        law = case.interface(name)
+        if law.parts:
+            pull = f"adhesion {show(law.adhesion_strength, 'pressure')}" if law.adhesion_strength else "no adhesion"
+            yield f"{name}: the bodies may part ({pull}); no charge passes a gap of {_number(law.contact_gap * 1e3, 'number')} nm"
+        if law.friction is not None:
+            yield f"{name}: slides with a friction coefficient of {law.friction:g}"
+        if law.chi:
+            charge = show(law.vacancy_charge, "areal charge")
+            yield f"{name}: {law.chi:g} of what is stripped leaves vacancies, {charge} of them no contact"
 
 
 def _mechanics(case: Case) -> list[str]:

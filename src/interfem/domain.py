@@ -160,6 +160,10 @@ class Domain:
         weight = self.weight("+") if self.kind == "axisymmetric" else 1.0
         return Weighted(self._facets(labels), weight)
 
+    def dS_vertices(self, *labels: int) -> ufl.Measure:
+        """By the vertices, without the weight of the geometry: what holds vertex by vertex."""
+        return self._facets(labels, metadata={"quadrature_rule": "vertex", "quadrature_degree": 1})
+
     def ds(self, boundary: str) -> Weighted:
         return Weighted(self._boundaries(self.boundaries[boundary]), self.weight)
 

@@ -37,7 +37,7 @@ from .units import FARADAY, GAS_CONSTANT
 
 log = logging.getLogger("interfem")
 
-KEPT = ("phi", "phi_m", "i", "V", "c", "x", "mu")  # unknowns that swing; bodies, pressures and plated lithium stand still
+KEPT = ("phi", "phi_m", "i", "V", "c", "x", "mu")  # unknowns that swing; bodies, plated lithium and contact stand still
 STEADY = 1e-200  # 1/s, weight of the backward formula at which nothing accumulates
 OHM_CM2 = 1e4  # in one ohm m^2
 FLAT = 1e-6  # |Im Z|/|Z| below which a frequency counts as zero: Re Z is then off by the square of it
@@ -82,6 +82,8 @@ class SmallSignal:
         names = [name for name in fields.unknowns if name.split(":")[0] in KEPT]
         unknowns, maps = [fields[name] for name in names], domain.entity_maps
         model.plated_rate.x.array[:] = 0.0
+        for name in ("loss", "healing") if fields.contact is not None else ():
+            fields.contact.laws[name].x.array[:] = 0.0
         model.controls.galvanostatic.value = 1.0
         gamma = fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0))
         self.beside = {name: fem.Function(gamma) for name in ("i", "phi", "eta")}

@@ -13,6 +13,7 @@ from mpi4py import MPI
 from .case import Case
 from .domain import Domain, Group
 from .interface.bond import growth
+from .interface.contact import healing, vacancy
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics import KINEMATICS
@@ -56,12 +57,25 @@ class Flow:
 
 
 @dataclass
+class Contact:
+    """History of contact at the last accepted step, on the interface mesh; each is None if no interface of the case needs it."""
+
+    vacancy: fem.Function | None  # state theta of the vacancy law, in the space of i
+    vacancy_older: fem.Function | None
+    widest: fem.Function | None  # largest gap so far, um
+    laws: dict[str, fem.Function]  # values per interface, see model._contact_data; set with the equations
+
+
+@dataclass
 class Fields:
-    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c (see `make_fields`)."""
+    """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip,
+    shear (see `make_fields`).
+    """
 
     unknowns: dict[str, Unknown]
     growth: fem.Function | None  # plated thickness w on the interfaces at the last accepted step (um)
     growth_older: fem.Function | None  # and at the one before
+    contact: Contact | None  # history of interfaces that may part, slide or hold vacancies
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
 
@@ -85,7 +99,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
     interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2;
     mu: chemical potential of an alloy whose phases separate, degree 2; x: filling c/c_max, degree 2, or 1 where ions, electrons and the store meet in a mixed conductor;
-    u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1.
+    u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1;
+    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1.
     """
     degree = case.solver.potential_degree
     spaces: dict[str, fem.FunctionSpace] = {}
@@ -112,6 +127,11 @@ def make_fields(domain: Domain, case: Case) -> Fields:
                 spaces[f"p:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1))
         if "gamma" in subs:
             spaces["p_c"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
+            if any(case.interface(name).parts for name in domain.interfaces):
+                spaces["gap"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
+            if any(case.interface(name).slides for name in domain.interfaces):
+                for name in ("slip", "shear"):
+                    spaces[name] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
     tests = ufl.TestFunctions(ufl.MixedFunctionSpace(*spaces.values()))
     unknowns, parameters = {}, Parameters(case, domain)
     for (name, space), test in zip(spaces.items(), tests):
@@ -131,13 +151,24 @@ def make_fields(domain: Domain, case: Case) -> Fields:
         for function in (unknowns["c"].function, unknowns["c"].old, unknowns["c"].older):
             function.x.array[function.function_space.dofmap.list] = start.x.array[start.function_space.dofmap.list]
     plated = (fem.Function(spaces["i"], name="growth"), fem.Function(spaces["i"])) if "i" in spaces else (None, None)
-    fields = Fields(unknowns, *plated, {}, parameters)
+    fields = Fields(unknowns, *plated, _contact(case, domain, spaces), {}, parameters)
     if case.mechanics is not None:
         for name, body in BODIES.items():
             flow = _flow(domain, case, fields, name, body) if name in fields else None
             if flow is not None:
                 fields.flows[name] = flow
     return fields
+
+
+def _contact(case: Case, domain: Domain, spaces: dict[str, fem.FunctionSpace]) -> Contact | None:
+    def function(space: str, needed: bool = True) -> fem.Function | None:
+        return fem.Function(spaces[space]) if space in spaces and needed else None
+
+    hollow = any(case.interface(name).chi for name in domain.kinetics)
+    found = Contact(function("i", hollow), function("i", hollow), function("gap"), {})
+    if hollow:
+        found.vacancy.x.array[:] = found.vacancy_older.x.array[:] = 1.0
+    return found if hollow or "gap" in spaces or "slip" in spaces else None
 
 
 def _start(unknown: Unknown, value: float) -> None:
@@ -277,6 +308,30 @@ def plastic_increment(domain: Domain, fields: Fields, dt: float) -> float:
     return float(np.sqrt(total[0] / total[1])) if total[1] > 0 else 0.0
 
 
+def vacancy_after(fields: Fields, weights) -> np.ndarray:
+    """State of the vacancy law at the end of the step just solved; like the array of `Contact.vacancy`."""
+    history, dofs = fields.contact, fields.contact.vacancy.function_space.dofmap.list
+    loss, rate, exponent = (history.laws[key].x.array[:, None] for key in ("loss", "healing", "exponent"))
+    pressure = fem.Function(history.vacancy.function_space)
+    if "p_c" in fields:
+        pressure.interpolate(fields["p_c"])
+    k = healing(pressure.x.array[dofs], rate, exponent, larger=np.maximum)
+    older = tuple(f.x.array[dofs] for f in (history.vacancy, history.vacancy_older))
+    state = np.empty_like(history.vacancy.x.array)
+    state[dofs] = vacancy(older, fields["i"].x.array[dofs], k, loss, weights, smaller=np.minimum, larger=np.maximum)
+    return state
+
+
+def _commit_contact(fields: Fields, weights) -> None:
+    history = fields.contact
+    if history.vacancy is not None:
+        state = vacancy_after(fields, weights)
+        history.vacancy_older.x.array[:] = history.vacancy.x.array
+        history.vacancy.x.array[:] = state
+    if history.widest is not None:
+        np.maximum(history.widest.x.array, fields["gap"].x.array, out=history.widest.x.array)
+
+
 def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.Function | None) -> None:
     """Accept the present step: plastic strain and growth move on, the unknowns become the old ones.
 
@@ -300,6 +355,8 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
         grown = growth((w[dofs], fields.growth_older.x.array[dofs]), fields["i"].x.array[dofs], plated_rate.x.array[:, None], weights)
         fields.growth_older.x.array[:] = w
         w[dofs] = grown
+    if fields.contact is not None:
+        _commit_contact(fields, weights)
     for unknown in fields.unknowns.values():
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array

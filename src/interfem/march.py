@@ -31,6 +31,8 @@ LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
+LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
+PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 TIGHT_VOLTAGE, TIGHT_CURRENT = 1e-5, 1e-4  # how closely a voltage (V) and a current (of its limit) are met
 
 
@@ -85,6 +87,7 @@ class _Cell:
     dt_old: float = 0.0  # length of the last accepted step if the load was smooth since, else 0
     increment: float = 0.0  # plastic strain in the step just solved
     deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
+    parting: float = 0.0  # mean change of the contact state in the step just solved
 
 
 @dataclass
@@ -199,6 +202,9 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
         return 0, SHRINK * dt, str(error)
     cell.increment = plastic_increment(cell.domain, cell.fields, dt)
     cell.deviation = _deviation(cell.domain, cell.fields, dt, cell.dt_old)
+    if cell.observer.contact is not None:
+        cell.observer.contact.look(backward(cell.model))
+        cell.parting = cell.observer.contact.change()
     limit = cell.case.solver.plastic_increment
     if cell.increment > 1.5 * limit:
         rollback(cell.fields)
@@ -249,6 +255,8 @@ def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
     if cell.deviation > 0:
         factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
+    if cell.parting > 0:
+        factor = min(factor, PARTING / cell.parting)
     return max(factor, 0.2) * dt
 
 
@@ -300,7 +308,20 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         else:
             taper = _distance(observer.current_size, limit, sign)
             found.append(Watch("current_reached", taper, TIGHT_CURRENT * limit, False, at_start=False))
+    if observer.contact is not None and entry.kind in ("current", "ramp", "profile"):
+        found.append(Watch("contact_lost", _lost(observer, cell.model), 0.2 * LOST, True))
     return found + _lithium_watches(case, domain, fields, observer.model)
+
+
+def _lost(observer: Observer, model: Model):
+    def value(dt: float) -> float:
+        if dt > 0:
+            observer.contact.look(backward(model))
+        else:
+            observer.contact.accept()
+        return LOST - observer.contact.least()
+
+    return value
 
 
 def _distance(value, limit: float, sign: int):

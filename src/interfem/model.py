@@ -11,7 +11,9 @@ from dolfinx import fem, la
 from .case import Case
 from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, SALT, Domain, DomainError
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
+from .geometry.roughness import gap
 from .interface import KINETICS
+from .interface import contact
 from .interface.bond import contact_work, growth, normal_jump, tangential_stick
 from .interface.deposit import activity
 from .interface.overpotential import overpotential
@@ -21,6 +23,7 @@ from .physics import KINEMATICS, charge, storage, transport
 from .regions import kinetics, ordered, plated_material
 from .units import FARADAY, GAS_CONSTANT
 
+CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
 STICK = 100.0  # shear stiffness of a stuck interface per um, times the metal's shear modulus: slip below 1e-2 of its shear strain
 
 
@@ -60,7 +63,7 @@ def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
     """Sum all terms that the case carries."""
     controls = _controls(domain)
     area = cell_area(case, domain)
-    interface = _interface_data(case, domain, fields.parameters) if "gamma" in domain.submeshes else {}
+    interface = _interface_data(case, domain, fields) if "gamma" in domain.submeshes else {}
     exchange = exchange_currents(case, domain, fields) if domain.kinetics else []
     terms: list = []
     if domain.kinetics:
@@ -92,8 +95,9 @@ def _controls(domain: Domain) -> Controls:
     return Controls(constant(1.0), [constant(1.0), constant(-1.0), constant(0.0)], constant(), constant(), constant(), constant(), constant(1))
 
 
-def _interface_data(case: Case, domain: Domain, parameters: Parameters) -> dict[str, fem.Function]:
+def _interface_data(case: Case, domain: Domain, fields: Fields) -> dict[str, fem.Function]:
     """Piecewise constant data on the interface mesh."""
+    parameters = fields.parameters
     by_name = {r.name: r for r in case.regions}
 
     def sides(name):
@@ -117,17 +121,87 @@ def _interface_data(case: Case, domain: Domain, parameters: Parameters) -> dict[
         return float(any(r.side == "anode" and r.electrons for r in sides(name)))
 
     def stick(law, name, t) -> float:
-        if case.mechanics is None or (law is not None and law.tangential == "frictionless"):
+        if case.mechanics is None or case.interface(name).tangential == "frictionless" or case.interface(name).slides:
             return 0.0
+        return STICK * shear(name, t)
+
+    def shear(name, t) -> float:
         young, nu = (sides(name)[0].material.get(k) for k in ("youngs_modulus", "poisson_ratio"))
-        return STICK * young.interpolate(0.5) * young.activation(t) / (2 * (1 + nu.at(t)))
+        return young.interpolate(0.5) * young.activation(t) / (2 * (1 + nu.at(t)))
 
     data = {key: parameters.interface(kinetic(key))
             for key in ("exchange_current_density", "transfer_coefficient", "resistance", "film_resistance")}
     data |= {key: parameters.interface(value)
              for key, value in {"omega": omega, "plated_rate": plated_rate, "anode": on_anode, "stick": stick}.items()}
     data["equilibrium"] = parameters.interface(lambda law, n, t: (case.interface(n).equilibrium_potential or 0.0) if law else 0.0)
+    if fields.contact is not None:
+        data |= _contact_data(case, domain, fields, sides, shear)
     return data
+
+
+def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]:
+    """The same for interfaces that may part, slide or hold vacancies."""
+    def given(value):
+        return fields.parameters.interface(lambda law, name, t: float(value(case.interface(name), name, t)))
+
+    def metal(name):
+        plus = sides(name)[0]
+        return plated_material(case, plus) if plus.deposits else plus.material
+
+    size = max(case.levels[-1], case.geometry.width or 0.0) or 1.0
+    data = {"contact_gap": given(lambda law, name, t: law.contact_gap),
+            "loss": given(lambda law, name, t: law.chi / law.vacancy_charge if law.chi else 0.0),
+            "healing": given(lambda law, name, t: _healing(law, metal(name), t)[0] if law.chi else 0.0),
+            "exponent": given(lambda law, name, t: _healing(law, metal(name), t)[1] if law.chi else 1.0)}
+    if "gap" in fields or "slip" in fields:
+        data |= {"strength": given(lambda law, name, t: law.adhesion_strength),
+                 "softening": given(lambda law, name, t: softening(law)),
+                 "closing": given(lambda law, name, t: shear(name, t) / size),
+                 "friction": given(lambda law, name, t: law.friction or 0.0),
+                 "clutch": given(lambda law, name, t: CLUTCH if law.slides and law.tangential == "stick" else 0.0)}
+    if "gap" in fields and any(not getattr(feature, "fits", True) for feature in case.features):
+        data["misfit"] = _misfit(case, domain)
+    fields.contact.laws.update(data)
+    return data
+
+
+def _misfit(case, domain) -> fem.Function:
+    """Gap between faces that do not fit, unpressed, um."""
+    gamma = domain.submeshes["gamma"].mesh
+    misfit = fem.Function(fem.functionspace(gamma, ("DG", 2)))
+    for feature in case.features:
+        if not getattr(feature, "fits", True):
+            names = [n for n, name in enumerate(domain.interfaces) if set(name.split("|")) == set(feature.interface.split("|"))]
+            cells = np.flatnonzero(np.isin(domain.interface_of_gamma, names)).astype(np.int32)
+            across = 1 if domain.dimension == 3 else 2
+            misfit.interpolate(lambda x, f=feature, k=across: gap(f, case, x[0], x[k]), cells)
+    return misfit
+
+
+def softening(law) -> float:
+    """Gap at which adhesion has done its work and is gone, um."""
+    return 2 * law.adhesion_energy / law.adhesion_strength if law.adhesion_energy else law.contact_gap
+
+
+def _healing(law, metal, kelvin: float) -> tuple[float, float]:
+    """(rate at 1 MPa in 1/s, exponent) at which vacancies heal.
+
+    By default as spherical voids of radius a close in creeping metal, `da/dt = -(a A/2) (3 p/(2 n sigma_0))^n`; the area that
+    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby 1975, doi:10.1016/0001-6160(75)90184-4.
+    """
+    if law.healing_rate is not None:
+        return law.healing_rate, law.healing_exponent
+    if not metal.has("creep_rate"):
+        return 0.0, 1.0
+    keys = ("creep_rate", "creep_activation_energy", "creep_reference_stress", "creep_exponent")
+    a0, q, reference, n = (metal.get(key).value for key in keys)
+    return a0 * np.exp(-q / (GAS_CONSTANT * kelvin)) * (1.5 / (n * reference)) ** n, n
+
+
+def _shear_limit(fields, data):
+    """What friction, or a closed stuck interface, bears; MPa."""
+    closed = contact.closeness(fields["gap"]("+"), data["contact_gap"]) if "gap" in fields else 1.0
+    return data["friction"] * ufl.max_value(fields["p_c"]("+"), 0.0) + data["clutch"] * closed
 
 
 def _plus(functions: dict) -> dict:
@@ -184,13 +258,26 @@ def transfer_overpotential(domain, fields, data, label):
 def transfer_parameters(domain, fields, controls, data, label) -> dict:
     """What the kinetic law takes: i0 (of the filling where it is tabulated), alpha, Z, and the activity of the metal."""
     group, _ = domain.transfer_labels[label]
-    par = {key: data[key] for key in ("exchange_current_density", "transfer_coefficient", "resistance")} | {"activity": 1.0}
+    par = {key: data[key] for key in ("exchange_current_density", "transfer_coefficient", "resistance")}
+    par |= {"activity": 1.0, "contact": contact_state(fields, controls, data) if fields.contact is not None else 1.0}
     head = group.head
     if not head.deposits and head.material.has("exchange_current_density") and head.material.get("exchange_current_density").table:
         par["exchange_current_density"] = fields.parameters.of_filling(group, "exchange_current_density", fields[f"x:{group.name}"]("+"))
     if head.deposits and not head.reservoir:
         par["activity"] = activity(_plated(fields, controls, data))
     return par
+
+
+def contact_state(fields, controls, data):
+    """Contact state at the end of the step, on the "+" side: of the gap, times that of the vacancies."""
+    state, history = 1.0, fields.contact
+    if "gap" in fields:
+        state = contact.closeness(fields["gap"]("+"), data["contact_gap"])
+    if history.vacancy is not None:
+        k = contact.healing(fields["p_c"]("+") if "p_c" in fields else 0.0, data["healing"], data["exponent"])
+        older = (history.vacancy("+"), history.vacancy_older("+"))
+        state = state * contact.vacancy(older, fields["i"]("+"), k, data["loss"], controls.weights)
+    return contact.LEAST + (1 - contact.LEAST) * state
 
 
 def _plated(fields, controls, data):
@@ -323,6 +410,8 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> list:
         for (plus, minus), label in BONDED.items():
             if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
                 terms += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
+    if "gap" in fields or "slip" in fields:
+        terms += _parting_terms(case, domain, fields, interface)
     return terms
 
 
@@ -397,8 +486,48 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
     w = _plated(fields, controls, data) if fields.growth is not None else 0.0
-    return [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, w, p_test, dS),
-            tangential_stick(u_m, u_s, n, _mean_normal(case, domain)("+"), w, v_m, v_s, data["stick"], dS)]
+    filled = w - data["misfit"] if "misfit" in data else w
+    mean_normal = _mean_normal(case, domain)("+")
+    terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, filled, p_test, dS),
+             tangential_stick(u_m, u_s, n, mean_normal, w, v_m, v_s, data["stick"], dS)]
+    if "slip" in fields:
+        slip = contact.slip_of(u_m, u_s, n, mean_normal, w)
+        terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS),
+                  -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
+    return terms
+
+
+def _parting_terms(case, domain, fields, interface) -> list:
+    """What holds vertex by vertex: gaps and slips share out the jump of displacement; gap and pressure exclude each other, as do
+    sliding and a shear traction below its limit.
+    """
+    data, dS, terms = _plus(interface), domain.dS_vertices(*BONDED.values()), []
+    share = _vertex_share(domain)("+")
+    if "slip" in fields:
+        slip, shear = fields["slip"]("+"), fields["shear"]("+")
+        sliding, normal = slip - fields.unknowns["slip"].old("+"), _mean_normal(case, domain)("+")
+        law = contact.friction(shear, sliding, normal, _shear_limit(fields, data), data["closing"])
+        terms += [share * ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS,
+                  ufl.inner(law, fields.unknowns["shear"].test("+")) * dS]
+    if "gap" in fields:
+        g, p_c, widest = fields["gap"]("+"), fields["p_c"]("+"), fields.contact.widest("+")
+        pull = contact.adhesion(g, widest, data["strength"], data["softening"])
+        terms += [share * g * fields.unknowns["p_c"].test("+") * dS,
+                  contact.complementarity(p_c, g, pull, data["closing"]) * fields.unknowns["gap"].test("+") * dS]
+    return terms
+
+
+def _vertex_share(domain) -> fem.Function:
+    """Weight of the geometry at each vertex: the integral of its shape function over that by the vertices alone."""
+    space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1))
+    one, labels = ufl.TestFunction(space)("+"), tuple(BONDED.values())
+    share, plain = fem.Function(space), fem.Function(space)
+    for function, form in ((share, one * domain.dS(*labels)), (plain, one * domain.dS_vertices(*labels))):
+        fem.assemble_vector(function.x.array, fem.form(form, entity_maps=domain.entity_maps))
+        function.x.scatter_reverse(la.InsertMode.add)
+        function.x.scatter_forward()
+    share.x.array[:] /= np.maximum(plain.x.array, 1e-30)
+    return share
 
 
 def _mean_normal(case, domain) -> fem.Function:
@@ -425,6 +554,8 @@ def _essential(case, domain, fields) -> list[fem.DirichletBC]:
     bcs = []
     if domain.kinetics:
         bcs += _electrode_conditions(case, domain, fields)
+    if "gap" in fields:
+        bcs.append(_closed(case, domain, fields["gap"]))
     if case.mechanics is not None:
         for boundary in domain.boundaries:
             support = case.mechanics.support(boundary)
@@ -443,6 +574,15 @@ def _essential(case, domain, fields) -> list[fem.DirichletBC]:
 def _sub_facets(domain: Domain, sub: str, boundary: str) -> np.ndarray:
     tags = domain.submeshes[sub].facet_tags
     return tags.find(domain.boundaries[boundary])
+
+
+def _closed(case, domain, gap) -> fem.DirichletBC:
+    """No gap on bonded interfaces, their ends included."""
+    bonded = [n for n, name in enumerate(domain.interfaces) if not case.interface(name).parts]
+    cells = np.flatnonzero(np.isin(domain.interface_of_gamma, bonded)).astype(np.int32)
+    space = gap.function_space
+    space.mesh.topology.create_connectivity(domain.dimension - 1, domain.dimension - 1)
+    return fem.dirichletbc(0.0, fem.locate_dofs_topological(space, domain.dimension - 1, cells), space)
 
 
 def _electrode_conditions(case, domain, fields) -> list[fem.DirichletBC]:
@@ -471,7 +611,8 @@ def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
-              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area, "mu": FARADAY * volume}
+              **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area,
+              "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:

@@ -17,9 +17,12 @@ from .fields import Fields, solve_flow
 from .model import Model
 
 # Residual of a block over its scale (see model._scales) at which a step is solved, and where rounding may stop it.
-TOLERANCE = {"phi": 1e-11, "phi_m": 1e-11, "V": 1e-11, "i": 1e-10, "x": 1e-11, "mu": 1e-11, "c": 1e-11, "u_m": 1e-8, "u_i": 1e-8, "u_s": 1e-8, "p": 1e-8, "p_c": 1e-8}
+TOLERANCE = {"phi": 1e-11, "phi_m": 1e-11, "V": 1e-11, "i": 1e-10, "x": 1e-11, "mu": 1e-11, "c": 1e-11, "u_m": 1e-8, "u_i": 1e-8, "u_s": 1e-8,
+             "p": 1e-8, "p_c": 1e-8, "gap": 1e-8, "slip": 1e-8, "shear": 1e-8}
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
+CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
+MAX_CONTACT_ITERATIONS = 60  # where bodies may part: the edge of a contact moves by some vertices in one
 KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
 KEEP_ITERATIONS = 6
 
@@ -214,9 +217,15 @@ class Solver:
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
         if iteration >= 2 and worst > 0.5 * self._history[-2] and self._good_enough():
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
-        if iteration >= self._most:
+        if iteration >= self._most and not self._edge_moves(iteration):
             return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT
         return PETSc.SNES.ConvergedReason.ITERATING
+
+    def _edge_moves(self, iteration: int) -> bool:
+        """The edge of a contact is still on its way: the residual has had a new low in the last iterations."""
+        if self.fields.contact is None or iteration >= MAX_CONTACT_ITERATIONS:
+            return False
+        return min(self._history[-CYCLE:]) < min(self._history[:-CYCLE])
 
     def _good_enough(self) -> bool:
         """Every block is at round-off, whatever the tolerance asks for."""

@@ -35,13 +35,13 @@ PATCH = {"kind": "patch", "interface": "alloy|sse", "outer": "3 um"}
 UNCOMPARED = ("charge_balance_error", "lithium_balance_error", "newton_iterations")  # round-off, and a count it may move by one
 
 
-def case(layers: list, features: list[dict], amperes: float, materials: dict | None = None):
+def case(layers: list, features: list[dict], amperes: float, materials: dict | None = None, interfaces: dict | None = None):
     """1 MPa, then a current density in A/m^2, in equal steps."""
     protocol = [{"kind": "pressure", "to": "1 MPa", "duration": "0.1 s", "first_step": "0.05 s", "max_step": "0.05 s"},
                 {"kind": "current", "value": f"{amperes} A/m^2", "duration": "1 s", "first_step": "0.25 s", "max_step": "0.25 s"}]
     return parse_case({
         "title": "ranks", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"},
-        "mechanics": {}, "mesh": MESH, "materials": materials or {},
+        "mechanics": {}, "mesh": MESH, "materials": materials or {}, "interfaces": interfaces or {},
         "layers": [item if isinstance(item, dict) else dict(zip(("name", "material", "thickness"), item)) for item in layers],
         "features": features,
         "protocol": protocol, "output": {"figures": False}})  # fmt: skip
@@ -57,7 +57,11 @@ GRADED = {"name": "film", "material": "LiF", "thickness": "0.5 um",
           "grading": {"ionic_conductivity": {"from": "1e-6 S/cm", "to": "1e-4 S/cm", "law": "exponential"}}}
 ROUGH = {"kind": "roughness", "interface": "store|film", "amplitude": "0.3 um", "wavelength": "10 um"}
 MIXED = case([("cu", "Cu", "2 um"), ("store", "Store", "5 um"), GRADED, ("sse", "Li6PS5Cl", "5 um")], [ROUGH], -10, {"Store": STORE})
-BOTH = pytest.mark.parametrize("chosen", [BARE, ALLOY, MIXED], ids=["bare", "alloy", "mixed"])
+DEAD = {"kind": "patch", "interface": "li|sse", "outer": "3 um"}
+PARTING = {"li|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.2, "adhesion_strength": "0.1 MPa", "contact_gap": "2 nm",
+                      "chi": 0.2, "vacancy_charge": "0.1 mAh/cm^2"}}
+CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD], 100, interfaces=PARTING)
+BOTH = pytest.mark.parametrize("chosen", [BARE, ALLOY, MIXED, CONTACT], ids=["bare", "alloy", "mixed", "contact"])
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
 
 @BOTH
 def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
-    """A void and a filled flaw under creep; an alloy that swells beside a dead patch."""
+    """A void and a filled flaw under creep; an alloy that swells beside a dead patch; lithium that parts, slides and loses contact."""
     assert_same_run(chosen, folder, alone(chosen))
 
 

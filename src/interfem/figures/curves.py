@@ -54,6 +54,10 @@ PANELS = (
     Panel("Salt concentration", "mol/l", (("salt_min_mol_per_m3", "smallest"), ("salt_max_mol_per_m3", "largest")), 1e-3),
     Panel("Temperature", "K", (("temperature_K", ""),)),
     Panel("Contact fraction", "", (("contact_fraction", ""),)),
+    Panel("Gap between the bodies", "nm", (("gap_max_um", "largest"), ("gap_mean_um", "mean")), 1e3),
+    Panel("Slip on the interface", "nm", (("slip_max_um", ""),), 1e3),
+    Panel("Adhesion left", "", (("adhesion_left", ""),)),
+    Panel("Shear on the interface", "MPa", (("interface_max_shear_MPa", ""),)),
     Panel("Displacement of the collector", "µm", (("collector_displacement_um", ""),)),
     Panel(
         "Balance errors",

@@ -107,7 +107,7 @@ def _level(feature, case) -> float:
 def _at(label: str, x: float, height: float, half: float, case) -> tuple[str, tuple[float, float, float, float]]:
     """Square window, shifted into the cell, and with the roughness."""
     where = np.array([x]), np.zeros(1), np.array([height])
-    height += sum(displacement(f, case, *where)[0] for f in case.features if f.kind == "roughness")
+    height += sum(displacement(f, case, *where)[0] for f in case.features if f.kind == "roughness" and f.fits)
     half = min(half, 0.5 * (case.geometry.width - case.geometry.inner_radius))
     x = float(np.clip(x, case.geometry.inner_radius + half, case.geometry.width - half))
     return label, (x - half, x + half, height - half, height + half)

@@ -14,6 +14,9 @@ from .sizes import Sizes, Source, near_level
 from .stack import elements_across
 
 
+SUMMITS = 401  # points along each axis among which the highest is sought
+
+
 def body(feature, case, stack) -> DimTags:
     """Nothing is cut."""
     return []
@@ -28,7 +31,7 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
 def edge_limit(feature, case, layer: int) -> float:
     """Longest edge along a layer: its chord strays from the rough surface by a quarter of an element's height at most."""
     (_, lowest), (_, highest) = _fades(feature, case)
-    if case.levels[layer] >= highest or case.levels[layer + 1] <= lowest:
+    if not feature.fits or case.levels[layer] >= highest or case.levels[layer + 1] <= lowest:
         return float("inf")
     steep = (2.0 * np.pi) ** 2 if feature.shape == "sinusoidal" else 12.0  # random: rms 3.5, with peaks of thrice that
     curvature = feature.amplitude * steep / feature.wavelength**2
@@ -68,6 +71,15 @@ def _fade(feature, case, outwards: range) -> tuple[float, float]:
 def surface(feature, case, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height of the rough interface above its mean plane at points across the cell, um."""
     return feature.amplitude * (_waves if feature.shape == "sinusoidal" else _random)(feature, case, x, y)
+
+
+def gap(feature, case, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Gap between a flat face and the rough one, which touch at the highest of the given points and of a fine grid, um."""
+    geometry = case.geometry
+    grid = np.linspace(geometry.inner_radius, geometry.width, SUMMITS)
+    across = np.linspace(0.0, geometry.depth, SUMMITS) if geometry.depth else np.zeros(1)
+    fine = [axis.ravel() for axis in np.meshgrid(grid, across)]
+    return surface(feature, case, *fine).max() - surface(feature, case, x, y)
 
 
 def _waves(feature, case, x, y):

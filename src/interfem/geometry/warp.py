@@ -19,7 +19,7 @@ def warp(case, stack) -> None:
     moved = flat.copy()
     y = flat[:, 1] if axis == 2 else np.zeros(len(flat))
     for feature in case.features:
-        if feature.kind == "roughness":
+        if feature.kind == "roughness" and feature.fits:
             moved[:, axis] += displacement(feature, case, flat[:, 0], y, flat[:, axis])
     if not np.array_equal(moved, points):
         for tag, point in zip(tags.tolist(), moved.tolist()):

@@ -186,6 +186,15 @@ class FieldWriter:
             functions.append((fem.Function(constant, name="plated_thickness_um"), self._at_middle(self.fields.growth, constant)))
         if "p_c" in self.fields:
             functions.append((fem.Function(linear, name="contact_pressure_MPa"), lambda f: f.interpolate(self.fields["p_c"])))
+        if "gap" in self.fields:
+            functions.append((fem.Function(linear, name="gap_um"), lambda f: f.interpolate(self.fields["gap"])))
+        if "slip" in self.fields:
+            vector = fem.functionspace(mesh, ("Lagrange", 1, (self.domain.dimension,)))
+            for name, source in (("slip_um", "slip"), ("contact_shear_MPa", "shear")):
+                functions.append((fem.Function(vector, name=name), lambda f, u=source: f.interpolate(self.fields[u])))
+        if self.observer.contact is not None and self.domain.kinetics:
+            state = self.observer.contact.state
+            functions.append((fem.Function(constant, name="contact_state"), self._at_middle(state, constant)))
         functions.append((fem.Function(constant, name="interface"), self._interface_numbers))
         return functions
 

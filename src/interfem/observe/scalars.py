@@ -16,6 +16,7 @@ from ..interface.deposit import ATOMIC
 from ..model import Model, anode_volume, boundary_sides, equilibrium, stored_equilibrium
 from ..solve import Solver
 from ..units import FARADAY
+from .contact import Contact
 from .stress import Stress, max_principal, pressure, von_mises
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
@@ -39,6 +40,13 @@ class Observer:
         if "c" in fields:
             self._form("salt", fields["c"] * domain.dx(SALT))
             self.salt = self._value("salt")
+        self.contact = None
+        if fields.contact is not None:
+            anode = [n for n in domain.kinetics if _on_anode(domain, n)]
+            counter = [n for n in domain.kinetics if n not in anode]
+            self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
+        if domain.kinetics:
+            self._contact_area_form()
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _form(self, name: str, form) -> None:
@@ -68,7 +76,7 @@ class Observer:
         indicator = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         indicator.x.array[: owned] = on_face
         indicator.x.scatter_forward()
-        self._form("contact area", indicator * domain.dx_gamma())
+        self.on_face = indicator
         self._form("face area", 1.0 * domain.dx_gamma(tuple(self.faces)) if self.faces else 0 * self.fields["i"] * domain.dx_gamma())
         roofs = [b for b in domain.boundaries if "|" in b and _is_roof(self.case, b)]
         self.roof_area = domain.boundary_area(*roofs)
@@ -87,6 +95,11 @@ class Observer:
             dx, side = domain.dx(GROUP + group.number), anode_volume(self.fields)
             self._form(f"store:{group.name}", side * stored_equilibrium(self.fields, group) * dx)
             self._form(f"store volume:{group.name}", side * dx)
+
+    def _contact_area_form(self) -> None:
+        """Area of the anode's faces that passes charge, each part by its contact state."""
+        state = self.contact.state if self.contact is not None else 1.0
+        self._form("contact area", self.on_face * state * self.domain.dx_gamma())
 
     def _between_layers(self, name: str) -> bool:
         layers = {layer.name for layer in self.case.layers}
@@ -147,10 +160,14 @@ class Observer:
 
     def after_commit(self) -> dict[str, float]:
         found: dict[str, float] = {}
+        if self.contact is not None:
+            self.contact.accept()
         if self.domain.kinetics:
             found |= self._electrical()
         if self.case.mechanics is not None:
             found |= self._mechanical()
+        if self.contact is not None:
+            found |= self.contact.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:

@@ -73,6 +73,10 @@ def _functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
         yield name, {"now": unknown.function, "old": unknown.old, "older": unknown.older}
     if fields.growth is not None:
         yield "growth", {"old": fields.growth, "older": fields.growth_older}
+    if fields.contact is not None and fields.contact.vacancy is not None:
+        yield "contact of vacancies", {"old": fields.contact.vacancy, "older": fields.contact.vacancy_older}
+    if fields.contact is not None and fields.contact.widest is not None:
+        yield "widest gap", {"old": fields.contact.widest}
     for name, flow in fields.flows.items():
         yield f"plastic strain of {name}", {"old": flow.plastic}
         yield f"hardening of {name}", {"old": flow.hardened, "ratio": flow.ratio}
