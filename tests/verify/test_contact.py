@@ -39,13 +39,10 @@ def current(value: float, seconds: float) -> dict:
 # ---- closed: as if bonded -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tangential", ["stick", "frictionless"])
+@pytest.mark.parametrize("kind, tangential", [("plane", "stick"), ("plane", "frictionless"), ("axisymmetric", "frictionless"), ("box", "stick")])
 @pytest.mark.parametrize("press", [PRESS, []], ids=["pressed", "free"])
-@pytest.mark.parametrize("kind", KINDS)
 def test_closed_contact_is_as_a_bond(kind, press, tangential, tmp_path):
     """V28: plating and stripping at a constant pressure, or under none at all: the lithium follows rigidly."""
-    if kind == "box" and tangential == "frictionless":
-        pytest.skip("as the others, and the slowest to compile")
     case = CELL | {"geometry": KINDS[kind], "protocol": press + CELL["protocol"]}
     runs = [solve(case | {"interfaces": {"li|sse": {"contact": contact, "tangential": tangential}}}, tmp_path / contact)
             for contact in ("bonded", "unilateral")]
@@ -83,7 +80,7 @@ def test_gap_survives_cycles(tmp_path):
     rest = {"kind": "rest", "duration": "1 h"}
     run = solve(HELD | {"interfaces": wide, "protocol": [{"kind": "repeat", "times": 2, "steps": [current(1, 200), rest, current(-1, 100), rest]}]},
                 tmp_path)
-    assert run.ends("gap_mean_um") == pytest.approx(VELOCITY * np.array([200, 200, 100, 100, 300, 300, 200, 200]), rel=1e-6)
+    assert run.ends("gap_mean_um") == pytest.approx(VELOCITY * np.array([200, 200, 100, 100, 300, 300, 200, 200]), rel=1e-5)
 
 
 def test_lost_contact_ends_the_run(tmp_path):
