@@ -83,7 +83,7 @@ def test_gap_survives_cycles(tmp_path):
     rest = {"kind": "rest", "duration": "1 h"}
     run = solve(HELD | {"interfaces": wide, "protocol": [{"kind": "repeat", "times": 2, "steps": [current(1, 200), rest, current(-1, 100), rest]}]},
                 tmp_path)
-    assert run.ends("gap_mean_um") == pytest.approx(VELOCITY * np.array([200, 200, 100, 100, 300, 300, 200, 200]), rel=1e-6)
+    assert run.ends("gap_mean_um") == pytest.approx(VELOCITY * np.array([200, 200, 100, 100, 300, 300, 200, 200]), abs=1e-6)
 
 
 def test_lost_contact_ends_the_run(tmp_path):
