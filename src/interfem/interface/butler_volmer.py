@@ -16,8 +16,8 @@ def asinh(x):
 def residual(i, eta, f, par):
     """Zero on the law; dimensionless.
 
-    par: exchange_current_density (A/m^2), transfer_coefficient, activity of the metal (1 if bulk), contact state. The latter stands
-    with the exponentials: where it vanishes, so does the current, and the law keeps a slope.
+    par: exchange_current_density (A/m^2), transfer_coefficient, activity of the metal (1 if bulk), contact state. The latter
+    stands with the exponentials: where it vanishes, so does the current, and the law keeps a slope.
     """
     alpha, i0 = par["transfer_coefficient"], par["exchange_current_density"]
     driven = par["activity"] * exp((1 - alpha) * f * eta) - exp(-alpha * f * eta)
