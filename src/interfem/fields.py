@@ -94,62 +94,15 @@ DISPLACEMENT = {body: name for name, body in BODIES.items()}
 
 
 def make_fields(domain: Domain, case: Case) -> Fields:
-    """Spaces and functions for what this case carries, and for nothing else.
-
-    phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
-    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2;
-    mu: chemical potential of an alloy whose phases separate, degree 2; x: filling c/c_max, degree 2, or 1 where ions, electrons and the store meet in a mixed conductor;
-    u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1;
-    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1.
-    """
-    degree = case.solver.potential_degree
-    spaces: dict[str, fem.FunctionSpace] = {}
-    subs = domain.submeshes
-    if domain.kinetics:
-        spaces["phi"] = fem.functionspace(subs["ions"].mesh, ("Lagrange", degree))
-        spaces["phi_m"] = fem.functionspace(subs["electrons"].mesh, ("Lagrange", degree))
-        spaces["i"] = fem.functionspace(subs["gamma"].mesh, ("DG", degree))
-        if floats(domain, case):
-            spaces["V"] = fem.functionspace(domain.mesh, basix.ufl.real_element(domain.mesh.basix_cell(), ()))
-        if "salt" in subs:
-            spaces["c"] = fem.functionspace(subs["salt"].mesh, ("Lagrange", 2))
-        for group in domain.groups:
-            if group.head.stores:
-                spaces[f"x:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1 if group.head.body == "mixed" else 2))
-            if group.head.separates:
-                spaces[f"mu:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 2))
+    """Spaces and functions for what this case carries, and for nothing else, at the initial state."""
+    spaces = _potential_spaces(domain, case) if domain.kinetics else {}
     if case.mechanics is not None:
-        for name, body in BODIES.items():
-            if body in subs:
-                spaces[name] = fem.functionspace(subs[body].mesh, ("Lagrange", 2, (domain.dimension,)))
-        for group in domain.groups:
-            if group.head.flows:
-                spaces[f"p:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1))
-        if "gamma" in subs:
-            spaces["p_c"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
-            if any(case.interface(name).parts for name in domain.interfaces):
-                spaces["gap"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
-            if any(case.interface(name).slides for name in domain.interfaces):
-                for name in ("slip", "shear"):
-                    spaces[name] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
+        spaces |= _mechanical_spaces(domain, case)
     tests = ufl.TestFunctions(ufl.MixedFunctionSpace(*spaces.values()))
     unknowns, parameters = {}, Parameters(case, domain)
     for (name, space), test in zip(spaces.items(), tests):
         unknowns[name] = Unknown(name, fem.Function(space, name=name), fem.Function(space), fem.Function(space), test)
-    for group in domain.groups:
-        if f"x:{group.name}" in unknowns:
-            unknown, material = unknowns[f"x:{group.name}"], group.head.material
-            filling = material.get("initial_concentration").value / material.get("maximum_concentration").value
-            _start(unknown, filling)
-            if group.head.separates:
-                _start(unknowns[f"mu:{group.name}"], -FARADAY * material.get("equilibrium_potential").interpolate(filling))
-            tabulated = any(material.has(k) and material.get(k).table for k in ("youngs_modulus",))
-            parameters.fillings |= {r.name: unknown.old for r in group.regions if tabulated}
-    if "c" in unknowns:
-        start = parameters.field(lambda at: at("initial_concentration") if at.region.binary else 0.0, "salt")
-        _start(unknowns["c"], 0.0)
-        for function in (unknowns["c"].function, unknowns["c"].old, unknowns["c"].older):
-            function.x.array[function.function_space.dofmap.list] = start.x.array[start.function_space.dofmap.list]
+    _fill(domain, unknowns, parameters)
     plated = (fem.Function(spaces["i"], name="growth"), fem.Function(spaces["i"])) if "i" in spaces else (None, None)
     fields = Fields(unknowns, *plated, _contact(case, domain, spaces), {}, parameters)
     if case.mechanics is not None:
@@ -158,6 +111,65 @@ def make_fields(domain: Domain, case: Case) -> Fields:
             if flow is not None:
                 fields.flows[name] = flow
     return fields
+
+
+def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
+    """phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
+    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max,
+    degree 2, or 1 where ions, electrons and the store meet in a mixed conductor; mu: chemical potential of an alloy whose phases
+    separate, degree 2.
+    """
+    degree, subs = case.solver.potential_degree, domain.submeshes
+    spaces = {"phi": fem.functionspace(subs["ions"].mesh, ("Lagrange", degree)),
+              "phi_m": fem.functionspace(subs["electrons"].mesh, ("Lagrange", degree)),
+              "i": fem.functionspace(subs["gamma"].mesh, ("DG", degree))}
+    if floats(domain, case):
+        spaces["V"] = fem.functionspace(domain.mesh, basix.ufl.real_element(domain.mesh.basix_cell(), ()))
+    if "salt" in subs:
+        spaces["c"] = fem.functionspace(subs["salt"].mesh, ("Lagrange", 2))
+    for group in domain.groups:
+        if group.head.stores:
+            spaces[f"x:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1 if group.head.body == "mixed" else 2))
+        if group.head.separates:
+            spaces[f"mu:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 2))
+    return spaces
+
+
+def _mechanical_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
+    """u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1;
+    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1.
+    """
+    subs = domain.submeshes
+    spaces = {name: fem.functionspace(subs[body].mesh, ("Lagrange", 2, (domain.dimension,))) for name, body in BODIES.items() if body in subs}
+    for group in domain.groups:
+        if group.head.flows:
+            spaces[f"p:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1))
+    if "gamma" in subs:
+        interfaces = [case.interface(name) for name in domain.interfaces]
+        spaces["p_c"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
+        if any(interface.parts for interface in interfaces):
+            spaces["gap"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
+        if any(interface.slides for interface in interfaces):
+            for name in ("slip", "shear"):
+                spaces[name] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
+    return spaces
+
+
+def _fill(domain: Domain, unknowns: dict[str, Unknown], parameters: Parameters) -> None:
+    """Initial stored lithium, chemical potential and salt."""
+    for group in domain.groups:
+        if f"x:{group.name}" in unknowns:
+            unknown, material = unknowns[f"x:{group.name}"], group.head.material
+            filling = material.get("initial_concentration").value / material.get("maximum_concentration").value
+            _start(unknown, filling)
+            if group.head.separates:
+                _start(unknowns[f"mu:{group.name}"], -FARADAY * material.get("equilibrium_potential").interpolate(filling))
+            if material.has("youngs_modulus") and material.get("youngs_modulus").table:
+                parameters.fillings |= {r.name: unknown.old for r in group.regions}
+    if "c" in unknowns:
+        start = parameters.field(lambda at: at("initial_concentration") if at.region.binary else 0.0, "salt")
+        for function in (unknowns["c"].function, unknowns["c"].old, unknowns["c"].older):
+            function.x.array[function.function_space.dofmap.list] = start.x.array[start.function_space.dofmap.list]
 
 
 def _contact(case: Case, domain: Domain, spaces: dict[str, fem.FunctionSpace]) -> Contact | None:
