@@ -40,6 +40,7 @@ PANELS = (
         (("sse_max_principal_MPa", "largest principal"), ("sse_max_von_mises_MPa", "von Mises")),
     ),
     Panel("Peak stress, metal", "MPa", (("metal_max_pressure_MPa", "pressure"), ("metal_max_von_mises_MPa", "von Mises"))),
+    Panel("Peak stress, mixed conductor", "MPa", (("mixed_max_pressure_MPa", "pressure"), ("mixed_max_von_mises_MPa", "von Mises"))),
     Panel(
         "Pressure on the interface",
         "MPa",
@@ -47,7 +48,7 @@ PANELS = (
     ),
     Panel("Largest plastic strain", "", (("max_plastic_strain", ""),)),
     Panel(
-        "Lithium filling of the alloy",
+        "Lithium filling of the store",
         "c / c_max",
         (("li_fraction_mean[", "mean"), ("li_fraction_min[", "smallest"), ("li_fraction_max[", "largest")),
     ),

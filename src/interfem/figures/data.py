@@ -171,7 +171,7 @@ class Run:
     @cached_property
     def shown_time(self) -> float | None:
         """The last time with fields at which a current passes; without any current the last one."""
-        times = next((found for part in ("electrolyte", "metal") if (found := self.output_times(part))), [])
+        times = next((found for part in ("electrolyte", "mixed", "metal") if (found := self.output_times(part))), [])
         if not times:
             return None
         under_load = [t for t, _ in times if len(self.time) and self.flowing[int(np.argmin(np.abs(self.time - t)))]]

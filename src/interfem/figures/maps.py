@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,18 @@ def size_of(name: str, factor: float = 1.0) -> Callable[[Part], np.ndarray | Non
     return lambda part: factor * np.linalg.norm(part.values[name], axis=1) if name in part.values else None
 
 
+def total_current(part: Part) -> np.ndarray | None:
+    """Current density of all carriers, A/m²: a mixed conductor has ions and electrons."""
+    found = [part.values[name] for name in (CURRENT, f"electronic_{CURRENT}") if name in part.values]
+    return sum(found) if found else None
+
+
+def whole_current(part: Part) -> np.ndarray | None:
+    """Its size, mA/cm²."""
+    current = total_current(part)
+    return 0.1 * np.linalg.norm(current, axis=1) if current is not None else None
+
+
 def stored(name: str) -> Callable[[Part], np.ndarray | None]:
     """Concentration in mol/l where there is some: the field file holds 0 in all other regions."""
     return lambda part: np.where(part.values[name] > 0, 1e-3 * part.values[name], np.nan) if name in part.values else None
@@ -77,14 +89,19 @@ MAPS = (
     Map(
         "potential",
         "Ionic potential",
-        (Layer("electrolyte", "Ionic potential (mV)", scaled("potential_V", 1e3), SEQUENTIAL, span),),
+        (
+            Layer("electrolyte", "Ionic potential (mV)", scaled("potential_V", 1e3), SEQUENTIAL, span),
+            Layer("mixed", "Ionic potential (mV)", scaled("potential_V", 1e3), SEQUENTIAL, span),
+        ),
         "white",
+        "Ionic potential (mV)",
     ),
     Map(
         "current",
         "Current density",
         (
             Layer("electrolyte", "Ionic current density (mA/cm²)", size_of(CURRENT, 0.1), "inferno", focused),
+            Layer("mixed", "Current density of ions and electrons (mA/cm²)", whole_current, "inferno", focused),
             Layer("metal", "Electronic current density (mA/cm²)", size_of(CURRENT, 0.1), "inferno", focused),
         ),
         "#8fe3ff",
@@ -95,6 +112,7 @@ MAPS = (
         "Tension in the electrolyte, pressure in the metal",
         (
             Layer("electrolyte", "Largest principal stress (MPa)", scaled("max_principal_MPa"), DIVERGING, signed_range),
+            Layer("mixed", "Mixed conductor: pressure (MPa)", scaled("pressure_MPa"), "cividis", span),
             Layer("metal", "Pressure in the metal (MPa)", scaled("pressure_MPa"), "viridis", span),
         ),
     ),
@@ -103,6 +121,7 @@ MAPS = (
         "Von Mises stress",
         (
             Layer("electrolyte", "Electrolyte: von Mises stress (MPa)", scaled("von_mises_MPa"), "magma", decades),
+            Layer("mixed", "Mixed conductor: von Mises stress (MPa)", scaled("von_mises_MPa"), "cividis", decades),
             Layer("metal", "Metal: von Mises stress (MPa)", scaled("von_mises_MPa"), "viridis", decades),
         ),
     ),
@@ -113,8 +132,12 @@ MAPS = (
     ),
     Map(
         "lithium",
-        "Lithium stored in the alloy",
-        (Layer("metal", "Li concentration (mol/l)", stored("lithium_concentration_mol_per_m3"), "cividis", span),),
+        "Stored lithium",
+        (
+            Layer("metal", "Li concentration (mol/l)", stored("lithium_concentration_mol_per_m3"), "cividis", span),
+            Layer("mixed", "Li concentration (mol/l)", stored("lithium_concentration_mol_per_m3"), "cividis", span),
+        ),
+        label="Li concentration (mol/l)",
     ),
     Map(
         "salt",
@@ -182,7 +205,11 @@ def _whole_range(values: np.ndarray) -> str:
 
 def flow_lines(section: Section, axisymmetric: bool) -> Tubes | None:
     """Current lines of a plane section; a cut through the solid has none."""
-    return stream_function(list(section.parts.values()), CURRENT, axisymmetric) if section.flat else None
+    if not section.flat:
+        return None
+    parts = [replace(part, values=part.values | {CURRENT: total_current(part)}) if CURRENT in part.values else part
+             for part in section.parts.values()]
+    return stream_function(parts, CURRENT, axisymmetric)
 
 
 def _picture(run: Run, section: Section, scale: Scale, tubes, path: Path) -> Path:

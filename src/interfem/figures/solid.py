@@ -105,7 +105,7 @@ def _slice(part: Part, point: np.ndarray, start: np.ndarray, direction: np.ndarr
 
 def draw_solid(run: Run, folder: Path) -> list[Path]:
     """The cell cut open along the plane through void and flaw, coloured by current density and by stress."""
-    parts = {name: part for name in ("metal", "electrolyte") if (part := run.part(name)) is not None and len(part.cells)}
+    parts = {name: part for name in ("metal", "mixed", "electrolyte") if (part := run.part(name)) is not None and len(part.cells)}
     whole = Section(parts, ("x (µm)", "y (µm)"), [], flat=False)
     scales = [scale for plan in MAPS if plan.file in ("current", "stress") and (scale := Scale(plan, [whole])).norms]
     return [_opened(run, whole, scale, folder / f"{scale.plan.file}_3d.png") for scale in scales]

@@ -52,7 +52,7 @@ def _middle(parts: dict[str, Part]) -> float:
 
 def section_of(run: Run, time: float | None = None) -> Section | None:
     """The plane of a 2D run, or a cut through void and flaw; None without fields."""
-    parts = {name: part for name in ("metal", "electrolyte") if (part := run.part(name, time)) is not None and len(part.cells)}
+    parts = {name: part for name in ("metal", "mixed", "electrolyte") if (part := run.part(name, time)) is not None and len(part.cells)}
     if not parts:
         return None
     if run.kind == "box":

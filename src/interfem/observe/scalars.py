@@ -246,6 +246,10 @@ class Observer:
             sigma = self.stresses["u_m"]()
             found["metal_max_pressure_MPa"] = self._max(pressure(sigma))
             found["metal_max_von_mises_MPa"] = self._max(von_mises(sigma))
+        if "u_i" in self.stresses:
+            sigma = self.stresses["u_i"]()
+            found["mixed_max_pressure_MPa"] = self._max(pressure(sigma))
+            found["mixed_max_von_mises_MPa"] = self._max(von_mises(sigma))
         flows = list(self.fields.flows.values())
         found["max_plastic_strain"] = max([self._max(flow.hardened.x.array) for flow in flows], default=0.0)
         if "p_c" in self.fields:
