@@ -136,11 +136,14 @@ def _properties(case) -> Iterator[str]:
                 yield str(error)
 
 
+OF_FILLING = ("maximum_concentration", "initial_concentration", "equilibrium_potential")  # what the filling of a store means
+
+
 def _gradings(case) -> Iterator[str]:
     """Only what the equations take from inside the layer, and no table in c/c_max, can be graded."""
     for n, layer in enumerate(case.layers):
         region, material = case.regions[n], case.records[layer.material]
-        read = [name for name in required_properties(region, case) if name != "molar_volume"]
+        read = [name for name in required_properties(region, case) if name != "molar_volume" and not (region.stores and name in OF_FILLING)]
         for name in layer.grading:
             place = f"layers[{n}].grading.{name}"
             if name not in read:

@@ -320,9 +320,9 @@ def exchange_currents(case, domain, fields) -> list:
             offset = fields["V"] * anode_volume(fields) if "V" in fields else 0.0
             eta = fields["phi_m"] + offset - fields["phi"] - equilibrium(fields, group)
             if f"p:{group.name}" in fields and case.mechanics.swelling:
-                omega = values.constant(group.head.material.get("partial_molar_volume").at)
+                omega = values.of_group(group, "partial_molar_volume")
                 eta = eta + omega * fields[f"p:{group.name}"] / FARADAY
-            rate = values.constant(lambda t, m=group.head.material: m.get("specific_area").at(t) * m.get("storage_exchange_current_density").at(t))
+            rate = values.of_group(group, "specific_area") * values.of_group(group, "storage_exchange_current_density")
             found.append((group, storage.exchange(rate, eta, f, fields[name])))
     return found
 
@@ -359,7 +359,7 @@ def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
         else:
             terms.append(transport.diffusion(x, s, c_max, d, dx))
         if f"p:{group.name}" in fields and case.mechanics.swelling:
-            omega, thermal = values.constant(material.get("partial_molar_volume").at), values.constant(lambda t: GAS_CONSTANT * t)
+            omega, thermal = values.of_group(group, "partial_molar_volume"), values.constant(lambda t: GAS_CONSTANT * t)
             terms.append(transport.stress_drift(x, fields[f"p:{group.name}"], s, c_max, d, omega, thermal, dx))
     q, q_m = fields.unknowns["phi"].test, fields.unknowns["phi_m"].test
     for other, current in exchange:
@@ -443,7 +443,7 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
     volume = 3 * thermal_strain(case, fields, body) if case.heated else 0.0
     if f"x:{group.name}" in fields and case.mechanics.swelling:
         material, values = group.head.material, fields.parameters
-        omega, c_max = (values.constant(material.get(k).at) for k in ("partial_molar_volume", "maximum_concentration"))
+        omega, c_max = (values.of_group(group, k) for k in ("partial_molar_volume", "maximum_concentration"))
         x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
         volume = volume + motion.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
     if group.head.binary and group.head.material.has("partial_molar_volume") and case.mechanics.swelling:

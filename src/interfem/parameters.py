@@ -139,11 +139,17 @@ class Parameters:
             self._laws[body, name] = self.field(lambda at: value(at) if at.region.body == body else 0.0, body)
         return self._laws[body, name]
 
+    def of_group(self, group: Group, name: str):
+        """Property of a group for UFL: a constant, or a function over the whole mesh if a layer of the group is graded in it."""
+        if not any(name in region.grading for region in group.regions):
+            return self.constant(group.head.material.get(name).at)
+        return self.field(lambda at: at(name) if at.region in group.regions else 0.0)
+
     def of_filling(self, group: Group, name: str, x):
         """Property of a storing group at the filling x (UFL): a monotone cubic through the table's rows, or the plain value."""
         entry = group.head.material.get(name)
         if entry.table is None:
-            return self.constant(entry.at)
+            return self.of_group(group, name)
         knots, values = thinned(*np.array(entry.table).T)
         slopes = PchipInterpolator(knots, values).derivative()(knots)
         rows = [[fem.Constant(self.domain.mesh, float(v)) for v in row] for row in (knots, values, slopes)]

@@ -96,6 +96,6 @@ def test_grading_needs_a_table():
 
 def test_a_table_in_the_filling_is_not_graded():
     layers = copy.deepcopy(BARE["layers"])
-    layers[0] |= {"material": "Li-In", "grading": {"equilibrium_potential": {"from": "0.6 V", "to": "0.5 V"}}}
-    with pytest.raises(CaseError, match="layers.0..grading.equilibrium_potential: Li-In has a table in c/c_max"):
+    layers[0] |= {"material": "Li-Sn", "grading": {"diffusivity": {"from": "1e-14 m^2/s", "to": "2e-14 m^2/s"}}}
+    with pytest.raises(CaseError, match="layers.0..grading.diffusivity: Li-Sn has a table in c/c_max"):
         parse_case(BARE | {"layers": layers})
