@@ -143,7 +143,8 @@ def _gradings(case) -> Iterator[str]:
     """Only what the equations take from inside the layer, and no table in c/c_max, can be graded."""
     for n, layer in enumerate(case.layers):
         region, material = case.regions[n], case.records[layer.material]
-        read = [name for name in required_properties(region, case) if name != "molar_volume" and not (region.stores and name in OF_FILLING)]
+        fixed = ("molar_volume", *(OF_FILLING if region.stores else ()))
+        read = [name for name in required_properties(region, case) if name not in fixed]
         for name in layer.grading:
             place = f"layers[{n}].grading.{name}"
             if name not in read:
@@ -172,8 +173,8 @@ def _counter(case) -> Iterator[str]:
         yield (f'counter = "{case.counter}" says how an ion conductor ends the stack, but the last layer "{last.name}" '
                f"({last.role}) conducts electrons and is the counter electrode itself; remove the key")
     elif "counter" not in case.model_fields_set and last.binary:
-        yield (f'counter is missing: the last layer "{last.name}" is a binary electrolyte, and what its open end does to the anions must be '
-               f'said; end the stack with an electrode, for example a layer of Li, or set counter = "equipotential" (a lithium '
+        yield (f'counter is missing: the last layer "{last.name}" is a binary electrolyte, and what its open end does to the anions '
+               f'must be said; end the stack with an electrode, for example a layer of Li, or set counter = "equipotential" (a lithium '
                f'electrode that blocks anions) or "uniform"')
 
 
@@ -181,8 +182,8 @@ def _short(case) -> Iterator[str]:
     """Electrons must not pass from one electrode to the other."""
     layers = case.regions[: len(case.layers)]
     if case.geometry.file is None and all(region.electrons for region in layers) and any(region.ions for region in layers):
-        yield (f'layers: every layer conducts electrons ({", ".join(region.name for region in layers)}), so that the cell is shorted; put an '
-               f"electrolyte between the electrodes")
+        names = ", ".join(region.name for region in layers)
+        yield f"layers: every layer conducts electrons ({names}), so that the cell is shorted; put an electrolyte between the electrodes"
 
 
 # ---- features ---------------------------------------------------------------------------------------------------------

@@ -346,9 +346,10 @@ def _submeshes(parent, region_of_cell, regions, facets, facet_tags, groups, comm
             found[name] = _submesh(parent, dimension, cells_where(test), facet_tags)
     for body in ORDER:
         members = [r for r in regions if r.body == body]
-        same = [name for name, test in (("electrons", lambda r: r.electrons), ("ions", lambda r: r.ions)) if members == [r for r in regions if test(r)]]
+        carriers = {"electrons": [r for r in regions if r.electrons], "ions": [r for r in regions if r.ions]}
+        same = next((name for name, carrying in carriers.items() if members == carrying), None)
         if members:
-            found[body] = found[same[0]] if same else _submesh(parent, dimension, cells_where(lambda r: r.body == body), facet_tags)
+            found[body] = found[same] if same else _submesh(parent, dimension, cells_where(lambda r: r.body == body), facet_tags)
     for group in groups:
         if group.head.flows:
             found[group.name] = _submesh(parent, dimension, cells_where(lambda r: r in group.regions), facet_tags)

@@ -140,7 +140,8 @@ def _mechanical_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpac
     gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1.
     """
     subs = domain.submeshes
-    spaces = {name: fem.functionspace(subs[body].mesh, ("Lagrange", 2, (domain.dimension,))) for name, body in BODIES.items() if body in subs}
+    vector = ("Lagrange", 2, (domain.dimension,))
+    spaces = {name: fem.functionspace(subs[body].mesh, vector) for name, body in BODIES.items() if body in subs}
     for group in domain.groups:
         if group.head.flows:
             spaces[f"p:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1))

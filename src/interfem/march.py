@@ -16,6 +16,7 @@ from .domain import Domain
 from .distortion import distortion
 from .fields import Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
+from .interface.deposit import ATOMIC
 from .model import Model
 from .observe.scalars import Observer
 from .protocol import flat_steps
@@ -310,6 +311,8 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
             found.append(Watch("current_reached", taper, TIGHT_CURRENT * limit, False, at_start=False))
     if observer.contact is not None and entry.kind in ("current", "ramp", "profile"):
         found.append(Watch("contact_lost", _lost(observer, cell.model), 0.2 * LOST, True))
+    if entry.kind == "current" and entry.value > 0 and observer.without_source():
+        found.append(Watch("lithium_exhausted", _emptied(cell), 0.3, True))
     return found + _lithium_watches(case, domain, fields, observer.model)
 
 
@@ -347,6 +350,28 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -
         if region.reservoir and region.thickness:
             found.append(Watch("lithium_exhausted", _stripped(domain, fields, model, region), 1e-3 * region.thickness, True))
     return found
+
+
+def _emptied(cell: _Cell):
+    """How far an anode without lithium of its own has been stripped of what was plated on it or stored in its mixed conductors.
+
+    1 minus the mean deposit over a fifth of `ATOMIC`, or the mean filling over 2e-3, whichever is more: 0 when next to nothing is left.
+    """
+    domain, fields, model, observer = cell.domain, cell.fields, cell.model, cell.observer
+    deposit = fem.Function(fields.growth.function_space)
+    mean = fem.form(model.anode_side * deposit / model.area * domain.dx_gamma(), entity_maps=domain.entity_maps)
+    dofs = deposit.function_space.dofmap.list
+
+    def value(dt: float) -> float:
+        w = fields.growth.x.array
+        deposit.x.array[:] = w
+        if dt > 0:
+            history = w[dofs], fields.growth_older.x.array[dofs]
+            deposit.x.array[dofs] = growth(history, fields["i"].x.array[dofs], model.plated_rate.x.array[:, None], backward(model))
+        thickness = domain.comm.allreduce(fem.assemble_scalar(mean), MPI.SUM)
+        return 1.0 - max([thickness / (0.2 * ATOMIC), *(filling / 2e-3 for filling in observer.fillings())])
+
+    return value
 
 
 def _extremes(domain: Domain, function):

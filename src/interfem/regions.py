@@ -284,7 +284,8 @@ def used_properties(case, material: Material) -> list[str]:
     need: set[str] = set()
     for region in case.regions:
         if region.material.name == material.name:
-            need |= {*required_properties(region, case), *(["minimum_concentration", "diffusivity", "gradient_energy"] if region.stores else [])}
+            need |= {*required_properties(region, case)}
+            need |= {"minimum_concentration", "diffusivity", "gradient_energy"} if region.stores else set()
     for a, b in touching(case):
         if is_transfer(case, a, b) and case.interface(interface_name(a.name, b.name, case)).kinetics == "butler_volmer":
             metal, ceramic = ordered(a, b)

@@ -17,8 +17,8 @@ from .fields import Fields, solve_flow
 from .model import Model
 
 # Residual of a block over its scale (see model._scales) at which a step is solved, and where rounding may stop it.
-TOLERANCE = {"phi": 1e-11, "phi_m": 1e-11, "V": 1e-11, "i": 1e-10, "x": 1e-11, "mu": 1e-11, "c": 1e-11, "u_m": 1e-8, "u_i": 1e-8, "u_s": 1e-8,
-             "p": 1e-8, "p_c": 1e-8, "gap": 1e-8, "slip": 1e-8, "shear": 1e-8}
+TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 1e-10}
+TOLERANCE |= dict.fromkeys(("u_m", "u_i", "u_s", "p", "p_c", "gap", "slip", "shear"), 1e-8)
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
 CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
@@ -137,7 +137,8 @@ class Solver:
         controls, before = self.model.controls, self.scales
         imposed = abs(float(controls.density.value))
         current = max(imposed, self._current if not imposed else 0.0, 1e-3)
-        self.scales = {name: u.scale * (current if name.split(":")[0] in ("phi", "phi_m", "V", "x", "c") else 1.0) + 1e-4 * u.content / self._dt
+        driven = ("phi", "phi_m", "V", "x", "c")
+        self.scales = {name: u.scale * (current if name.split(":")[0] in driven else 1.0) + 1e-4 * u.content / self._dt
                        for name, u in self.fields.unknowns.items()}
         array = self.diagonal.getArray()
         for name, part in self._slices.items():

@@ -74,3 +74,15 @@ def test_a_full_store_hands_over_to_plating_and_gives_back(tmp_path):
     assert max(abs(a - b) for a, b in zip(voltages, voltages[1:])) < 0.05  # the switch is smooth
     assert plated[2] == pytest.approx(0.0, abs=1e-3 * FULL)  # the plated lithium is stripped first, then the store
     assert held[2] < 0.5 * FULL
+
+
+@pytest.mark.parametrize("film", [MIXED, STORING], ids=["deposit", "store"])
+def test_nothing_left_to_strip_is_an_event(film, tmp_path):
+    """Plated or stored for 60 s, then stripped for longer: the run ends by name when as much has been taken back."""
+    from interfem.run import run
+
+    case = cell(5, film=film, protocol=[current(-10.0, 60.0, 10), {"kind": "current", "value": "10 A/m^2", "duration": "300 s"}])
+    result = run(case, tmp_path)
+    assert (result.status, result.event) == ("stopped", "lithium_exhausted")
+    start = 0.01 * FULL if film is STORING else 0.0  # what the store held at first
+    assert result.last("time_s") == pytest.approx(120 + start / 10, rel=0.02)

@@ -59,7 +59,9 @@ def elements_across(case) -> tuple[int, ...]:
     return tuple(max([case.mesh.film_layers, *(g.elements for g in layer.grading.values())]) for layer in case.layers)
 
 
-def make_stack(levels: Values, along: Values, limits: Values, across: tuple[int, ...], graded: tuple[bool, ...], dimension: int) -> Stack:
+def make_stack(
+    levels: Values, along: Values, limits: Values, across: tuple[int, ...], graded: tuple[bool, ...], dimension: int
+) -> Stack:
     """Stack whose layers are at least `across` elements thick; edges are `along` (all one a layer) within `limits` and `ASPECT`.
 
     A layer that would hold fewer than twice that is split into sublayers, so that the count is certain. A graded layer always is,

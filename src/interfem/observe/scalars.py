@@ -202,6 +202,15 @@ class Observer:
         alloyed = any(_metal_of(self.domain, n).reservoir or not _metal_of(self.domain, n).deposits for n in self.anode)
         return alloyed or self._value("growth") > ATOMIC * self.area
 
+    def without_source(self) -> bool:
+        """The anode has no lithium metal or alloy of its own: only what has been plated on it, or stored in its mixed conductors."""
+        return all(not _metal_of(self.domain, n).reservoir and _metal_of(self.domain, n).deposits for n in self.anode)
+
+    def fillings(self) -> list[float]:
+        """Mean filling of each mixed conductor that stores lithium."""
+        names = [group.name for group, _ in self.model.exchange]
+        return [self._value(f"x:{name}") / self._value(f"volume:{name}") for name in names]
+
     def _rest_of_stores(self) -> float:
         """Mean U over the mixed conductors of the anode, V."""
         total = sum(self._value(f"store:{group.name}") for group, _ in self.model.exchange)
