@@ -29,6 +29,7 @@ class FieldWriter:
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
         self.case, self.domain, self.fields, self.model, self.observer = case, domain, fields, model, observer
+        folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
         if domain.comm.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
         domain.comm.barrier()
