@@ -43,11 +43,13 @@ class Section:
 
 
 def _middle(parts: dict[str, Part]) -> float:
-    """Height at which the parts meet."""
+    """Height at which the parts meet; between two electrodes, where the lower one does."""
     heights = [p.points[p.used][:, 1] for p in parts.values()]
     if len(heights) < 2:
         return float(heights[0].mean())
-    return float(min(h.max() for h in heights) + max(h.min() for h in heights)) / 2
+    face = max(h.min() for h in heights)
+    counter = "metal" in parts and heights[list(parts).index("metal")].max() >= max(h.max() for h in heights) * (1 - 1e-9)
+    return float(face if counter else (min(h.max() for h in heights) + face) / 2)
 
 
 def section_of(run: Run, time: float | None = None) -> Section | None:
