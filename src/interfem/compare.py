@@ -15,7 +15,8 @@ from .figures.curves import dress_time, lines, panels_of, shade
 from .figures.data import Run, open_run
 from .figures.maps import MAPS, TUBES_NEAR, Scale, color_bar, draw, flow_lines, frame_only, layer_values
 from .figures.style import CYCLE, LINE, canvas, time_unit
-from .figures.views import Section, Window, section_of
+from .figures.section import section_of
+from .figures.views import Section, Window
 from .regions import Kinetics, is_transfer, kinetics
 from .units import FARADAY, GAS_CONSTANT, shown_factor
 

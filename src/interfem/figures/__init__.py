@@ -11,7 +11,7 @@ from .curves import draw_interfaces, draw_times
 from .cycles import draw_cycles
 from .data import Run, open_run
 from .maps import draw_maps
-from .views import section_of
+from .section import section_of
 
 __all__ = ["run_figures"]
 

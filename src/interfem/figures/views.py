@@ -8,7 +8,7 @@ import numpy as np
 
 from ..case import Case
 from ..regions import extent
-from .data import Part, Run
+from .data import Part
 
 Window = tuple[float, float, float, float]  # lowest and highest x, then height, um
 MOST_SLENDER = 2.5  # a longer section is cropped around the interfaces
@@ -50,21 +50,6 @@ def _middle(parts: dict[str, Part]) -> float:
     face = max(h.min() for h in heights)
     counter = "metal" in parts and heights[list(parts).index("metal")].max() >= max(h.max() for h in heights) * (1 - 1e-9)
     return float(face if counter else (min(h.max() for h in heights) + face) / 2)
-
-
-def section_of(run: Run, time: float | None = None) -> Section | None:
-    """The plane of a 2D run, or a cut through void and flaw; None without fields."""
-    parts = {name: part for name in ("metal", "mixed", "electrolyte") if (part := run.part(name, time)) is not None and len(part.cells)}
-    if not parts:
-        return None
-    if run.kind == "box":
-        from .solid import cut
-
-        return cut(run, parts)
-    names = ("r (µm)", "z (µm)") if run.axisymmetric else ("x (µm)", "y (µm)")
-    points = np.concatenate([p.points for p in parts.values()])
-    centres = {f.name: f.center[0] for f in run.case.features if f.kind != "pores"} if run.case else {}
-    return Section(parts, names, close_ups(run.case, centres, (float(points[:, 0].min()), float(points[:, 0].max()))))
 
 
 def close_ups(case: Case | None, centres: dict[str, float], limits: tuple[float, float]) -> list[tuple[str, Window]]:
