@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema, field_validator, model_validator
 
 from .checks import faults, key_path
 from .explain import explain
@@ -24,7 +24,7 @@ from .gradings import Grading, Gradings
 from .materials import LAWS, PROPERTIES, ROLES, Material, load_material, names, read_material
 from .overrides import OverrideError, override
 from .populations import PlacedPore, place
-from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps
+from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps, sized
 from .quantities import Dimension, Model, dimension_of, key_of, quantity, quantity_schema
 from .regions import Region, cell_regions
 from .units import show, to_internal
@@ -37,7 +37,7 @@ class CaseError(Exception):
 Length = quantity("length", above=0)
 LengthOrZero = quantity("length", least=0)
 Coordinate = quantity("length")
-Pressure = quantity("pressure", least=-500, most=500, hint=SLIP)
+Pressure = quantity("pressure")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")]
 
 
@@ -119,13 +119,15 @@ class Void(Model):
 
 
 class Flaw(Model):
-    """Surface flaw from an interface into the electrolyte: a wedge or half an ellipse; filled by a material or empty."""
+    """Surface flaw from an interface into the electrolyte: a wedge, half an ellipse, or a slot (parallel sides, flat end); filled
+    by a material or empty.
+    """
 
     kind: Literal["flaw"]
     name: Name = "flaw"
     interface: str
     layer: Name | None = None  # the layer it is cut from; the ion conductor's side if absent
-    shape: Literal["wedge", "ellipse"] = "wedge"
+    shape: Literal["wedge", "ellipse", "slot"] = "wedge"
     center: Center = "0 um"
     width: Length  # opening at the mouth, full
     depth: Length  # from the interface to the tip
@@ -281,11 +283,25 @@ class Interface(Model):
 
 
 class Support(Model):
-    """How a boundary is held. `pressure` pushes inwards (positive = compression); `spring` resists outward motion."""
+    """How a boundary is held. `pressure` pushes inwards (positive = compression); `spring` resists outward motion.
 
-    kind: Literal["free", "roller", "clamped", "stack", "pressure", "spring"] = "pressure"
+    "stack" carries the protocol's pressure evenly; "platen" carries it by a rigid, frictionless plate, so that it stays flat.
+    """
+
+    kind: Literal["free", "roller", "clamped", "stack", "platen", "pressure", "spring"] = "pressure"
+    allow: bool = Field(False, strict=True)  # more than 500 MPa
     pressure: Pressure = "0 MPa"
     spring: quantity("stiffness", least=0) = "0 MPa/um"
+
+    @field_validator("pressure")
+    @classmethod
+    def _sized(cls, pressure, info):
+        return sized(pressure, info.data.get("allow", False))
+
+    @property
+    def pressed(self) -> bool:
+        """It carries the protocol's stack pressure."""
+        return self.kind in ("stack", "platen")
 
     @model_validator(mode="after")
     def _own_keys(self):
@@ -300,7 +316,7 @@ class Support(Model):
 def _support(value: object) -> object:
     """Short spellings: "roller", "5 MPa", {spring = "10 MPa/um"}."""
     if not isinstance(value, str | dict | Support):
-        raise ValueError('should be "free", "roller", "clamped", "stack", a pressure such as "5 MPa", or {spring = "10 MPa/um"}')
+        raise ValueError('should be "free", "roller", "clamped", "stack", "platen", a pressure such as "5 MPa", or {spring = "10 MPa/um"}')
     if isinstance(value, str):
         return {"kind": "pressure", "pressure": value} if re.match(r"\s*[-+.]?\d", value) else {"kind": value}
     if isinstance(value, dict) and "spring" in value:
@@ -312,7 +328,7 @@ _Support = Annotated[Support, BeforeValidator(_support, json_schema_input_type=U
 
 
 class Mechanics(Model):
-    """Momentum balance; without this table no displacement is solved. "stack" carries the protocol's pressure."""
+    """Momentum balance; without this table no displacement is solved."""
 
     kinematics: Literal["small", "finite"] = "small"
     boundaries: dict[str, _Support] = {}
@@ -429,6 +445,14 @@ class Case(Model):
     def heated(self) -> bool:
         """The protocol changes the temperature."""
         return any(step.kind == "temperature" for step in flat_steps(self.protocol))
+
+    @cached_property
+    def framed(self) -> bool:
+        """The place of the plates that press the stack matters: one is rigid, or they are held at some time."""
+        if self.mechanics is None:
+            return False
+        held = any(step.kind == "pressure" and step.hold != "pressure" for step in flat_steps(self.protocol))
+        return held or any(support.kind == "platen" for support in self.mechanics.boundaries.values())
 
     def region(self, name: str) -> Region:
         return next(r for r in self.regions if r.name == name)

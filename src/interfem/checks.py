@@ -378,8 +378,7 @@ def _interfaces(case) -> Iterator[str]:
 def _supports(case) -> Iterator[str]:
     if case.mechanics is None:
         return
-    known, sides = boundary_names(case), SIDES[case.geometry.kind]
-    bodies = {region.body for region in case.regions}
+    known = boundary_names(case)
     for name, support in case.mechanics.boundaries.items():
         key, kind = key_path("mechanics.boundaries", name), support.kind
         place = f'{key} = "{kind}"'
@@ -389,10 +388,8 @@ def _supports(case) -> Iterator[str]:
             yield f'{place}: the wall of a hole is "free" or carries a gas pressure such as "0.1 MPa"; use one of them'
         elif name == "axis" and kind != "roller":
             yield f'{place}: the axis of symmetry is always a "roller"; remove the key'
-        elif kind == "stack" and name not in ("collector", "counter"):
+        elif support.pressed and name not in ("collector", "counter"):
             yield f'{place}: the stack pressure acts on the collector or the counter; use a pressure such as "5 MPa" here'
-        elif name in sides and kind in ("pressure", "spring") and len(bodies) > 1:
-            yield f'{place}: this side touches metal and electrolyte, a load needs one body; use "roller", "free" or "clamped"'
 
 
 def _held(case) -> Iterator[str]:
@@ -425,7 +422,7 @@ def _protocol(case) -> Iterator[str]:
         if step.kind in DRIVEN:
             yield from _against(step, place)
         if step.kind == "pressure":
-            yield from _carried(case, kind)
+            yield from _carried(case, kind, step, place)
         if step.kind == "voltage" and case.counter == "uniform":
             yield f'{kind} contradicts counter = "uniform", which imposes a current; use counter = "equipotential"'
 
@@ -524,11 +521,20 @@ def _steps(steps, place: str) -> Iterator[tuple[str, object]]:
             yield from _steps(step.steps, f"{here}.steps")
 
 
-def _carried(case, kind: str) -> Iterator[str]:
+def _carried(case, kind: str, step, place: str) -> Iterator[str]:
+    """A boundary bears the pressure of the step."""
     if case.mechanics is None:
         yield f"{kind} needs a [mechanics] table; add one or remove the step"
-    elif not any(case.mechanics.support(name).kind in ("stack", "spring") for name in boundary_names(case)):
+    elif step.boundary is not None:
+        known, key = boundary_names(case), key_path("mechanics.boundaries", step.boundary)
+        if step.boundary not in known:
+            yield f'{place}.boundary = "{step.boundary}" is no boundary{suggestion(step.boundary, known)}; known: {", ".join(known)}'
+        elif case.mechanics.support(step.boundary).kind != "pressure":
+            yield f'{place}.boundary = "{step.boundary}" carries no pressure; set {key} = "0 MPa" or remove the step'
+    elif not any(case.mechanics.support(name).kind in ("stack", "platen", "spring") for name in boundary_names(case)):
         yield f'{kind}: no boundary carries the stack pressure; set mechanics.boundaries.collector = "stack" or remove the step'
+    elif step.hold != "pressure" and not any(case.mechanics.support(name).pressed for name in boundary_names(case)):
+        yield f'{place}.hold: no plate presses the stack; set mechanics.boundaries.collector = "stack" or "platen", or remove the key'
 
 
 def _obstacle(case) -> str | None:

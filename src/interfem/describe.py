@@ -214,7 +214,7 @@ def _mechanics(case: Case) -> list[str]:
     for name in boundary_names(case):
         support = case.mechanics.support(name)
         value = {"pressure": show(support.pressure, "pressure"), "spring": show(support.spring, "stiffness"),
-                 "stack": "pressure of the protocol"}.get(support.kind, "")
+                 "stack": "pressure of the protocol", "platen": "pressure of the protocol, rigid"}.get(support.kind, "")
         rows.append([name, f"{support.kind} {value}".strip()])
     swelling = "swelling" if case.mechanics.swelling else "no swelling"
     return [f"{case.mechanics.kinematics} strains, {swelling} of what stores lithium", *_table(rows)]

@@ -31,6 +31,7 @@ BLOCKED = 1
 BONDED = {("metal", "ceramic"): 2, ("metal", "mixed"): 3, ("mixed", "ceramic"): 4}  # facets between two bodies
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
+PART = 10000  # added once to the label of a boundary for its part on the metal, twice for that on the mixed conductor, ...
 
 
 class DomainError(Exception):
@@ -130,7 +131,7 @@ class Domain:
 
     @cached_property
     def _boundaries(self) -> ufl.Measure:
-        return ufl.Measure("ds", domain=self.mesh, subdomain_data=self.facet_tags, metadata={"quadrature_degree": 5})
+        return ufl.Measure("ds", domain=self.mesh, subdomain_data=_outer(self), metadata={"quadrature_degree": 5})
 
     @cached_property
     def _facets(self) -> ufl.Measure:
@@ -164,8 +165,10 @@ class Domain:
         """By the vertices, without the weight of the geometry: what holds vertex by vertex."""
         return self._facets(labels, metadata={"quadrature_rule": "vertex", "quadrature_degree": 1})
 
-    def ds(self, boundary: str) -> Weighted:
-        return Weighted(self._boundaries(self.boundaries[boundary]), self.weight)
+    def ds(self, boundary: str, body: str | None = None) -> Weighted:
+        """Over a boundary, or the part of it that belongs to one body."""
+        part = 0 if body is None else PART * (1 + list(ELASTIC).index(body))
+        return Weighted(self._boundaries(part + self.boundaries[boundary]), self.weight)
 
     def dx_gamma(self, names: tuple[str, ...] | None = None) -> Weighted:
         """Measure on the interface mesh itself, over the named interfaces (all if None)."""
@@ -391,6 +394,16 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
         labels.append((label, oriented(_on(domain, names) & ~domain.blocked)))
+    return labels
+
+
+def _outer(domain: Domain) -> list[tuple[int, np.ndarray]]:
+    """Integration entities (cell, facet) of each boundary and of its part on each body, by label."""
+    labels, body = [], np.array([list(ELASTIC).index(r.body) for r in domain.regions])
+    for tag in dict.fromkeys(domain.boundaries.values()):
+        rows = fem.compute_integration_domains(fem.IntegralType.exterior_facet, domain.mesh.topology, domain.facet_tags.find(tag)).reshape(-1, 2)
+        labels.append((tag, rows.reshape(-1)))
+        labels += [(PART * (1 + k) + tag, rows[body[domain.region_of_cell[rows[:, 0]]] == k].reshape(-1)) for k in range(len(ELASTIC))]
     return labels
 
 

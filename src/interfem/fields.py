@@ -69,7 +69,7 @@ class Contact:
 @dataclass
 class Fields:
     """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip,
-    shear (see `make_fields`).
+    shear, stack, plate:<boundary> (see `make_fields`).
     """
 
     unknowns: dict[str, Unknown]
@@ -137,7 +137,8 @@ def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace
 
 def _mechanical_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
     """u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1;
-    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1.
+    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1;
+    stack: stack pressure, and plate: place of each plate that carries it, one number each, where a frame is modelled (loads.py).
     """
     subs = domain.submeshes
     vector = ("Lagrange", 2, (domain.dimension,))
@@ -153,6 +154,10 @@ def _mechanical_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpac
         if any(interface.slides for interface in interfaces):
             for name in ("slip", "shear"):
                 spaces[name] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
+    if case.framed:
+        number = basix.ufl.real_element(domain.mesh.basix_cell(), ())
+        pressed = [f"plate:{boundary}" for boundary in domain.boundaries if case.mechanics.support(boundary).pressed]
+        spaces |= {name: fem.functionspace(domain.mesh, number) for name in ("stack", *pressed)}
     return spaces
 
 

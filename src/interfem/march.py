@@ -82,7 +82,6 @@ class _Cell:
     solver: Solver
     observer: Observer
     temperature: float  # K
-    pressure: float = 0.0  # MPa
     number: int = 0
     time: float = 0.0
     dt_old: float = 0.0  # length of the last accepted step if the load was smooth since, else 0
@@ -93,7 +92,7 @@ class _Cell:
 
 @dataclass
 class _Phase:
-    """A protocol step under way. `start` is the stack pressure (MPa) or temperature (K) at its beginning."""
+    """A protocol step under way. `start` is the temperature (K), or the pressure (MPa) that it changes, at its beginning."""
 
     number: int
     entry: object
@@ -135,7 +134,8 @@ def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
                 yield Step(cell.number, cell.time, 0.0, number, entry.kind, _scalars(cell), True, watch.name, True)
             return
     log.info("protocol step %d: %s, %.4g s", number, entry.kind, entry.length)
-    phase = _Phase(number, entry, watches, before, cell.temperature if entry.kind == "temperature" else cell.pressure)
+    cell.model.controls.loads.grip(entry, *cell.observer.stack())
+    phase = _Phase(number, entry, watches, before, _start(cell, entry))
     jumped = True
     for knot in entry.knots:
         if jumped:
@@ -145,6 +145,10 @@ def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
             return
         jumped = entry.jumps
         phase.dt = min(phase.dt, entry.step_after(knot))
+
+
+def _start(cell: _Cell, entry) -> float:
+    return float(cell.model.controls.loads.turned(entry).value) if entry.kind == "pressure" else cell.temperature
 
 
 def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
@@ -185,7 +189,7 @@ def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:
     if entry.kind == "voltage":
         controls.voltage.value = entry.value
     if entry.kind == "pressure":
-        controls.pressure.value = phase.start + (entry.to - phase.start) * reached
+        controls.loads.turned(entry).value = phase.start + (entry.to - phase.start) * reached
     if entry.kind == "temperature":
         cell.temperature = phase.start + (entry.to - phase.start) * reached
         cell.model.at_temperature(cell.temperature)
@@ -270,7 +274,6 @@ def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch
     cell.number += 1
     cell.time += dt
     cell.dt_old = dt
-    cell.pressure = float(cell.model.controls.pressure.value)
     return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, at_end or event is not None,
                 event.name if event else "", bool(event and event.ends_run))
 

@@ -18,6 +18,7 @@ from .interface.bond import contact_work, growth, normal_jump, tangential_stick
 from .interface.deposit import activity
 from .interface.overpotential import overpotential
 from .laws import LAWS
+from .loads import Loads, boundary_sides, load_terms, make_loads
 from .parameters import Parameters
 from .physics import KINEMATICS, charge, storage, transport
 from .regions import kinetics, ordered, plated_material
@@ -33,11 +34,16 @@ class Controls:
 
     dt: fem.Constant
     weights: list[fem.Constant]  # of the backward formula for stored Li, 1/s
-    pressure: fem.Constant  # stack pressure, MPa
+    loads: Loads
     current: fem.Constant  # total current, pA; positive strips the anode
     density: fem.Constant  # the same over the cell's area, A/m^2
     voltage: fem.Constant  # imposed voltage, V
     galvanostatic: fem.Constant  # 1: current imposed, 0: voltage imposed
+
+    @property
+    def pressure(self) -> fem.Constant:
+        """Stack pressure that is imposed, or at which the frame was locked, MPa."""
+        return self.loads.pressure
 
 
 @dataclass
@@ -61,7 +67,7 @@ class Model:
 
 def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
     """Sum all terms that the case carries."""
-    controls = _controls(domain)
+    controls = _controls(case, domain)
     area = cell_area(case, domain)
     interface = _interface_data(case, domain, fields) if "gamma" in domain.submeshes else {}
     exchange = exchange_currents(case, domain, fields) if domain.kinetics else []
@@ -88,11 +94,12 @@ def cell_area(case: Case, domain: Domain) -> float:
     raise DomainError('the mesh has no boundary named "collector" or "counter"; name them in geometry.boundaries')
 
 
-def _controls(domain: Domain) -> Controls:
+def _controls(case: Case, domain: Domain) -> Controls:
     def constant(value: float = 0.0) -> fem.Constant:
         return fem.Constant(domain.mesh, float(value))
 
-    return Controls(constant(1.0), [constant(1.0), constant(-1.0), constant(0.0)], constant(), constant(), constant(), constant(), constant(1))
+    weights = [constant(1.0), constant(-1.0), constant(0.0)]
+    return Controls(constant(1.0), weights, make_loads(case, domain), constant(), constant(), constant(), constant(1))
 
 
 def _interface_data(case: Case, domain: Domain, fields: Fields) -> dict[str, fem.Function]:
@@ -405,7 +412,7 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> list:
     for group in domain.groups:
         if f"p:{group.name}" in fields:
             terms += _flowing_terms(case, domain, fields, controls, group)
-    terms += _load_terms(case, domain, fields, controls)
+    terms += load_terms(case, domain, fields, controls.loads)
     if "p_c" in fields:
         for (plus, minus), label in BONDED.items():
             if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
@@ -451,32 +458,6 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
         volume = volume + omega * (fields["c"] - c0)
     return [motion.flowing_work(u, v, *place, e, ratio, shear, p) * dx,
             motion.volume_constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
-
-
-def boundary_sides(domain: Domain, boundary: str) -> list[str]:
-    """Displacements that live on a boundary (a side of the cell touches several bodies)."""
-    facets = domain.facet_tags.find(domain.boundaries[boundary])
-    links = domain.mesh.topology.connectivity(domain.dimension - 1, domain.dimension)
-    regions = {int(domain.region_of_cell[c]) for f in facets for c in links.links(f)}
-    regions = set().union(*domain.comm.allgather(regions))
-    return [name for name, body in BODIES.items() if any(domain.regions[n].body == body for n in regions)]
-
-
-def _load_terms(case, domain, fields, controls) -> list:
-    terms, n, motion = [], ufl.FacetNormal(domain.mesh), KINEMATICS[case.mechanics.kinematics]
-    for boundary in domain.boundaries:
-        support = case.mechanics.support(boundary)
-        if support.kind not in ("stack", "pressure", "spring"):
-            continue
-        sides = boundary_sides(domain, boundary)
-        if len(sides) != 1:
-            raise DomainError(f'mechanics.boundaries."{boundary}": a pressure needs a boundary of one body; this one touches several')
-        v, u = fields.unknowns[sides[0]].test, fields[sides[0]]
-        p = fem.Constant(domain.mesh, support.pressure) if support.kind == "pressure" else controls.pressure
-        terms.append(motion.pressure_load(p, u, n, v, domain.kind, domain.x[0], domain.ds(boundary)))
-        if support.kind == "spring":
-            terms.append(motion.spring_load(fem.Constant(domain.mesh, support.spring), u, n, v, domain.ds(boundary)))
-    return terms
 
 
 def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> list:
@@ -612,7 +593,7 @@ def _scales(case, domain, fields, area) -> None:
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
               **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area,
-              "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume}
+              "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume, "stack": area, "plate": 1e-3 * area}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:

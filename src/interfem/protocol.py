@@ -13,19 +13,46 @@ from pathlib import Path
 from typing import Annotated, Literal, Union
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from .profile import ProfileError, read_profile
-from .quantities import Model, quantity
+from .quantities import Dimension, Model, quantity, quantity_schema
+from .units import to_internal
 
 SLIP = "that looks like a slip of the unit"  # Li yields below 1 MPa and cells are pressed by some MPa
 Temperature = quantity("temperature", least=150, most=600, hint=f'{SLIP}; write for example "25 degC" or "298.15 K"')
-StackPressure = quantity("pressure", least=0, most=500, hint=f"compression is positive, and above 500 MPa {SLIP}")
+StackPressure = quantity("pressure", least=0, hint="compression is positive")
+MOST = 500.0  # MPa: a larger load looks like a slip of the unit, unless `allow` says that it is meant
 Duration = quantity("time", above=0)
 Potential = quantity("potential")
 CurrentDensity = quantity("current density")
 ArealCharge = quantity("areal charge", above=0)
 KINK = 1e-5  # of the charge that a profile moves: error of charge at each of its kinks
+
+
+def sized(pressure: float, allow: bool) -> float:
+    """The pressure, MPa; ValueError if it is as large as only a slip of the unit is, and not allowed."""
+    if abs(pressure) > MOST and not allow:
+        raise ValueError(f"should be at {'most' if pressure > 0 else 'least'} {math.copysign(MOST, pressure):g} MPa; {SLIP}; if it is meant, "
+                         f"say allow = true beside it")
+    return pressure
+
+
+def _hold(value: object) -> object:
+    """"pressure", "fixed", or the stiffness of a spring frame in MPa/um."""
+    if value in ("pressure", "fixed"):
+        return value
+    if isinstance(value, dict) and set(value) == {"spring"}:
+        stiffness = to_internal(value["spring"], "stiffness")
+        if stiffness > 0:
+            return stiffness
+        raise ValueError('`spring` should be above zero; use hold = "pressure" for a frame that yields to any motion')
+    raise ValueError('should be "pressure", "fixed" or a frame\'s stiffness such as {spring = "10 MPa/um"}')
+
+
+_SPRING = {"type": "object", "properties": {"spring": quantity_schema("stiffness")}, "required": ["spring"], "additionalProperties": False}
+Hold = Annotated[str | float, BeforeValidator(_hold), WithJsonSchema({"anyOf": [{"enum": ["pressure", "fixed"]}, _SPRING]}),
+                 Dimension("stiffness")]
 
 
 class _Step(Model):
@@ -75,11 +102,30 @@ class _Step(Model):
 
 
 class PressureStep(_Step):
-    """Stack pressure, linear in time, to a value; no net current."""
+    """Pressure, linear in time, to a value; no net current.
+
+    On the stack, or on another `boundary` that carries a pressure. `hold` is what the frame does from the end of this step to the
+    next one on the stack: it keeps the pressure ("pressure"), or the distance of its plates ("fixed"), or yields as a spring,
+    `p = p0 + k (d - d0)` with its stiffness k in MPa/um.
+    """
 
     kind: Literal["pressure"]
+    allow: bool = Field(False, strict=True)  # more than 500 MPa
     to: StackPressure
     duration: Duration = "1 s"
+    hold: Hold = "pressure"
+    boundary: str | None = None  # default: the stack
+
+    @field_validator("to")
+    @classmethod
+    def _sized(cls, pressure, info):
+        return sized(pressure, info.data.get("allow", False))
+
+    @model_validator(mode="after")
+    def _frame(self):
+        if self.boundary is not None and self.hold != "pressure":
+            raise ValueError("`hold` is what the frame of the stack does; it does not go with `boundary`; remove one of them")
+        return self
 
 
 class TemperatureStep(_Step):

@@ -116,6 +116,13 @@ def test_spellings_of_a_support(given, kind, pressure, spring):
     assert (support.kind, support.pressure, support.spring) == (kind, pressure, spring)
 
 
+def test_large_pressures_that_are_meant():
+    steps = [{"kind": "pressure", "to": "600 MPa", "allow": True}, {"kind": "pressure", "boundary": "right", "to": "0.7 GPa", "allow": True}]
+    case = parse_case(changed(("protocol", steps), ("mechanics/boundaries", {"right": {"pressure": "-600 MPa", "allow": True}})))
+    assert [step.to for step in case.protocol] == [600, 700]
+    assert case.mechanics.support("right").pressure == -600
+
+
 def test_default_supports():
     mechanics = parse_case(BARE).mechanics
     kinds = {name: mechanics.support(name).kind for name in ("collector", "counter", "left", "void|li")}
@@ -169,7 +176,9 @@ WRONG = [
     ("protocol/0/to", "2 GPa", "protocol[0].to = '2 GPa': should be at most 500 MPa; "),
     ("protocol/0/to", "-2 MPa", "protocol[0].to = '-2 MPa': should be at least 0 MPa; compression is positive"),
     ("mechanics/boundaries", {"counter": "600 MPa"},
-     "mechanics.boundaries.counter.pressure = '600 MPa': should be at most 500 MPa"),
+     "mechanics.boundaries.counter.pressure = '600 MPa': should be at most 500 MPa; that looks like a slip of the unit; if it is meant, say "
+     "allow = true"),
+    ("mechanics/boundaries", {"counter": "-600 MPa"}, "counter.pressure = '-600 MPa': should be at least -500 MPa"),
     ("mesh/refinement", 0, "mesh.refinement = 0: should be greater than 0"),
     ("mesh/refinement", "2", "mesh.refinement = '2' should be a plain number"),
     ("interfaces", {"li|sse": {"transfer_coefficient": 1.5}},
@@ -233,14 +242,20 @@ WRONG = [
     ("mechanics/boundaries", {"counter": 3}, 'mechanics.boundaries.counter = 3: should be "free", "roller"'),
     ("mechanics/boundaries", {"counter": "stack"}, "nothing holds the cell along y, so that it would drift; set counter = "),
     ("mechanics/boundaries", {"left": "free", "right": "free"}, "nothing holds the cell along x"),
-    ("mechanics/boundaries", {"left": "5 MPa"},
-     'mechanics.boundaries.left = "pressure": this side touches metal and electrolyte'),
     ("mechanics/boundaries", {"left": "stack"},
      'mechanics.boundaries.left = "stack": the stack pressure acts on the collector or the counter'),
     ("mechanics/boundaries", {"void|li": "roller"}, 'mechanics.boundaries."void|li" = "roller": the wall of a hole is "free" or'),
     ("mechanics/boundaries", {"counter": {"kind": "stack", "pressure": "1 MPa"}},
      "counter.pressure = '1 MPa' does not go with kind"),
     ("mechanics/boundaries", {"counter": {"spring": "0 MPa/um"}}, "counter.spring = '0 MPa/um' is missing or zero"),
+    ("mechanics/boundaries", {"left": "platen"}, 'mechanics.boundaries.left = "platen": the stack pressure acts on the collector'),
+    # loads of the protocol
+    ("protocol/0/hold", "clamped", 'protocol[0].hold = \'clamped\': should be "pressure", "fixed" or a frame\'s stiffness'),
+    ("protocol/0/hold", {"spring": "0 MPa/um"}, "protocol[0].hold.spring = '0 MPa/um' should be above zero"),
+    ("protocol/0/hold", {"spring": "10 MPa"}, "'10 MPa' is not a stiffness; write it in MPa/um"),
+    ("protocol/0", {"kind": "pressure", "to": "1 MPa", "boundary": "right", "hold": "fixed"}, "it does not go with `boundary`"),
+    ("protocol/0/boundary", "rigth", 'protocol[0].boundary = "rigth" is no boundary (did you mean "right"?); known: collector'),
+    ("protocol/0/boundary", "right", 'protocol[0].boundary = "right" carries no pressure; set mechanics.boundaries.right = "0 MPa"'),
     # protocol
     ("protocol", [], "protocol: is empty; give at least one"),
     ("protocol/1/value", "0 mA/cm^2", "protocol[1].value = '0 mA/cm^2' is zero; use kind = \"rest\""),

@@ -13,7 +13,9 @@ from ..case import Case
 from ..domain import GROUP, SALT, Domain
 from ..fields import BODIES, Fields
 from ..interface.deposit import ATOMIC
-from ..model import Model, anode_volume, boundary_sides, equilibrium, stored_equilibrium
+from ..loads import boundary_sides, stack_state
+from ..model import Model, anode_volume, equilibrium, stored_equilibrium
+from ..protocol import flat_steps
 from ..solve import Solver
 from ..units import FARADAY
 from .contact import Contact
@@ -175,6 +177,10 @@ class Observer:
                 found |= self._stored(group)
         return found
 
+    def stack(self) -> tuple[float, float]:
+        """Stack pressure (MPa), and the sum of its plates' outward displacements (um; 0 where no frame is modelled)."""
+        return stack_state(self.domain, self.fields, self.model.controls.loads)
+
     def voltage(self) -> float:
         """Anode's collector against the counter electrode, V."""
         if "V" in self.fields:
@@ -246,7 +252,9 @@ class Observer:
         return found
 
     def _mechanical(self) -> dict[str, float]:
-        found: dict[str, float] = {"stack_pressure_MPa": float(self.model.controls.pressure.value)}
+        found: dict[str, float] = {"stack_pressure_MPa": self.stack()[0]}
+        for boundary in sorted({step.boundary for step in flat_steps(self.case.protocol) if step.kind == "pressure"} - {None}):
+            found[f"pressure[{boundary}]_MPa"] = float(self.model.controls.loads.others[boundary].value)
         if "u_s" in self.stresses:
             sigma = self.stresses["u_s"]()
             found["sse_max_principal_MPa"] = self._max(max_principal(sigma))
