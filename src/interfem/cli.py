@@ -282,6 +282,76 @@ def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int
     return 0
 
 
+studies = App(name="study", help="Run a base case over many values of its keys, on this machine, and gather tables and figures.")
+app.command(studies)
+
+
+@studies.default
+def study(
+    file: Path, /, *, out: Path | None = None, ranks: int = 1, jobs: int | None = None, yes: Annotated[bool, Parameter(negative=())] = False,
+    retry: Annotated[bool, Parameter(negative=())] = False, quiet: Annotated[bool, Parameter(negative=())] = False
+) -> int:
+    """Run the members of a study that are missing; gather study.csv, study.parquet and figures.
+
+    Parameters
+    ----------
+    file
+        Study file, such as models/studies/void_closure.toml.
+    out
+        Folder of the study; by default runs/<study>. Studies in folders side by side share equal runs.
+    ranks
+        Ranks of each run.
+    jobs
+        Runs at once; by default as many as there are cores for.
+    yes
+        Run a study with more members than its limit.
+    retry
+        Run again what has failed.
+    quiet
+        Tell warnings only.
+    """
+    if world().size > 1:
+        raise InputError("study: starts the ranks of its runs itself; say interfem study --ranks N, without mpirun")
+    set_up_logging(0, quiet)
+    from .study import StudyError, default_folder, run_study
+
+    try:
+        with reporting(1, quiet) as progress:
+            found = run_study(file, out or default_folder(file), ranks=ranks, jobs=jobs, yes=yes, retry=retry, progress=progress)
+    except StudyError as error:
+        raise InputError(str(error)) from None
+    print(closing_study(found))
+    return found.exit_status
+
+
+@studies.command
+def status(folder: Path, /) -> int:
+    """Tell how the study in a folder stands, also while it runs.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study, such as runs/void_closure.
+    """
+    from .study import StudyError, read_status
+
+    try:
+        print(closing_study(read_status(folder)))
+    except StudyError as error:
+        raise InputError(str(error)) from None
+    return 0
+
+
+def closing_study(found) -> str:
+    """Members by status, the reasons of those that failed, where the tables and figures are."""
+    lines = [f"  member {number} ({parameters}) failed: {reason}" for number, parameters, reason in found.failed]
+    if found.active:
+        lines.append(f"  running: {', '.join(found.active)}")
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))
+    lines += [f"{sum(found.counts.values())} members: {counts}", f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
+    return "\n".join(lines + [f"figure: {path}" for path in found.figures])
+
+
 @app.command
 def materials(name: str | None = None, /) -> int:
     """List the known materials, or all values of one with units, temperature, source and confidence.

@@ -22,6 +22,10 @@ _EXAMPLES = {
     "interface": '"li|sse"',
     "layer": '"sse"',
     "times": "3",
+    "case": '"../cases/bare.toml"',
+    "key": '"layers.sse.thickness"',
+    "count": "9",
+    "source": '"Kasemchainan 2019"',
     "steps": '[{kind = "rest", duration = "1 min"}]',
 }
 _NUMBERS = {"temperature": 298.15, "pressure": 5}  # that read well as an example; else 1

@@ -21,9 +21,9 @@ def override(tree: dict[str, Any], text: str) -> None:
     Quotes hold a name with dots together: ``materials."Li5.5PS4.5Cl1.5".youngs_modulus=20 GPa``. OverrideError if it cannot be.
     """
     key, equals, value = (part.strip() for part in text.partition("="))
-    if not (equals and value and _KEY.fullmatch(key)):
+    parts = key_parts(key)
+    if not (equals and value and parts):
         raise OverrideError(f"--set {text}: should read path.to.key=value, for example --set layers.li.thickness='10 um'")
-    parts = [quoted or bare for quoted, bare in re.findall(r'"([^"]+)"|([^\s."\[\]]+)', key)]
     node: Any = tree
     for n, part in enumerate(parts):
         path = ".".join(parts[:n])
@@ -35,6 +35,11 @@ def override(tree: dict[str, Any], text: str) -> None:
             node[part] = _value(value)
         else:
             node = node[part] if isinstance(node, list) else node.setdefault(part, {})
+
+
+def key_parts(key: str) -> list[str]:
+    """Parts of a key path, quotes taken off; none if it is no key path."""
+    return [quoted or bare for quoted, bare in re.findall(r'"([^"]+)"|([^\s."\[\]]+)', key)] if _KEY.fullmatch(key) else []
 
 
 def _item(items: list, part: str, place: str, path: str) -> int:

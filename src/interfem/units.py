@@ -44,6 +44,7 @@ DIMENSIONS: dict[str, tuple[str, str]] = {
     "expansion": ("1/K", "1/K"),
     "number": ("", ""),
 }
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
 # A conductivity of 1 uS/um is 1 S/m; inside it is 1e6 pA/(V um), see `to_internal`.
 _EXTRA_FACTOR = {"conductivity": 1.0e6}
 
@@ -90,7 +91,7 @@ def to_internal(value: object, dimension: str) -> float:
 def _parse(text: str, dimension: str, internal: str, shown: str) -> float:
     import pint
 
-    match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", text)
+    match = _QUANTITY.fullmatch(text)
     if match is None:
         raise UnitError(f'{text!r} is not a quantity; write a number and a unit, for example "1 {shown}"')
     number, unit = float(match[1]), _spelling(match[2])
@@ -111,6 +112,24 @@ def _parse(text: str, dimension: str, internal: str, shown: str) -> float:
     if not math.isfinite(magnitude):
         raise UnitError(f"{text!r} should be a finite number")
     return float(magnitude) * _EXTRA_FACTOR.get(dimension, 1.0)
+
+
+def read_as(value: object, unit: str | None = None) -> tuple[float, str]:
+    """(number, unit) of a plain number or a quantity such as ``"5 MPa"``, in its own unit or in another one. UnitError."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number, own = float(value), ""
+    else:
+        match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise UnitError(f"{value!r} is no quantity; write a number, with its unit if it has one")
+        number, own = float(match[1]), match[2]
+    if unit is None or unit == own:
+        return number, own
+    registry = _registry()
+    try:
+        return float(registry.Quantity(number, _spelling(own)).to(_spelling(unit)).magnitude), unit
+    except Exception:
+        raise UnitError(f"{value!r} cannot be written in {unit or 'no unit'}; give both in units of one kind") from None
 
 
 def show(value: float, dimension: str) -> str:

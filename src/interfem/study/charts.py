@@ -1,0 +1,285 @@
+"""Pictures of a study: outputs over an axis as lines, or over two as a map, beside points from elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from ..figures.style import CYCLE, LINE, SEQUENTIAL, canvas, span
+from .file import Figure, Reference
+from .gather import WAITING, Row
+from .plan import Plan
+
+log = logging.getLogger("interfem")
+
+# ends of column names -> units as figures show them
+UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/cm²", "_A_per_m2": "A/m²", "_mWh_per_cm2": "mWh/cm²",
+         "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_kPa": "kPa", "_GPa": "GPa", "_um": "µm",
+         "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
+REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
+MARKS = ("s", "D", "v", "P", "*", "h")  # of references
+FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
+LOST = "#b00020"
+
+
+def draw_figures(plan: Plan, rows: list[Row], folder: Path) -> list[Path]:
+    """The figures that the study asks for, or those that fit its axes; a picture that fails is told in the log and left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.png"):
+        stale.unlink()
+    made = []
+    for n, figure in enumerate(plan.figures or _default(plan), 1):
+        path = folder / f"{figure.name or f'figure{n}'}.png"
+        try:
+            made.append((_draw_map if figure.kind == "map" else _draw_lines)(Sheet(plan, rows, figure), path))
+        except Exception as error:  # the tables are worth more than their pictures
+            log.warning("figure %s could not be drawn: %s: %s", path.name, type(error).__name__, error)
+    return made
+
+
+def _default(plan: Plan) -> list[Figure]:
+    """Every output over the first axis with most points, a line for each value of the next; sampled axes one by one."""
+    outputs = tuple(output.title for output in plan.file.outputs)
+    sampled = [track for track in plan.tracks if track.at is not None]
+    if not outputs:
+        return []
+    if sampled:
+        return [Figure(x=track.column, y=outputs, name=f"figure{n}") for n, track in enumerate(sampled, 1)]
+    x, *others = sorted(plan.tracks, key=lambda track: -len(track.grid))
+    return [Figure(x=x.column, y=outputs, by=others[0].column if others else None)]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure with the study that it shows."""
+
+    plan: Plan
+    rows: list[Row]
+    figure: Figure
+
+    @property
+    def title(self) -> str:
+        return self.figure.title or self.plan.file.title
+
+    def label(self, column: str, own: str | None) -> str:
+        """Own text, or the name of a column in words with its unit."""
+        if own:
+            return own
+        track = self.plan.track(column)
+        if track is not None and track.column == column:
+            return f"{track.name} ({pretty(track.unit)})" if track.unit else track.name
+        output = next((output for output in self.plan.file.outputs if output.title == column), None)
+        if output is None or output.name:
+            return words(column)
+        if output.event:
+            return f"{words(output.column)} at {output.event.replace('_', ' ')}"
+        return words(output.column) + (f", {REDUCED[output.reduce]}" if output.reduce in REDUCED else "")
+
+    def logarithmic(self, key: str, column: str) -> bool:
+        """Asked for, or the axis of the study is a logarithmic one."""
+        track = self.plan.track(column)
+        return key in self.figure.log or (track is not None and track.log)
+
+    def places(self, column: str) -> tuple[np.ndarray, list[str]]:
+        """Where each row stands on an axis, and the texts there if they are no numbers."""
+        values = [row.get(column) for row in self.rows]
+        if not any(isinstance(value, str) for value in values):
+            return np.array([np.nan if value is None else float(value) for value in values]), []
+        texts = list(dict.fromkeys(str(value) for value in values))
+        return np.array([float(texts.index(str(value))) for value in values]), texts
+
+    def values(self, column: str) -> np.ndarray:
+        return np.array([value if isinstance(value := row.get(column), (int, float)) else np.nan for row in self.rows], dtype=float)
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Rows of runs that failed."""
+        return np.array([row["status"] == "failed" for row in self.rows])
+
+    @property
+    def cut(self) -> np.ndarray:
+        """Rows of runs that an event ended which no output asks for."""
+        asked = {output.event for output in self.plan.file.outputs}
+        return np.array([row["status"] == "stopped" and row["event"] not in asked for row in self.rows])
+
+    @property
+    def ended(self) -> np.ndarray:
+        """Rows of runs that have ended well."""
+        return np.array([row["status"] not in (WAITING, "failed") for row in self.rows])
+
+
+def words(column: str) -> str:
+    """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
+    name, _, part = column.rstrip("]").partition("[")
+    end = next((end for end in UNITS if name.endswith(end)), "")
+    text = name.removesuffix(end).replace("_", " ") + (f", {part.replace('|', ' | ')}" if part else "")
+    return f"{text} ({UNITS[end]})" if end else text
+
+
+def pretty(unit: str) -> str:
+    """A unit as figures show it: ``mA/cm^2`` -> mA/cm²."""
+    unit = re.sub(r"\^?2\b", "²", re.sub(r"\^?3\b", "³", unit))
+    return re.sub(r"\bum\b|\bum(?=[²³])", "µm", unit.replace("ohm", "Ω").replace("*", " ").replace("degC", "°C"))
+
+
+# ---- lines ------------------------------------------------------------------------------------------------------------
+
+
+def _draw_lines(sheet: Sheet, path: Path) -> Path:
+    """A panel for each y."""
+    names = sheet.figure.y
+    columns = min(len(names), 3 if len(names) > 4 else 2)
+    height = -(-len(names) // columns)
+    with canvas((5.2 * columns + (1.2 if columns == 1 else 0.2), 3.9 * height + 1.2), path) as figure:
+        boxes = np.atleast_1d(figure.subplots(height, columns, squeeze=False)).reshape(-1)
+        for box, name in zip(boxes, names):
+            _panel(box, sheet, name)
+        for box in boxes[len(names) :]:
+            box.remove()
+        handles = {h.get_label(): h for box in figure.axes for h in box.get_legend_handles_labels()[0]}
+        if handles:
+            figure.legend(handles=list(handles.values()), loc="outside lower center", ncol=2 if len(handles) > 2 else 1)
+        figure.suptitle(sheet.title)
+    return path
+
+
+def _panel(box, sheet: Sheet, name: str) -> None:
+    x, texts = sheet.places(sheet.figure.x)
+    y = sheet.values(name)
+    for label, colour, rows in _families(sheet):
+        order = rows[np.argsort(x[rows], kind="stable")] if _is_curve(sheet, rows) else rows
+        shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
+        style = "-" if _is_curve(sheet, rows) and not texts else ""
+        box.plot(x[shown], y[shown], style, color=colour)
+        whole, cut = shown[~sheet.cut[shown]], shown[sheet.cut[shown]]
+        box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
+        box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
+    _scales(box, sheet, texts, name)
+    _references(box, sheet.figure.reference)
+    _missing(box, x, sheet.lost, "x", 0.03, "failed")
+    event = next((o.event for o in sheet.plan.file.outputs if o.title == name and o.event), None)
+    if event is not None:
+        _missing(box, x, sheet.ended & ~np.isfinite(y), "^", 0.96, f"no {event.replace('_', ' ')} in the run")
+    if sheet.cut.any():
+        box.plot([], [], "o", ms=5, mfc="white", color=LINE, label="hollow: ended early by an event")
+
+
+def _is_curve(sheet: Sheet, rows: np.ndarray) -> bool:
+    """One row at each x, and x an axis of the study."""
+    x = [sheet.rows[n].get(sheet.figure.x) for n in rows]
+    return sheet.figure.x in sheet.plan.parameters and len(set(x)) == len(x) and all(track.at is None for track in sheet.plan.tracks)
+
+
+def _families(sheet: Sheet) -> list[tuple[str | None, object, np.ndarray]]:
+    """(label, colour, rows) of each line: one for each `by`, and for each value of the axes that are not drawn."""
+    by = sheet.figure.by
+    others = [track.column for track in sheet.plan.tracks if track.at is None and track.column not in (sheet.figure.x, by)]
+    groups: dict[tuple, list[int]] = {}
+    for n, row in enumerate(sheet.rows):
+        groups.setdefault((row.get(by) if by else None, *(row.get(column) for column in others)), []).append(n)
+    firsts = list(dict.fromkeys(key[0] for key in groups))
+    colours = CYCLE if len(firsts) <= FAMILY else matplotlib.colormaps[SEQUENTIAL](np.linspace(0.0, 0.92, len(firsts)))
+    told: set = set()
+    found = []
+    for key, rows in groups.items():
+        label = _member_label(sheet, key[0]) if by and key[0] not in told else None
+        told.add(key[0])
+        found.append((label, colours[firsts.index(key[0])], np.array(rows)))
+    return found
+
+
+def _member_label(sheet: Sheet, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    track = sheet.plan.track(sheet.figure.by)
+    return f"{track.name} {value:.4g} {pretty(track.unit)}".strip()
+
+
+def _scales(box, sheet: Sheet, texts: list[str], name: str) -> None:
+    box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
+    box.set_ylabel(sheet.label(name, sheet.figure.y_label if len(sheet.figure.y) == 1 else None))
+    if texts:
+        box.set_xticks(range(len(texts)), texts, rotation=30 if len(texts) > 4 else 0, ha="right" if len(texts) > 4 else "center")
+        box.set_xlim(-0.5, len(texts) - 0.5)
+    elif sheet.logarithmic("x", sheet.figure.x):
+        box.set_xscale("log")
+    if "y" in sheet.figure.log:
+        box.set_yscale("log")
+    box.margins(y=0.12)
+    box.grid(True, color="#dddddd", lw=0.6)
+    box.set_axisbelow(True)
+
+
+def _references(box, references: tuple[Reference, ...]) -> None:
+    for n, entry in enumerate(references):
+        style = {"ls": "--", "marker": ""} if entry.line else {"ls": "", "marker": MARKS[n % len(MARKS)], "ms": 7}
+        box.plot(entry.x, entry.y, color=LINE, mfc="white", mew=1.4, zorder=5, label=f"{entry.label} [{entry.source}]", **style)
+
+
+def _missing(box, x: np.ndarray, rows: np.ndarray, mark: str, height: float, label: str) -> None:
+    """Marks at the edge of a panel for runs without a value."""
+    rows = rows & np.isfinite(x)
+    if rows.any():
+        style = {"marker": mark, "ls": "", "ms": 8, "mew": 2, "color": LOST, "mfc": "none"}
+        box.plot(x[rows], np.full(rows.sum(), height), transform=box.get_xaxis_transform(), clip_on=False, zorder=6, label=label, **style)
+
+
+# ---- maps -------------------------------------------------------------------------------------------------------------
+
+
+def _draw_map(sheet: Sheet, path: Path) -> Path:
+    """A map for each y; a full grid in tiles, anything else as points."""
+    names = sheet.figure.y
+    with canvas((6.0 * len(names) + 0.4, 5.6), path) as figure:
+        for box, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
+            _map(figure, box, sheet, name)
+        handles = {h.get_label(): h for box in figure.axes for h in box.get_legend_handles_labels()[0]}
+        if handles:
+            figure.legend(handles=list(handles.values()), loc="outside lower center")
+        figure.suptitle(sheet.title)
+    return path
+
+
+def _map(figure, box, sheet: Sheet, name: str) -> None:
+    (x, x_texts), (y, y_texts), z = sheet.places(sheet.figure.x), sheet.places(sheet.figure.by), sheet.values(name)
+    logs = sheet.logarithmic("x", sheet.figure.x), sheet.logarithmic("by", sheet.figure.by)
+    found = z[np.isfinite(z)]
+    norm = LogNorm(found.min(), found.max()) if "y" in sheet.figure.log and len(found) and found.min() > 0 else span(z, percentile=100.0)
+    xs, ys = np.unique(x), np.unique(y)
+    if len(xs) * len(ys) == len(z) and min(len(xs), len(ys)) > 1:
+        tiles = np.full((len(ys), len(xs)), np.nan)
+        tiles[np.searchsorted(ys, y), np.searchsorted(xs, x)] = z
+        drawn = box.pcolormesh(_edges(xs, logs[0]), _edges(ys, logs[1]), tiles, cmap=SEQUENTIAL, norm=norm)
+        if sheet.figure.contours and np.isfinite(tiles).sum() > 3:
+            lines = box.contour(xs, ys, tiles, levels=sorted(sheet.figure.contours), colors="white", linewidths=1.8)
+            box.clabel(lines, fontsize=9)
+    else:
+        drawn = box.scatter(x, y, c=z, cmap=SEQUENTIAL, norm=norm, s=60, edgecolors=LINE, linewidths=0.5)
+    figure.colorbar(drawn, ax=box, label=sheet.label(name, sheet.figure.y_label if len(sheet.figure.y) == 1 else None))
+    for which, texts, long in (("x", x_texts, logs[0]), ("y", y_texts, logs[1])):
+        if texts:
+            (box.set_xticks if which == "x" else box.set_yticks)(range(len(texts)), texts)
+        elif long:
+            (box.set_xscale if which == "x" else box.set_yscale)("log")
+    box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
+    box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
+    for rows, style, label in ((sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed"),
+                               (sheet.cut, {"marker": "o", "mfc": "none", "color": "white"}, "ended early by an event")):
+        if rows.any():
+            box.plot(x[rows], y[rows], ls="", ms=8, **style)
+            box.plot([], [], ls="", ms=8, **(style | ({"color": LINE} if label != "failed" else {})), label=label)
+    _references(box, sheet.figure.reference)
+
+
+def _edges(centres: np.ndarray, log: bool) -> np.ndarray:
+    """Borders of tiles about their centres."""
+    c = np.log(centres) if log else centres
+    middle = 0.5 * (c[1:] + c[:-1])
+    edges = np.concatenate([[2 * c[0] - middle[0]], middle, [2 * c[-1] - middle[-1]]])
+    return np.exp(edges) if log else edges

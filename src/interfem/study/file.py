@@ -1,0 +1,204 @@
+"""The study file: TOML that names a base case, the keys to vary, what to gather and what to draw. Units as in a case."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from ..explain import explain
+from ..overrides import key_parts
+from ..quantities import Model
+
+LIMIT = 200  # runs that need no --yes
+
+
+class StudyError(Exception):
+    """The study file, or a member of it, is wrong; each line says where, what and how to mend it. Exit status 2."""
+
+
+def _list(value: object) -> object:
+    """One text stands for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _column(value: object) -> object:
+    """Short spelling of an output: the name of a column."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _key(value: str) -> str:
+    if not key_parts(value):
+        raise ValueError('should be a key of the case, for example "layers.sse.thickness"')
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_list)]
+Key = Annotated[str, BeforeValidator(_key)]
+Keys = Annotated[tuple[Key, ...], Field(min_length=1), BeforeValidator(_list)]
+
+
+class Range(Model):
+    """From one value to another: with `count` a grid, without it a range to sample."""
+
+    start: Any = Field(alias="from")
+    to: Any
+    count: int | None = Field(None, ge=2, strict=True)
+
+
+class Axis(Model):
+    """Values that a key of the case takes; several keys move together, by one value for all or by a list with one for each."""
+
+    key: Keys
+    name: Text | None = None  # column in the tables and label in the figures; default: the key
+    values: tuple[Any, ...] | None = Field(None, min_length=1)
+    material: tuple[Text, ...] | None = Field(None, min_length=1)
+    linear: Range | None = None
+    log: Range | None = None
+    uncertain: bool = Field(False, strict=True)  # sampled over the range that the material states
+
+    @model_validator(mode="after")
+    def _one(self):
+        given = [name for name in ("values", "material", "linear", "log", "uncertain") if getattr(self, name)]
+        if len(given) != 1:
+            told = f"has {' and '.join(given)}; keep one of them" if given else "has no values"
+            raise ValueError(f'`key`: {told}; give values = [...], material = [...], linear or log = {{from, to, count}}, or uncertain = true')
+        if self.uncertain and (len(self.key) > 1 or len(key_parts(self.key[0])) != 3 or key_parts(self.key[0])[0] != "materials"):
+            raise ValueError("`key`: uncertain = true is for one property of a material, materials.NAME.PROPERTY")
+        for n, row in enumerate(self.values or ()):
+            if len(self.key) > 1 and isinstance(row, list) and len(row) != len(self.key):
+                raise ValueError(f"`values[{n}]`: holds {len(row)} values for {len(self.key)} keys; give one for each, or one for all")
+        return self
+
+    @property
+    def span(self) -> Range | None:
+        return self.linear or self.log
+
+    @property
+    def sampled(self) -> bool:
+        return self.uncertain or (self.span is not None and self.span.count is None)
+
+
+class Sample(Model):
+    """Points over the ranges without a `count`: Latin hypercube, or Sobol' sequence (scrambled)."""
+
+    method: Literal["lhs", "sobol"]
+    count: int = Field(ge=1, strict=True)
+    seed: int = Field(0, ge=0, strict=True)
+
+    @model_validator(mode="after")
+    def _balanced(self):
+        if self.method == "sobol" and self.count & (self.count - 1):
+            nearest = 2 ** round(self.count.bit_length() - 0.5)
+            raise ValueError(f"`count`: a Sobol' sequence is balanced for powers of two only; use {nearest}, or method = \"lhs\"")
+        return self
+
+
+class Output(Model):
+    """A number of a run: a column of scalars.csv reduced over time, or its value at an event (by default the time)."""
+
+    column: Text = "time_s"
+    reduce: Literal["last", "max", "min", "largest"] = "last"  # largest: in magnitude, with its sign
+    event: Text | None = None
+    name: Text | None = None
+
+    @model_validator(mode="after")
+    def _plain(self):
+        if self.event and self.reduce != "last":
+            raise ValueError("`reduce` does not go with `event`, which is one instant; remove it")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Its column in the study's tables."""
+        own = f"{self.event}_{self.column}" if self.event else self.column if self.reduce == "last" else f"{self.column}_{self.reduce}"
+        return self.name or own
+
+
+class Reference(Model):
+    """Points from elsewhere in a figure, with where they come from; numbers in the units of the figure's axes."""
+
+    label: Text
+    source: Text
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+    file: Text | None = None  # CSV beside the study file, with columns `x` and `y`
+    line: bool = Field(False, strict=True)
+
+    @model_validator(mode="after")
+    def _pairs(self):
+        if self.file is None and not self.x:
+            raise ValueError("`x` is missing or empty; give x and y, or a file")
+        if self.file is not None and (self.x or self.y):
+            raise ValueError("`file`: goes without x and y; remove them")
+        if len(self.x) != len(self.y):
+            raise ValueError(f"`y`: has {len(self.y)} numbers for {len(self.x)} in x; give as many")
+        return self
+
+
+class Figure(Model):
+    """Lines of y over x, one for each `by`; or a map: x to the right, `by` upwards, y as the colour."""
+
+    kind: Literal["lines", "map"] = "lines"
+    x: Text
+    y: Texts
+    by: Text | None = None
+    log: tuple[Literal["x", "y", "by"], ...] = ()
+    name: Annotated[str, Field(pattern=r"^[\w\-]+$")] | None = None  # of the file
+    title: Text | None = None
+    x_label: Text | None = None
+    y_label: Text | None = None
+    by_label: Text | None = None
+    contours: tuple[float, ...] = ()  # of y in a map
+    reference: tuple[Reference, ...] = ()
+
+    @model_validator(mode="after")
+    def _map(self):
+        if self.kind == "map" and self.by is None:
+            raise ValueError('`by` is missing for kind = "map": the axis that goes upwards')
+        if self.kind == "lines" and self.contours:
+            raise ValueError('`contours` belong to kind = "map"; remove them')
+        return self
+
+
+class StudyFile(Model):
+    """A whole study. Paths are relative to the file."""
+
+    title: Text
+    case: Text
+    overrides: tuple[Text, ...] = Field((), alias="set")  # for all members, as `--set` takes them
+    outputs: tuple[Annotated[Output, BeforeValidator(_column)], ...] = ()
+    axes: tuple[Axis, ...] = Field(min_length=1)
+    sample: Sample | None = None
+    figures: tuple[Figure, ...] = ()
+    limit: int = Field(LIMIT, ge=1, strict=True)
+
+    @model_validator(mode="after")
+    def _sampling(self):
+        sampled = [n for n, axis in enumerate(self.axes) if axis.sampled]
+        if sampled and self.sample is None:
+            raise ValueError(f"`axes[{sampled[0]}]` has no count: give it one, or a table [sample] with method, count and seed")
+        if self.sample is not None and not sampled:
+            raise ValueError("`sample`: nothing to sample: leave `count` out of the ranges that it is to cover, or remove [sample]")
+        titles = [output.title for output in self.outputs]
+        for n, title in enumerate(titles):
+            if title in titles[:n]:
+                raise ValueError(f"`outputs[{n}]` is called {title!r} as one before it; give it another name")
+        return self
+
+
+def read_study(path: Path) -> StudyFile:
+    """Read and validate a study file. StudyError with the faults found, one a line."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such file; give a study file such as models/studies/void_closure.toml") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StudyError(f'{path}: not TOML: {error}; text and quantities stand in quotes, as in from = "1 MPa"') from None
+    try:
+        return StudyFile.model_validate(tree)
+    except ValidationError as error:
+        raise StudyError("\n".join(f"{path}: {line}" for line in explain(error, tree, StudyFile))) from None

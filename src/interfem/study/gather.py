@@ -1,0 +1,115 @@
+"""From run folders to the tables of a study: study.csv and study.parquet, one row a member."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..figures.data import Run
+from .file import Output
+from .plan import Member, Plan
+
+FACTS = ("status", "event", "event_time_s", "reason", "wall_s", "ranks", "interfem", "hash")
+WAITING = "waiting"
+Row = dict[str, float | str | None]
+
+
+def member_row(member: Member, folder: Path, outputs: tuple[Output, ...]) -> Row:
+    """All that is known of a member: parameters, outputs, how it ended, and the last value of every scalar."""
+    row: Row = {"member": member.number} | member.shown
+    facts = read_facts(folder)
+    if facts is None:
+        return row | {"status": WAITING, "hash": member.hash}
+    record = read_run(folder)
+    run = Run(folder, record, None)
+    name, time = _ending(run)
+    lost = facts["status"] == "failed"  # where it broke off says nothing of the case
+    row |= {output.title: math.nan if lost else value_of(output, run) for output in outputs}
+    row |= {"status": facts["status"], "event": name, "event_time_s": time, "reason": facts["reason"], "wall_s": facts["wall_s"],
+            "ranks": facts["ranks"], "interfem": facts["interfem"], "hash": member.hash}
+    return row | {column: run.value(column, -1) for column in run.scalars if len(run.time) and column not in row}
+
+
+def read_facts(folder: Path) -> Mapping | None:
+    """What the study noted of a member that has ended; None if it has not."""
+    try:
+        return json.loads((folder / "member.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def read_run(folder: Path) -> Mapping:
+    """`run.json` of a run folder; empty if the run never wrote one."""
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _ending(run: Run) -> tuple[str | None, float]:
+    """The event that ended a run, or else the last one in it, and its time in s."""
+    time, last = run.events[-1] if run.events else (math.nan, None)
+    name = run.record.get("event") or last
+    return name, time if name == last else run.value("time_s", -1) if len(run.time) else math.nan
+
+
+def value_of(output: Output, run: Run) -> float:
+    """An output of a run; NaN if the run has no such column, or the event did not come."""
+    values = run.scalars.get(output.column, np.empty(0))
+    known = np.isfinite(values)
+    if output.event is not None:
+        times = [time for time, name in run.events if name == output.event]
+        if not times or not known.any():
+            return math.nan
+        return float(values[known][int(np.argmin(np.abs(run.time[known] - times[0])))])
+    if not known.any():
+        return math.nan
+    found = values[known]
+    return float({"last": found[-1], "max": found.max(), "min": found.min(), "largest": found[np.argmax(np.abs(found))]}[output.reduce])
+
+
+def columns_of(plan: Plan, rows: list[Row]) -> list[str]:
+    """Parameters and outputs first, then how the runs ended, then the scalars."""
+    first = ["member", *plan.parameters, *(output.title for output in plan.file.outputs), *FACTS]
+    return list(dict.fromkeys([*first, *(column for row in rows for column in row)]))
+
+
+def write_csv(path: Path, columns: list[str], rows: list[Row]) -> None:
+    """Atomically. What is not known is empty."""
+    part = path.with_suffix(".csv.part")
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows([_text(row.get(column)) for column in columns] for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def write_parquet(path: Path, table: Path, columns: list[str], rows: list[Row]) -> None:
+    """The same as the CSV file `table`, with types: numbers and texts. Atomically."""
+    import duckdb  # here alone
+
+    part = path.with_suffix(".parquet.part")
+    kinds = {column: "VARCHAR" if any(isinstance(row.get(column), str) for row in rows) else "DOUBLE" for column in columns}
+    with duckdb.connect() as connection:
+        connection.read_csv(str(table), header=True, columns=kinds, auto_detect=False, delimiter=",", quotechar='"').write_parquet(str(part))
+    os.replace(part, path)
+
+
+def _text(value: float | str | None) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of study.csv as text."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

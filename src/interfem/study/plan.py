@@ -1,0 +1,139 @@
+"""From a study file to its members: every combination of the axes as a validated case. Nothing is run here."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from ..case import CaseError, load_case
+from ..checks import suggestion
+from .axes import Choice, Track, make_track
+from .file import Figure, Reference, StudyError, StudyFile, read_study
+
+MANY = 5  # wrong members that are told one by one
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a study: overrides of the base case, what the tables show for them, and the hash of the case."""
+
+    number: int
+    overrides: tuple[str, ...]
+    shown: dict[str, float | str]
+    hash: str
+
+    @property
+    def key(self) -> str:
+        """Name of its run folder."""
+        return self.hash[:12]
+
+    @property
+    def text(self) -> str:
+        return ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in self.shown.items())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study made ready."""
+
+    path: Path
+    case: Path
+    file: StudyFile
+    tracks: tuple[Track, ...]
+    members: tuple[Member, ...]
+    figures: tuple[Figure, ...]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Columns of the tables that say what was varied."""
+        return [column for track in self.tracks for column in track.columns]
+
+    def track(self, column: str) -> Track | None:
+        return next((track for track in self.tracks if column in (track.column, track.name)), None)
+
+
+def make_plan(path: Path, yes: bool = False) -> Plan:
+    """Read a study and validate all its members. StudyError, also for more members than its `limit` without `yes`."""
+    file = read_study(path)
+    case = path.parent / file.case
+    tracks = tuple(make_track(axis, f"{path}: axes[{n}]", file, case) for n, axis in enumerate(file.axes))
+    columns = [column for track in tracks for column in track.columns]
+    for n, column in enumerate(columns):
+        if column in columns[:n]:
+            raise StudyError(f'{path}: axes: two have the column {column!r}; give one of them another `name`')
+    size = (file.sample.count if file.sample else 1) * int(np.prod([len(track.grid) for track in tracks if track.at is None]))
+    if size > file.limit and not yes:
+        raise StudyError(f"{path}: makes {size} runs, more than its limit of {file.limit}; make it smaller, or say --yes")
+    figures = tuple(_resolved(figure, f"{path}: figures[{n}]", file, tracks, path.parent) for n, figure in enumerate(file.figures))
+    return Plan(path, case, file, tracks, _members(path, case, file, tracks), figures)
+
+
+def _members(path: Path, case: Path, file: StudyFile, tracks: tuple[Track, ...]) -> tuple[Member, ...]:
+    members, wrong = [], []
+    for number, choices in enumerate(combinations(file, tracks), 1):
+        overrides = ("output.figures=false", *file.overrides, *(text for choice in choices for text in choice.overrides))
+        member = Member(number, overrides, {k: v for choice in choices for k, v in choice.shown.items()}, "")
+        try:
+            members.append(Member(number, overrides, member.shown, load_case(case, overrides).hash))
+        except CaseError as error:
+            wrong.append([f"{path}: member {number} ({member.text}): {line}" for line in str(error).splitlines()])
+    if wrong:
+        more = [f"{path}: {len(wrong) - MANY} more members are wrong"] if len(wrong) > MANY else []
+        raise StudyError("\n".join([line for lines in wrong[:MANY] for line in lines] + more))
+    return tuple(members)
+
+
+def combinations(file: StudyFile, tracks: tuple[Track, ...]) -> Iterator[tuple[Choice, ...]]:
+    """One choice on each axis: all points of the grids, and at each of them all samples of the ranges."""
+    grids = [track.grid for track in tracks if track.at is None]
+    ranges = [track for track in tracks if track.at is not None]
+    points = _points(file, len(ranges)) if ranges else np.empty((1, 0))
+    for chosen in product(*grids):
+        for point in points:
+            fixed, drawn = iter(chosen), iter(track.at(u) for track, u in zip(ranges, point))
+            yield tuple(next(fixed if track.at is None else drawn) for track in tracks)
+
+
+def _points(file: StudyFile, dimension: int) -> np.ndarray:
+    """Samples of the unit cube, the same for the same seed."""
+    from scipy.stats import qmc  # slow to load, and few studies sample
+
+    kind = {"lhs": qmc.LatinHypercube, "sobol": qmc.Sobol}[file.sample.method]
+    return kind(dimension, rng=np.random.default_rng(file.sample.seed)).random(file.sample.count)
+
+
+# ---- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _resolved(figure: Figure, place: str, file: StudyFile, tracks: tuple[Track, ...], folder: Path) -> Figure:
+    """Axes by their columns, and the points of reference files read."""
+    columns = {track.name: track.column for track in tracks} | {column: column for track in tracks for column in track.columns}
+    known = columns | {output.title: output.title for output in file.outputs}
+    changed = {}
+    for key, names in (("x", known), ("by", columns)):
+        name = getattr(figure, key)
+        if name is not None and name not in names:
+            hint = suggestion(name, names) or f"; known: {', '.join(names)}"
+            raise StudyError(f'{place}.{key} = "{name}": no {"axis or output" if key == "x" else "axis"} of the study has this name{hint}')
+        changed[key] = names.get(name)
+    references = tuple(_read(entry, f"{place}.reference[{n}]", folder) for n, entry in enumerate(figure.reference))
+    return figure.model_copy(update=changed | {"reference": references})
+
+
+def _read(entry: Reference, place: str, folder: Path) -> Reference:
+    if entry.file is None:
+        return entry
+    try:
+        with open(folder / entry.file, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+        x, y = (tuple(float(row[name]) for row in rows) for name in "xy")
+    except OSError as error:
+        raise StudyError(f'{place}.file = "{entry.file}": {error.strerror}; give a CSV beside the study file') from None
+    except (KeyError, TypeError, ValueError):
+        raise StudyError(f'{place}.file = "{entry.file}": should hold numbers in two columns headed x and y') from None
+    return entry.model_copy(update={"x": x, "y": y})
