@@ -264,14 +264,13 @@ def transfer_overpotential(domain, fields, controls, data, label):
     group, _ = domain.transfer_labels[label]
     rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
     p_c = fields["p_c"]("+") if "p_c" in fields else 0.0
-    eta = overpotential(electrode_potential(fields, data), fields["phi"]("-"), rest, data["omega"], p_c, FARADAY, fields["i"]("+"),
-                        data["film_resistance"])
+    eta = overpotential(electrode_potential(fields, data), fields["phi"]("-"), rest, data["omega"], p_c, FARADAY,
+                        faradaic(fields, controls, data), data["film_resistance"])
     if "sei" not in fields:
         return eta
     layer, history = _reaction_layer(fields)
-    passed = sei.reaction_current(layer, history, controls.weights, data["sei_charge"])
-    return eta - sei.ionic_loss(layer, history, controls.weights, data["sei_charge"], data["sei_resistivity"], fields["i"]("+"), passed,
-                                data["film_resistance"])
+    lost = sei.ionic_loss(layer, history, controls.weights, data["sei_charge"], data["sei_resistivity"])
+    return eta - fields["i"]("+") * data["sei_resistivity"] * layer - lost
 
 
 def electrode_potential(fields, data):
@@ -297,7 +296,9 @@ def _reaction_term(domain, fields, controls, data):
     """Growth of the reaction layer, on every face between bodies (zero where nothing reacts)."""
     layer, history = _reaction_layer(fields)
     touching = contact_state(fields, controls, data) if fields.contact is not None else 1.0
-    drive = sei.driving(data["sei_potential"], electrode_potential(fields, data) - fields["phi"]("-"), touching * data["sei_open"])
+    lost = sei.ionic_loss(layer, history, controls.weights, data["sei_charge"], data["sei_resistivity"])
+    potential = electrode_potential(fields, data) - fields["phi"]("-") - lost
+    drive = sei.driving(data["sei_potential"], potential, touching * data["sei_open"])
     extra = sei.spent(data["sei_fraction"], data["sei_rate"], fields["i"]("+"), drive)
     grown = sei.thickness(history, controls.weights, data["sei_lag"], data["sei_conductivity"] * data["sei_rate"] * drive, extra)
     return (layer - grown) * fields.unknowns["sei"].test("+") * domain.dS(*BONDED.values())

@@ -14,9 +14,9 @@ from .units import FARADAY
 
 
 def reaction_data(case: Case, domain: Domain, parameters: Parameters) -> dict:
-    """Values on the interface mesh, zero where nothing reacts: charge F/V (pC/um^3) and V/F of the layer, its conductivity for electrons
-    and resistivity for ions, the potential below which it forms, sei_open (1 where it may), sei_lag (um), the share of the current
-    that is spent besides, and the share of its thickness that comes between the bodies (what was electrolyte is taken off).
+    """Values on the interface mesh, zero where nothing reacts: charge F/V (pC/um^3) and V/F of the layer, its conductivity (electrons and
+    ions in series) and its resistivity for ions, the potential below which it forms, sei_open (1 where it may), sei_lag (um), the share
+    of the current that is spent besides, and the share of its thickness that comes between the bodies (without what was electrolyte).
     """
     found = reactions(case)
 
@@ -26,6 +26,9 @@ def reaction_data(case: Case, domain: Domain, parameters: Parameters) -> dict:
     def of(key: str):
         return lambda r, t: r.electrolyte.material.get(key).at(t)
 
+    def series(r: Reaction, t: float) -> float:
+        return 1 / (1 / of("sei_electronic_conductivity")(r, t) + 1 / of("sei_ionic_conductivity")(r, t))
+
     def share(r: Reaction, t: float) -> float:
         return 1 - of("sei_consumed_volume")(r, t) / of("sei_molar_volume")(r, t) if case.mechanics is not None else 0.0
 
@@ -34,7 +37,7 @@ def reaction_data(case: Case, domain: Domain, parameters: Parameters) -> dict:
 
     data = {"sei_charge": value(lambda r, t: FARADAY / of("sei_molar_volume")(r, t)),
             "sei_rate": value(lambda r, t: of("sei_molar_volume")(r, t) / FARADAY),
-            "sei_conductivity": value(of("sei_electronic_conductivity")),
+            "sei_conductivity": value(series),
             "sei_resistivity": value(lambda r, t: 1 / of("sei_ionic_conductivity")(r, t)),
             "sei_potential": value(of("reduction_potential")), "sei_fraction": value(fraction), "sei_share": value(share),
             "sei_open": _open(domain, found)}

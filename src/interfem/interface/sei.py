@@ -6,6 +6,8 @@ Ions cross the layer with what the interface passes and with the reaction, elect
 
 E = phi_m - phi across the whole, which contains what the ions lose, `thickness (i + i_R)/sigma_i`: the two branches are in series, and
 the slower one sets the rate (Wagner 1933). h/sigma_h: stable layers that the electrons cross besides. UFL and arrays alike.
+
+Both branches stand with `i_R thickness`. It is moved to the left, where it meets the conductivity `1/(1/sigma_e + 1/sigma_i)`.
 """
 
 from ufl import conditional, gt, max_value, sqrt
@@ -16,6 +18,8 @@ SMALLEST = 1e-8  # um: layers are told apart from none above it
 def driving(reduction, potential, contact):
     """`E_red - E` where the faces touch and electrons find something to reduce, else 0; V. Contact at a metal and reduction at any
     other potential are one law: E is about 0 on lithium, U on an alloy, and what the currents make it on a collector.
+
+    potential: E without what the ions lose to the reaction in the layer.
     """
     return contact * max_value(reduction - potential, 0.0)
 
@@ -28,7 +32,7 @@ def spent(fraction, rate, current, drive):
 def thickness(history, weights, lag, drive, extra):
     """Thickness after the step, um: `d(thickness^2/2)/dt + lag d(thickness)/dt = drive + extra (thickness + lag)`.
 
-    lag = sigma_e h/sigma_h (um), drive = sigma_e (V/F) (E_red - E) (um^2/s), extra (um/s). The backward formula acts on thickness^2/2
+    lag = sigma h/sigma_h (um), drive = sigma (V/F) (E_red - E) (um^2/s), extra (um/s). The backward formula acts on thickness^2/2
     and on the thickness, both of which the law makes straight lines: no step is too long, and none starts with a singularity.
     """
     a0, (now, then) = weights[0], history
@@ -43,10 +47,7 @@ def reaction_current(thickness, history, weights, charge):
     return charge * (weights[0] * thickness + weights[1] * history[0] + weights[2] * history[1])
 
 
-def ionic_loss(thickness, history, weights, charge, resistivity, current, passed, film):
-    """What the ions lose in the layer and in a film beside it, V: `thickness (i + i_R)/sigma_i + i_R r_film`.
-
-    The part with i_R by the growth of thickness^2/2, as in `thickness`; `passed` is i_R. The film's `i r_film` is counted elsewhere.
-    """
+def ionic_loss(thickness, history, weights, charge, resistivity):
+    """What the ions of the reaction lose in the layer, `i_R thickness/sigma_i`, V: by the growth of thickness^2/2, as in `thickness`."""
     squares = weights[0] * thickness**2 + weights[1] * history[0] ** 2 + weights[2] * history[1] ** 2
-    return resistivity * (thickness * current + 0.5 * charge * squares) + film * passed
+    return 0.5 * resistivity * charge * squares

@@ -17,6 +17,7 @@ from ..model import Model, anode_volume, boundary_sides, equilibrium, stored_equ
 from ..solve import Solver
 from ..units import FARADAY
 from .contact import Contact
+from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
@@ -45,6 +46,7 @@ class Observer:
             anode = [n for n in domain.kinetics if _on_anode(domain, n)]
             counter = [n for n in domain.kinetics if n not in anode]
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
+        self.reaction = ReactionLayer(domain, fields, model) if "sei" in fields else None
         if domain.kinetics:
             self._contact_area_form()
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
@@ -168,6 +170,8 @@ class Observer:
             found |= self._mechanical()
         if self.contact is not None:
             found |= self.contact.scalars()
+        if self.reaction is not None:
+            found |= self.reaction.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
