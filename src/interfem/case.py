@@ -346,6 +346,12 @@ class Mechanics(Model):
 # ---- the whole -------------------------------------------------------------------------------------------------------
 
 
+class Sei(Model):
+    """Reduction of the electrolyte where electrons reach it; without this table nothing reacts. Data: materials."""
+
+    initial_thickness: LengthOrZero = "0 nm"  # on every interface that reacts
+
+
 class Limits(Model):
     """Ends the run with a named event when passed."""
 
@@ -400,6 +406,7 @@ class Case(Model):
     materials: Materials = {}  # overrides and new ones as written; `records` holds the resolved materials
     counter: Literal["equipotential", "uniform"] = "equipotential"  # what ends the cell if its last layer conducts ions
     mechanics: Mechanics | None = None
+    sei: Sei | None = None
     protocol: tuple[Step, ...] = Field(min_length=1)
     limits: Limits = Limits()
     mesh: MeshOptions = MeshOptions()

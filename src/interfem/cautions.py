@@ -13,7 +13,7 @@ from .regions import Region, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
 
 ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "storage_exchange_current_density",
-             "yield_stress")
+             "yield_stress", "sei_electronic_conductivity", "sei_ionic_conductivity")
 NEAR, FAR = 10.0, 60.0  # K from where a value was taken: without, and with, a known activation energy
 BREAKDOWN = 2.8  # MPa; above it Li creeps faster than its power law
 DENSE = 0.5  # porosity up to which the power laws of effective.py are taken without a word

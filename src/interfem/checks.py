@@ -18,7 +18,7 @@ from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
 from .regions import ROLES, SIDES, boundary_names, direction, extent, interface_name, is_transfer, kinetics, layer_pair
-from .regions import ordered, required_properties, touching
+from .regions import ordered, reaction, required_properties, touching
 from .units import FARADAY, UnitError, show, to_internal
 
 
@@ -372,6 +372,24 @@ def _interfaces(case) -> Iterator[str]:
             yield f"{error}; or give {key_path('interfaces', name)}.exchange_current_density"
 
 
+def _reactions(case) -> Iterator[str]:
+    """What reacts must be known in full; a table that does nothing is a mistake."""
+    if case.sei is None:
+        return
+    pairs = [pair for pair in touching(case) if is_transfer(case, *pair)]
+    found = []
+    for a, b in pairs:
+        try:
+            found.append(reaction(case, a, b))
+        except MaterialError as error:
+            yield (f'sei: "{interface_name(a.name, b.name, case)}" reacts or not, as its materials say: {error} '
+                   f"(a reduction_potential of 0 V: stable against lithium)")
+            found.append(None)
+            return
+    if not any(found):
+        yield "sei: nothing reacts here: every ion conductor that electrons reach is stable against lithium; remove the table"
+
+
 # ---- mechanics --------------------------------------------------------------------------------------------------------
 
 
@@ -564,7 +582,7 @@ LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much li
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _supports, _held, _protocol),
+    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _protocol),
     (_populations,),
     (_overlaps, _limits_at_rest, _lithium),
 )

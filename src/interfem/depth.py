@@ -31,6 +31,13 @@ def depth_direction(domain: Domain, cells: np.ndarray, depth: np.ndarray, degree
     return gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
 
 
+def distance_from_face(domain: Domain, points: np.ndarray, first: Region, second: Region) -> np.ndarray:
+    """Shortest distance of points (point, 3) from the face where two regions meet, um. Collective."""
+    number = domain.regions.index
+    facets = domain.facets_between(number(first), [number(second)])
+    return _distance(points, *_gathered(domain, facets))
+
+
 def _nodes(domain: Domain, cells: np.ndarray, degree: int) -> np.ndarray:
     """Coordinates (cell, node, 3) of the nodes of a discontinuous polynomial."""
     space = fem.functionspace(domain.mesh, ("DG", degree))
@@ -39,7 +46,6 @@ def _nodes(domain: Domain, cells: np.ndarray, degree: int) -> np.ndarray:
 
 def _face(domain: Domain, region: Region, lower: bool) -> tuple[np.ndarray, np.ndarray]:
     """(points, facets as rows of point numbers) of one face of a layer, gathered from all ranks."""
-    fdim = domain.dimension - 1
     order = domain.layer_order()
     mine = domain.regions.index(region)
     beyond = [n for n, place in enumerate(order) if place >= 0 and (place < order[mine] if lower else place > order[mine])]
@@ -47,6 +53,12 @@ def _face(domain: Domain, region: Region, lower: bool) -> tuple[np.ndarray, np.n
     end = "collector" if lower else "counter"
     if not domain.comm.allreduce(len(facets)) and end in domain.boundaries:
         facets = domain.facet_tags.find(domain.boundaries[end])
+    return _gathered(domain, facets)
+
+
+def _gathered(domain: Domain, facets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(points, facets as rows of point numbers) of facets of all ranks."""
+    fdim = domain.dimension - 1
     nodes = mesh.entities_to_geometry(domain.mesh, fdim, facets) if len(facets) else np.empty((0, domain.dimension), np.int32)
     points = np.concatenate(domain.comm.allgather(domain.mesh.geometry.x[nodes.reshape(-1)]))
     return points, np.arange(len(points)).reshape(-1, domain.dimension)

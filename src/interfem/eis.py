@@ -194,7 +194,7 @@ class SmallSignal:
         charging = {name: charging[name] * trial[name] for name in trial}  # i w C v by what makes it
         found = defaultdict(list)
         for label, (group, law) in domain.transfer_labels.items():
-            i, eta = ufl.variable(fields["i"]("+")), ufl.variable(transfer_overpotential(domain, fields, data, label))
+            i, eta = ufl.variable(fields["i"]("+")), ufl.variable(transfer_overpotential(domain, fields, model.controls, data, label))
             par = transfer_parameters(domain, fields, model.controls, data, label)
             residual, dS = KINETICS[law](i, eta, f, par), domain.dS(label)
             by_current, by_eta = ufl.diff(residual, i), ufl.diff(residual, eta)

@@ -14,6 +14,7 @@ from .case import Case
 from .domain import Domain, Group
 from .interface.bond import growth
 from .interface.contact import healing, vacancy
+from .interface.sei import reaction_current
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics import KINEMATICS
@@ -69,7 +70,7 @@ class Contact:
 @dataclass
 class Fields:
     """All fields of a run. Blocks by name: phi, phi_m, i, V, c, x:<group>, mu:<group>, u_m, u_i, u_s, p:<group>, p_c, gap, slip,
-    shear, stack, plate:<boundary> (see `make_fields`).
+    shear, stack, plate:<boundary>, sei (see `make_fields`).
     """
 
     unknowns: dict[str, Unknown]
@@ -78,12 +79,24 @@ class Fields:
     contact: Contact | None  # history of interfaces that may part, slide or hold vacancies
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
+    sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:
         return self.unknowns[name].function
 
     def __contains__(self, name: str) -> bool:
         return name in self.unknowns
+
+    def faradaic(self, weights) -> np.ndarray:
+        """Current of lithium at the end of the step just solved, like the array of i: what passes and what the reaction takes; A/m^2."""
+        i = self["i"].x.array
+        if "sei" not in self:
+            return i
+        unknown, dofs = self.unknowns["sei"], self["i"].function_space.dofmap.list
+        now, old, older = (f.x.array[dofs] for f in (unknown.function, unknown.old, unknown.older))
+        found = i.copy()
+        found[dofs] += reaction_current(now, (old, older), weights, self.sei_charge.x.array[:, None])
+        return found
 
     def functions(self) -> list[fem.Function]:
         return [unknown.function for unknown in self.unknowns.values()]
@@ -115,7 +128,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
 
 def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
     """phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
-    interfaces, discontinuous, same degree; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max,
+    interfaces, discontinuous, same degree; sei: thickness of the reaction layer, like i; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max,
     degree 2, or 1 where ions, electrons and the store meet in a mixed conductor; mu: chemical potential of an alloy whose phases
     separate, degree 2.
     """
@@ -125,6 +138,8 @@ def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace
               "i": fem.functionspace(subs["gamma"].mesh, ("DG", degree))}
     if floats(domain, case):
         spaces["V"] = fem.functionspace(domain.mesh, basix.ufl.real_element(domain.mesh.basix_cell(), ()))
+    if case.sei is not None:
+        spaces["sei"] = fem.functionspace(subs["gamma"].mesh, ("DG", degree))
     if "salt" in subs:
         spaces["c"] = fem.functionspace(subs["salt"].mesh, ("Lagrange", 2))
     for group in domain.groups:
@@ -336,7 +351,7 @@ def vacancy_after(fields: Fields, weights) -> np.ndarray:
     k = healing(pressure.x.array[dofs], rate, exponent, larger=np.maximum)
     older = tuple(f.x.array[dofs] for f in (history.vacancy, history.vacancy_older))
     state = np.empty_like(history.vacancy.x.array)
-    state[dofs] = vacancy(older, fields["i"].x.array[dofs], k, loss, weights, smaller=np.minimum, larger=np.maximum)
+    state[dofs] = vacancy(older, fields.faradaic(weights)[dofs], k, loss, weights, smaller=np.minimum, larger=np.maximum)
     return state
 
 
@@ -370,7 +385,7 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
             function.x.scatter_forward()
     if fields.growth is not None:
         w, dofs = fields.growth.x.array, fields.growth.function_space.dofmap.list
-        grown = growth((w[dofs], fields.growth_older.x.array[dofs]), fields["i"].x.array[dofs], plated_rate.x.array[:, None], weights)
+        grown = growth((w[dofs], fields.growth_older.x.array[dofs]), fields.faradaic(weights)[dofs], plated_rate.x.array[:, None], weights)
         fields.growth_older.x.array[:] = w
         w[dofs] = grown
     if fields.contact is not None:

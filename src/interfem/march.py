@@ -370,7 +370,8 @@ def _emptied(cell: _Cell):
         deposit.x.array[:] = w
         if dt > 0:
             history = w[dofs], fields.growth_older.x.array[dofs]
-            deposit.x.array[dofs] = growth(history, fields["i"].x.array[dofs], model.plated_rate.x.array[:, None], backward(model))
+            passed = fields.faradaic(backward(model))[dofs]
+            deposit.x.array[dofs] = growth(history, passed, model.plated_rate.x.array[:, None], backward(model))
         thickness = domain.comm.allreduce(fem.assemble_scalar(mean), MPI.SUM)
         return 1.0 - max([thickness / (0.2 * ATOMIC), *(filling / 2e-3 for filling in observer.fillings())])
 
@@ -398,7 +399,7 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
     def value(dt: float) -> float:
         w = fields.growth.x.array[dofs]
         if dt > 0:
-            w = growth((w, fields.growth_older.x.array[dofs]), fields["i"].x.array[dofs], rate, backward(model))
+            w = growth((w, fields.growth_older.x.array[dofs]), fields.faradaic(backward(model))[dofs], rate, backward(model))
         local = -float(w.min()) if w.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX) - region.thickness
 

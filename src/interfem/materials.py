@@ -74,8 +74,10 @@ PROPERTIES: dict[str, str] = {
     # surfaces and cracks
     "surface_energy": "areal energy",
     "fracture_toughness": "toughness",
-    # what the electrolyte turns into on Li; molar volume per mole of electrons passed
-    "sei_molar_volume": "molar volume",
+    # what the electrolyte turns into where electrons reduce it, below its reduction_potential; volumes per mole of electrons
+    "sei_molar_volume": "molar volume",  # of the products
+    "sei_consumed_volume": "molar volume",  # of the electrolyte that they were
+    "sei_current_fraction": "number",  # of the charge that passes the interface, spent on the reaction besides
     "sei_electronic_conductivity": "conductivity",
     "sei_ionic_conductivity": "conductivity",
     "sei_growth_constant": "diffusivity",  # k_p = thickness^2/(2 t)
@@ -102,7 +104,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
         ("finite", math.isfinite),
     ),
     **dict.fromkeys(
-        ("hardening_modulus", "minimum_concentration", "initial_concentration", "creep_activation_energy",
+        ("hardening_modulus", "minimum_concentration", "sei_current_fraction", "initial_concentration", "creep_activation_energy",
          "creep_diffusional_activation_energy", "anand_activation_energy", "anand_hardening"),
         ("zero or positive", lambda x: x >= 0.0),
     ),

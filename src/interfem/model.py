@@ -13,7 +13,7 @@ from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
 from .geometry.roughness import gap
 from .interface import KINETICS
-from .interface import contact
+from .interface import contact, sei
 from .interface.bond import contact_work, growth, normal_jump, tangential_stick
 from .interface.deposit import activity
 from .interface.overpotential import overpotential
@@ -21,6 +21,7 @@ from .laws import LAWS
 from .loads import Loads, boundary_sides, load_terms, make_loads
 from .parameters import Parameters
 from .physics import KINEMATICS, charge, storage, transport
+from .reaction import reaction_data
 from .regions import kinetics, ordered, plated_material
 from .units import FARADAY, GAS_CONSTANT
 
@@ -143,7 +144,18 @@ def _interface_data(case: Case, domain: Domain, fields: Fields) -> dict[str, fem
     data["equilibrium"] = parameters.interface(lambda law, n, t: (case.interface(n).equilibrium_potential or 0.0) if law else 0.0)
     if fields.contact is not None:
         data |= _contact_data(case, domain, fields, sides, shear)
+    if "sei" in fields:
+        data |= reaction_data(case, domain, parameters)
+        fields.sei_charge = data["sei_charge"]
+        _start_reaction(case, fields, data["sei_open"])
     return data
+
+
+def _start_reaction(case, fields, open_) -> None:
+    """The layer that is there at first."""
+    unknown = fields.unknowns["sei"]
+    for function in (unknown.function, unknown.old, unknown.older):
+        function.x.array[function.function_space.dofmap.list] = case.sei.initial_thickness * open_.x.array[:, None]
 
 
 def _contact_data(case, domain, fields, sides, shear) -> dict[str, fem.Function]:
@@ -226,6 +238,8 @@ def _charge_terms(case, domain, fields, controls, interface, area, exchange) -> 
     i_, j_ = i("+"), j("+")
     terms = [charge.conduction(phi, q, kappa, domain.dx(IONS)), charge.conduction(phi_m, q_m, sigma, domain.dx(ELECTRONS)),
              charge.exchange(i_, q_m("+"), q("-"), domain.dS(*sorted(domain.transfer_labels)))]
+    if "sei" in fields:
+        terms.append(_reaction_term(domain, fields, controls, data))
     for label in domain.transfer_labels:
         terms += _transfer_terms(domain, fields, controls, data, label)
     if domain.comm.allreduce(int(domain.blocked.sum())):
@@ -242,8 +256,8 @@ def _charge_terms(case, domain, fields, controls, interface, area, exchange) -> 
 def _transfer_terms(domain, fields, controls, data, label) -> list:
     """Kinetics on the interfaces of one metal and law, and what the current takes out of the metal's store."""
     group, law = domain.transfer_labels[label]
-    i_, j_, dS = fields["i"]("+"), fields.unknowns["i"].test("+"), domain.dS(label)
-    eta = transfer_overpotential(domain, fields, data, label)
+    i_, j_, dS = faradaic(fields, controls, data), fields.unknowns["i"].test("+"), domain.dS(label)
+    eta = transfer_overpotential(domain, fields, controls, data, label)
     par = transfer_parameters(domain, fields, controls, data, label)
     f = fields.parameters.constant(lambda t: FARADAY / (GAS_CONSTANT * t))
     terms = [KINETICS[law](i_, eta, f, par) * j_ * dS]
@@ -252,14 +266,49 @@ def _transfer_terms(domain, fields, controls, data, label) -> list:
     return terms
 
 
-def transfer_overpotential(domain, fields, data, label):
+def transfer_overpotential(domain, fields, controls, data, label):
     """eta on the interfaces of one metal and law; `data` holds the "+" side."""
     group, _ = domain.transfer_labels[label]
-    offset = fields["V"]("+") * data["anode"] if "V" in fields else 0.0
     rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
     p_c = fields["p_c"]("+") if "p_c" in fields else 0.0
-    return overpotential(fields["phi_m"]("+") + offset, fields["phi"]("-"), rest, data["omega"], p_c, FARADAY, fields["i"]("+"),
-                         data["film_resistance"])
+    eta = overpotential(electrode_potential(fields, data), fields["phi"]("-"), rest, data["omega"], p_c, FARADAY,
+                        faradaic(fields, controls, data), data["film_resistance"])
+    if "sei" not in fields:
+        return eta
+    layer, history = _reaction_layer(fields)
+    lost = sei.ionic_loss(layer, history, controls.weights, data["sei_charge"], data["sei_resistivity"])
+    return eta - fields["i"]("+") * data["sei_resistivity"] * layer - lost
+
+
+def electrode_potential(fields, data):
+    """phi_m on the "+" side with the voltage of the anode's side, V."""
+    return fields["phi_m"]("+") + (fields["V"]("+") * data["anode"] if "V" in fields else 0.0)
+
+
+def _reaction_layer(fields):
+    """(thickness, its history) of the reaction layer on the "+" side."""
+    unknown = fields.unknowns["sei"]
+    return unknown.function("+"), (unknown.old("+"), unknown.older("+"))
+
+
+def faradaic(fields, controls, data):
+    """Current of lithium on the "+" side: what passes the interface and what the reaction takes besides."""
+    if "sei" not in fields:
+        return fields["i"]("+")
+    layer, history = _reaction_layer(fields)
+    return fields["i"]("+") + sei.reaction_current(layer, history, controls.weights, data["sei_charge"])
+
+
+def _reaction_term(domain, fields, controls, data):
+    """Growth of the reaction layer, on every face between bodies (zero where nothing reacts)."""
+    layer, history = _reaction_layer(fields)
+    touching = contact_state(fields, controls, data) if fields.contact is not None else 1.0
+    lost = sei.ionic_loss(layer, history, controls.weights, data["sei_charge"], data["sei_resistivity"])
+    potential = electrode_potential(fields, data) - fields["phi"]("-") - lost
+    drive = sei.driving(data["sei_potential"], potential, touching * data["sei_open"])
+    extra = sei.spent(data["sei_fraction"], data["sei_rate"], fields["i"]("+"), drive)
+    grown = sei.thickness(history, controls.weights, data["sei_lag"], data["sei_conductivity"] * data["sei_rate"] * drive, extra)
+    return (layer - grown) * fields.unknowns["sei"].test("+") * domain.dS(*BONDED.values())
 
 
 def transfer_parameters(domain, fields, controls, data, label) -> dict:
@@ -283,13 +332,13 @@ def contact_state(fields, controls, data):
     if history.vacancy is not None:
         k = contact.healing(fields["p_c"]("+") if "p_c" in fields else 0.0, data["healing"], data["exponent"])
         older = (history.vacancy("+"), history.vacancy_older("+"))
-        state = state * contact.vacancy(older, fields["i"]("+"), k, data["loss"], controls.weights)
+        state = state * contact.vacancy(older, faradaic(fields, controls, data), k, data["loss"], controls.weights)
     return contact.LEAST + (1 - contact.LEAST) * state
 
 
 def _plated(fields, controls, data):
     """Plated thickness at the end of the step, on the "+" side."""
-    return growth((fields.growth("+"), fields.growth_older("+")), fields["i"]("+"), data["plated_rate"], controls.weights)
+    return growth((fields.growth("+"), fields.growth_older("+")), faradaic(fields, controls, data), data["plated_rate"], controls.weights)
 
 
 def _current_law(domain, fields, controls, data, area, exchange) -> list:
@@ -467,6 +516,8 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
     w = _plated(fields, controls, data) if fields.growth is not None else 0.0
+    if "sei" in fields:
+        w = w + data["sei_share"] * (fields["sei"]("+") - case.sei.initial_thickness)
     filled = w - data["misfit"] if "misfit" in data else w
     mean_normal = _mean_normal(case, domain)("+")
     terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, filled, p_test, dS),
@@ -593,7 +644,8 @@ def _scales(case, domain, fields, area) -> None:
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
     scales = {"phi": area, "phi_m": area, "V": area, "i": area, "x": area / FARADAY, "c": area / FARADAY,
               **dict.fromkeys(BODIES, area), "p": 1e-4 * volume, "p_c": 1e-3 * area,
-              "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume, "stack": area, "plate": 1e-3 * area}
+              "sei": 1e-3 * area, "gap": area, "slip": 1e-3 * area, "shear": area, "mu": FARADAY * volume, "stack": area,
+              "plate": 1e-3 * area}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
     if "c" in fields:

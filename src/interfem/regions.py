@@ -279,6 +279,55 @@ def plated_material(case, region: Region) -> Material:
     return region.material if region.reservoir else case.records.get("Li") or load_material("Li")
 
 
+# ---- reactions --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What is reduced behind a charge-transfer interface: the electrolyte, and the stable layers that electrons must cross to it."""
+
+    electrolyte: Region
+    through: tuple[Region, ...]
+
+
+REACTING = ("sei_molar_volume", "sei_electronic_conductivity", "sei_ionic_conductivity")
+
+
+def reaction(case, a: Region, b: Region) -> Reaction | None:
+    """Of a pair that exchanges charge: its ion conductor, or the next one in the stack behind layers stable against lithium.
+
+    None if all are stable, and at a mixed conductor, whose far face the electrons reach. MaterialError where data is missing.
+    """
+    metal, ion = ordered(a, b)
+    passed: list[Region] = []
+    while ion is not None and not ion.electrons:
+        if ion.material.get("reduction_potential").value > 0:
+            needed = REACTING + (("sei_consumed_volume",) if case.mechanics is not None else ())
+            for name in needed:
+                ion.material.get(name)
+            for region in passed:
+                region.material.get("electronic_conductivity")
+            return Reaction(ion, tuple(passed))
+        passed.append(ion)
+        metal, ion = ion, _behind(case, metal, ion)
+    return None
+
+
+def _behind(case, first: Region, second: Region) -> Region | None:
+    """The layer that follows two neighbouring layers of the stack; None behind a feature and at the end."""
+    if first.layer is None or second.layer is None or abs(second.layer - first.layer) != 1:
+        return None
+    n = 2 * second.layer - first.layer
+    return case.regions[n] if 0 <= n < len(case.layers) else None
+
+
+def reactions(case) -> dict[str, Reaction]:
+    """By the name of the interface; none without a `sei` table."""
+    pairs = [pair for pair in touching(case) if is_transfer(case, *pair)] if case.sei is not None else []
+    found = {interface_name(a.name, b.name, case): reaction(case, a, b) for a, b in pairs}
+    return {name: what for name, what in found.items() if what is not None}
+
+
 def used_properties(case, material: Material) -> list[str]:
     """Properties of a material that the equations of this case take, in the order of the record."""
     need: set[str] = set()
@@ -291,6 +340,11 @@ def used_properties(case, material: Material) -> list[str]:
             metal, ceramic = ordered(a, b)
             if (ceramic if metal.deposits else metal).material.name == material.name:
                 need |= {"exchange_current_density", "transfer_coefficient"}
+    for what in reactions(case).values():
+        if what.electrolyte.material.name == material.name:
+            need |= {"reduction_potential", *REACTING, "sei_consumed_volume", "sei_current_fraction"}
+        if any(region.material.name == material.name for region in what.through):
+            need |= {"reduction_potential", "electronic_conductivity"}
     return [name for name in material.properties if name in need]
 
 

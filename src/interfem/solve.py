@@ -17,7 +17,7 @@ from .fields import Fields, solve_flow
 from .model import Model
 
 # Residual of a block over its scale (see model._scales) at which a step is solved, and where rounding may stop it.
-TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 1e-10}
+TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 1e-10, "sei": 1e-9}
 TOLERANCE |= dict.fromkeys(("u_m", "u_i", "u_s", "p", "p_c", "gap", "slip", "shear", "stack", "plate"), 1e-8)
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows

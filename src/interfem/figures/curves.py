@@ -59,6 +59,9 @@ PANELS = (
     Panel("Slip on the interface", "nm", (("slip_max_um", ""),), 1e3),
     Panel("Adhesion left", "", (("adhesion_left", ""),)),
     Panel("Shear on the interface", "MPa", (("interface_max_shear_MPa", ""),)),
+    Panel("Reaction layer, thickness", "nm", (("sei_mean_nm[", "mean"), ("sei_max_nm[", "largest"))),
+    Panel("Reaction layer, resistance", "Ω cm²", (("sei_resistance_ohm_cm2[", ""),)),
+    Panel("Charge in the reaction layer", "µAh/cm²", (("sei_charge_mAh_per_cm2", ""),), 1e3),
     Panel("Displacement of the collector", "µm", (("collector_displacement_um", ""),)),
     Panel(
         "Balance errors",
@@ -213,6 +216,7 @@ QUANTITIES = (
     ("current_density_A_per_m2", "Current density (mA/cm²)", 0.1),
     ("contact_pressure_MPa", "Contact pressure (MPa)", 1.0),
     ("plated_thickness_um", "Lithium plated (µm)", 1.0),
+    ("sei_thickness_nm", "Reaction layer (nm)", 1.0),
 )
 
 

@@ -185,6 +185,8 @@ class FieldWriter:
         if "i" in self.fields:
             functions.append((fem.Function(constant, name="current_density_A_per_m2"), self._at_middle(self.fields["i"], constant)))
             functions.append((fem.Function(constant, name="plated_thickness_um"), self._at_middle(self.fields.growth, constant)))
+        if "sei" in self.fields:
+            functions.append((fem.Function(constant, name="sei_thickness_nm"), self._at_middle(1e3 * self.fields["sei"], constant)))
         if "p_c" in self.fields:
             functions.append((fem.Function(linear, name="contact_pressure_MPa"), lambda f: f.interpolate(self.fields["p_c"])))
         if "gap" in self.fields:

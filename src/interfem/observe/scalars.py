@@ -18,7 +18,10 @@ from ..model import Model, anode_volume, equilibrium, stored_equilibrium
 from ..protocol import flat_steps
 from ..solve import Solver
 from ..units import FARADAY
+from .audit import LithiumAudit
+from .breakdown import Breakdown
 from .contact import Contact
+from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
@@ -47,8 +50,11 @@ class Observer:
             anode = [n for n in domain.kinetics if _on_anode(domain, n)]
             counter = [n for n in domain.kinetics if n not in anode]
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
+        self.reaction = ReactionLayer(domain, fields, model) if "sei" in fields else None
         if domain.kinetics:
             self._contact_area_form()
+            self.audit = LithiumAudit(case, domain, fields, model, solver)
+            self.breakdown = Breakdown(case, domain, fields, model)
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _form(self, name: str, form) -> None:
@@ -135,6 +141,8 @@ class Observer:
                 inventory = self._value(name) * group.head.material.get("maximum_concentration").at(self.case.temperature)
                 lost = abs(self._total(reactions[name])) * FARADAY / max(floor, 1e-6 * inventory * FARADAY / dt)
                 found["lithium_balance_error"] = max(found.get("lithium_balance_error", 0.0), lost)
+        self.audit.before_commit(reactions, dt)
+        self.breakdown.look()
         a0, a1, a2 = (float(weight.value) for weight in controls.weights)  # as everything that it fills
         self.charge, self.older_charge = (current / self.area - a1 * self.charge - a2 * self.older_charge) / a0, self.charge
         return found
@@ -170,6 +178,8 @@ class Observer:
             found |= self._mechanical()
         if self.contact is not None:
             found |= self.contact.scalars()
+        if self.reaction is not None:
+            found |= self.reaction.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
@@ -194,8 +204,12 @@ class Observer:
         An anode that holds lithium only inside its mixed conductors stands at their mean U.
         """
         metal = self.holds_metal() or not self.model.exchange
-        anode = self._rest("anode", self.anode) - self._shift("anode", self.faces) if metal else self._rest_of_stores()
-        return anode - self._rest("counter", self.counter) + self._shift("counter", self.counter)
+        anode = self._rest("anode", self.anode) if metal else self._rest_of_stores()
+        return anode - self._rest("counter", self.counter) + self._pressure_shift(metal)
+
+    def _pressure_shift(self, metal: bool) -> float:
+        """What pressure adds to the rest voltage, V; nothing at an anode that holds lithium only inside its mixed conductors."""
+        return self._shift("counter", self.counter) - (self._shift("anode", self.faces) if metal else 0.0)
 
     def _shift(self, electrode: str, interfaces: list[str]) -> float:
         """Mean Omega p_c/F of an electrode's interfaces, V: by as much pressure lowers its potential."""
@@ -237,7 +251,8 @@ class Observer:
     def _electrical(self) -> dict[str, float]:
         current = self._current() / self.area
         voltage = self.voltage()
-        over = voltage - self.rest_voltage()
+        rest = self.rest_voltage()
+        shift, over = self._pressure_shift(self.holds_metal() or not self.model.exchange), voltage - rest
         largest = self._max(np.abs(self.fields["i"].x.array[self.anode_dofs]))
         flowing = abs(current) > 1e-9
         face = self._value("face area")
@@ -247,6 +262,7 @@ class Observer:
                  "contact_fraction": self._value("contact area") / (face + self.roof_area) if face else math.nan,
                  "plated_thickness_um": self._value("growth") / self.area,
                  "areal_charge_mAh_per_cm2": self.charge * MAH_PER_CM2}
+        found |= self.breakdown.scalars(current * self.area, rest - shift, shift) | self.audit.scalars()
         for name in self.domain.kinetics:
             found[f"current_density[{name}]_A_per_m2"] = self._value(f"current:{name}") / self._value(f"area:{name}")
         return found
