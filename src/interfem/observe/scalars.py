@@ -19,6 +19,7 @@ from ..protocol import flat_steps
 from ..solve import Solver
 from ..units import FARADAY
 from .contact import Contact
+from .flaws import make_flaws
 from .stress import Stress, max_principal, pressure, von_mises
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
@@ -49,6 +50,7 @@ class Observer:
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
         if domain.kinetics:
             self._contact_area_form()
+        self.flaws = make_flaws(case, domain, fields, model)
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _form(self, name: str, form) -> None:
@@ -170,6 +172,8 @@ class Observer:
             found |= self._mechanical()
         if self.contact is not None:
             found |= self.contact.scalars()
+        for flaw in self.flaws:
+            found |= flaw.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
