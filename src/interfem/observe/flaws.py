@@ -42,7 +42,7 @@ class Flaw:
         self.cells = np.flatnonzero(np.isin(domain.interface_of_gamma[: gamma.owned], chosen)).astype(np.int32)
         self.middles = mesh.compute_midpoints(gamma.mesh, axis, self.cells)
         self.distances = self.sign * (self.middles[:, axis] - level)
-        corners = self.sign * (geometry.x[geometry.dofmap[self.cells], axis] - level)
+        corners = self.sign * (geometry.x[geometry.dofmaps[0][self.cells], axis] - level)
         shallow, deep = -self._largest(-corners), self._largest(corners)
         self.rim = (corners <= shallow + NEAR * feature.depth).any(axis=1)
         self.tip = (corners >= deep - NEAR * feature.depth).any(axis=1)
