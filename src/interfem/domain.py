@@ -165,6 +165,11 @@ class Domain:
         """By the vertices, without the weight of the geometry: what holds vertex by vertex."""
         return self._facets(labels, metadata={"quadrature_rule": "vertex", "quadrature_degree": 1})
 
+    def dS_between(self, names: tuple[str, ...]) -> ufl.Measure:
+        """Over the named interfaces, without the weight of the geometry."""
+        rows = _rows(self, _on(self, names))
+        return ufl.Measure("dS", domain=self.mesh, subdomain_data=[(1, rows)], metadata={"quadrature_degree": 5})(1)
+
     def ds(self, boundary: str, body: str | None = None) -> Weighted:
         """Over a boundary, or the part of it that belongs to one body."""
         part = 0 if body is None else PART * (1 + list(ELASTIC).index(body))
@@ -372,28 +377,29 @@ def _submesh(parent, dim: int, entities: np.ndarray, facet_tags) -> Submesh:
     return Submesh(sub, cells, vertices, np.asarray(parents), tags)
 
 
+def _rows(domain: Domain, selected: np.ndarray) -> np.ndarray:
+    """Integration entities of the selected cells of the interface mesh; the more metallic side comes first."""
+    rank = _ranks(domain.regions)
+    facets = np.sort(domain.submeshes["gamma"].parents[selected]).astype(np.int32)
+    rows = fem.compute_integration_domains(fem.IntegralType.interior_facet, domain.mesh.topology, facets).reshape(-1, 4)
+    swap = rank[domain.region_of_cell[rows[:, 0]]] > rank[domain.region_of_cell[rows[:, 2]]]
+    rows[swap] = rows[swap][:, [2, 3, 0, 1]]
+    assert (rank[domain.region_of_cell[rows[:, 0]]] < rank[domain.region_of_cell[rows[:, 2]]]).all()
+    return rows.reshape(-1)
+
+
 def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     """Integration entities (cell, facet, cell, facet) with the more metallic side first, by label; the side is asserted."""
     if "gamma" not in domain.submeshes:
         return []
-    gamma, rank = domain.submeshes["gamma"], _ranks(domain.regions)
-
-    def oriented(selected: np.ndarray) -> np.ndarray:
-        rows = fem.compute_integration_domains(fem.IntegralType.interior_facet, domain.mesh.topology,
-                                               np.sort(gamma.parents[selected]).astype(np.int32)).reshape(-1, 4)
-        swap = rank[domain.region_of_cell[rows[:, 0]]] > rank[domain.region_of_cell[rows[:, 2]]]
-        rows[swap] = rows[swap][:, [2, 3, 0, 1]]
-        assert (rank[domain.region_of_cell[rows[:, 0]]] < rank[domain.region_of_cell[rows[:, 2]]]).all()
-        return rows.reshape(-1)
-
     bodies = {r.name: r.body for r in domain.regions}
-    labels = [(BLOCKED, oriented(domain.blocked))]
+    labels = [(BLOCKED, _rows(domain, domain.blocked))]
     for pair, label in BONDED.items():
         names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair)]
-        labels.append((label, oriented(_on(domain, names))))
+        labels.append((label, _rows(domain, _on(domain, names))))
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
-        labels.append((label, oriented(_on(domain, names) & ~domain.blocked)))
+        labels.append((label, _rows(domain, _on(domain, names) & ~domain.blocked)))
     return labels
 
 

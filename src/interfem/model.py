@@ -519,11 +519,11 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     if "sei" in fields:
         w = w + data["sei_share"] * (fields["sei"]("+") - case.sei.initial_thickness)
     filled = w - data["misfit"] if "misfit" in data else w
-    mean_normal = _mean_normal(case, domain)("+")
+    smooth = mean_normal(case, domain)("+")
     terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, filled, p_test, dS),
-             tangential_stick(u_m, u_s, n, mean_normal, w, v_m, v_s, data["stick"], dS)]
+             tangential_stick(u_m, u_s, n, smooth, w, v_m, v_s, data["stick"], dS)]
     if "slip" in fields:
-        slip = contact.slip_of(u_m, u_s, n, mean_normal, w)
+        slip = contact.slip_of(u_m, u_s, n, smooth, w)
         terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS),
                   -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
     return terms
@@ -537,7 +537,7 @@ def _parting_terms(case, domain, fields, interface) -> list:
     share = _vertex_share(domain)("+")
     if "slip" in fields:
         slip, shear = fields["slip"]("+"), fields["shear"]("+")
-        sliding, normal = slip - fields.unknowns["slip"].old("+"), _mean_normal(case, domain)("+")
+        sliding, normal = slip - fields.unknowns["slip"].old("+"), mean_normal(case, domain)("+")
         law = contact.friction(shear, sliding, normal, _shear_limit(fields, data), data["closing"])
         terms += [share * ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS,
                   ufl.inner(law, fields.unknowns["shear"].test("+")) * dS]
@@ -562,7 +562,7 @@ def _vertex_share(domain) -> fem.Function:
     return share
 
 
-def _mean_normal(case, domain) -> fem.Function:
+def mean_normal(case, domain) -> fem.Function:
     """Unit normal at the vertices of the interface mesh, linear between them: the mean over the facets that meet there.
 
     Each weighs by the inverse of its size, which is exact on a circle. A roller is a plane of symmetry, and the mean lies in it.

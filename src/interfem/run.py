@@ -86,7 +86,8 @@ def _prepare(folder: Path, comm: MPI.Comm) -> None:
             probe.unlink()
             for stale in ("run.json", "scalars.csv", "cycles.csv", "log.txt", "state.npz"):
                 (folder / stale).unlink(missing_ok=True)
-            for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png")]:
+            for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png"),
+                          *folder.glob("profiles/*.csv")]:
                 stale.unlink()
         except OSError as error:
             problem = f"{folder}: cannot be written ({error.strerror or error}); choose another folder with --out"

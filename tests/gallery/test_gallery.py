@@ -141,7 +141,7 @@ def resistance(region, temperature: float) -> float:
 def measured(name: str, table: list[dict]) -> float:
     """(V - V at rest under pressure)/i at the end of the first current step, ohm cm2."""
     row = at_end(table, "current")
-    return (row["cell_voltage_V"] - at_end(table, "pressure")["cell_voltage_V"]) / row["current_density_A_per_m2"] * OHM_CM2
+    return (row["cell_voltage_V"] - at_end(table, "pressure", -1)["cell_voltage_V"]) / row["current_density_A_per_m2"] * OHM_CM2
 
 
 def covered(name: str) -> float:

@@ -1,11 +1,11 @@
-"""Surface flaw from an interface into the electrolyte: a wedge, or half an ellipse; it may cut through thin layers."""
+"""Surface flaw from an interface into the electrolyte: a wedge, half an ellipse, or a slot; it may cut through thin layers."""
 
 from __future__ import annotations
 
 from math import hypot, sqrt
 
 from ..regions import direction
-from .bodies import DimTags, center, cut_by_layers, ellipse, penny, wedge
+from .bodies import DimTags, block, center, cut_by_layers, ellipse, penny, wedge
 from .sizes import Sizes, Source
 
 MOUTH_ELEMENTS = {2: 3.0, 3: 1.6}  # elements across the local opening
@@ -23,6 +23,10 @@ def body(feature, case, stack) -> DimTags:
     if feature.shape == "wedge":
         return cut_by_layers(case, stack, passed,
                              lambda lift: wedge(case.geometry.dimension, (x, y, level), width, side * depth, length, lift))
+    if feature.shape == "slot":
+        low, high = min(level, level + side * depth), max(level, level + side * depth)
+        return cut_by_layers(case, stack, passed, lambda lift: block(case.geometry.dimension, (x - width / 2, y - length / 2, lift(low)),
+                                                                     (width, length, lift(high) - lift(low))))
     if case.geometry.dimension == 2:
         return cut_by_layers(case, stack, passed, lambda lift: ellipse((x, level), (width / 2, depth), lift))
     axes = (width / 2, length / 2, depth)
@@ -45,6 +49,12 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
         apart = sqrt(max(abs(px - x) - opening / 2, 0.0) ** 2 + aside**2 + max(down - deep, -down, 0.0) ** 2)
         return min(max(opening / across, tip), most) + growth * apart
 
+    def slot_source(px: float, py: float, pz: float) -> float:
+        down, sideways, aside = side * (pz - level), abs(px - x) - wide, max(abs(py - y) - long, 0.0)
+        apart = sqrt(max(sideways, 0.0) ** 2 + aside**2 + max(down - deep, -down, 0.0) ** 2)
+        corner = sqrt(sideways**2 + aside**2 + (down - deep) ** 2)
+        return min(min(2 * wide / across, most) + growth * apart, min(tip, wide / across) + growth * corner)
+
     def ellipse_source(px: float, py: float, pz: float) -> float:
         down, behind, aside, sideways = max(side * (pz - level), 0.0), max(side * (level - pz), 0.0), py - y, abs(px - x)
         scaled = hypot(aside / long, down / deep)
@@ -58,5 +68,5 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
         """At the mouth's edges the contact pressure is singular."""
         return wide / MOUTH_EDGE + growth * hypot(abs(px - x) - wide, pz - level)
 
-    walls = ellipse_source if rounded else wedge_source
+    walls = {"wedge": wedge_source, "ellipse": ellipse_source, "slot": slot_source}[feature.shape]
     return [walls, mouth_source] if sizes.dimension == 2 else [walls]

@@ -1,4 +1,4 @@
-"""Field files for ParaView and pyvista: `fields/<part>.pvd`, one for each body and one for the interfaces.
+"""Field files for ParaView and pyvista: `fields/<part>.pvd`, one for each body and one for the interfaces; profiles along flaws.
 
 Point values are linear, cell values constant; units stand in the names. Parts share the run's time.
 """
@@ -16,6 +16,7 @@ from ..domain import Domain
 from ..fields import BODIES, DISPLACEMENT, Fields
 from ..model import Model, salt_data
 from ..units import FARADAY, GAS_CONSTANT
+from .flaws import Profiles
 from .scalars import Observer
 from .stress import max_principal, pressure, von_mises
 
@@ -29,6 +30,7 @@ class FieldWriter:
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
         self.case, self.domain, self.fields, self.model, self.observer = case, domain, fields, model, observer
+        self.profiles = Profiles(folder.parent / "profiles", observer.flaws)
         folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
         if domain.comm.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,7 @@ class FieldWriter:
             for function, update in functions:
                 update(function)
             file.write_function([function for function, _ in functions], time)
+        self.profiles.write(time)
 
     def close(self) -> None:
         for file, _ in self.parts.values():

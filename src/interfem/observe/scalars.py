@@ -21,6 +21,7 @@ from ..units import FARADAY
 from .audit import LithiumAudit
 from .breakdown import Breakdown
 from .contact import Contact
+from .flaws import make_flaws
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 
@@ -55,6 +56,7 @@ class Observer:
             self._contact_area_form()
             self.audit = LithiumAudit(case, domain, fields, model, solver)
             self.breakdown = Breakdown(case, domain, fields, model)
+        self.flaws = make_flaws(case, domain, fields, model)
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _form(self, name: str, form) -> None:
@@ -180,6 +182,8 @@ class Observer:
             found |= self.contact.scalars()
         if self.reaction is not None:
             found |= self.reaction.scalars()
+        for flaw in self.flaws:
+            found |= flaw.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
