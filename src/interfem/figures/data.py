@@ -155,7 +155,7 @@ class Run:
             text = (self.folder / "log.txt").read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
-        return [(float(time), name) for name, time in re.findall(r"event (\w+) at ([-+.\deE]+) s", text)]
+        return [(float(time), name) for name, time in re.findall(r"event (\S+) at ([-+.\deE]+) s", text)]
 
     # ---- fields -------------------------------------------------------------------------------------------------------
 

@@ -63,18 +63,19 @@ def toml_text(value: object) -> str:
 def column_name(name: str, unit: str) -> str:
     """``pressure_MPa``, ``current_mA_per_cm2``: a name with its unit as the columns of scalars.csv have it."""
     own = unit.replace("1/", "per_").replace("/", "_per_").replace("^", "").replace("*", "_").replace(" ", "")
-    return f"{name}_{own}" if own else name
+    return "_".join(filter(None, (name.replace(" ", "_"), own)))
 
 
 # ---- lists ------------------------------------------------------------------------------------------------------------
 
 
 def _listed(axis: Axis, values: tuple) -> Track:
-    """A list with one entry for all keys has one column; one with an entry for each key has a column for each."""
+    """A list with one entry for all keys, or with labels, has one column; one with an entry for each key a column for each."""
     rows = [tuple(v) if len(axis.key) > 1 and isinstance(v, list) else (v,) * len(axis.key) for v in values]
     apart = any(len(axis.key) > 1 and isinstance(v, list) for v in values)
-    names = [axis.name or axis.key[0], *(axis.key[1:] if apart else ())]
-    columns = [_column(name, [row[k] for row in rows]) for k, name in enumerate(names)]
+    names = [axis.name or axis.key[0], *(axis.key[1:] if apart and not axis.labels else ())]
+    shown = [list(axis.labels)] if axis.labels else [[row[k] for row in rows] for k in range(len(names))]
+    columns = [_column(name, values) for name, values in zip(names, shown)]
     grid = tuple(
         Choice(tuple(f"{key}={toml_text(v)}" for key, v in zip(axis.key, row)), {name: shown[n] for name, _, shown in columns})
         for n, row in enumerate(rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..figures.style import CYCLE, LINE, SEQUENTIAL, canvas, span
 from .file import Figure, Reference
@@ -24,8 +25,10 @@ UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/c
          "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
+DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
 LOST = "#b00020"
+PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
 
 
 def draw_figures(plan: Plan, rows: list[Row], folder: Path) -> list[Path]:
@@ -106,7 +109,7 @@ class Sheet:
     def cut(self) -> np.ndarray:
         """Rows of runs that an event ended which no output asks for."""
         asked = {output.event for output in self.plan.file.outputs}
-        return np.array([row["status"] == "stopped" and row["event"] not in asked for row in self.rows])
+        return np.array([row["status"] == "stopped" and (row["event"] or "").partition("[")[0] not in asked for row in self.rows])
 
     @property
     def ended(self) -> np.ndarray:
@@ -118,7 +121,7 @@ def words(column: str) -> str:
     """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
     name, _, part = column.rstrip("]").partition("[")
     end = next((end for end in UNITS if name.endswith(end)), "")
-    text = name.removesuffix(end).replace("_", " ") + (f", {part.replace('|', ' | ')}" if part else "")
+    text = re.sub(r"^asr\b", "areal resistance", name.removesuffix(end).replace("_", " ")) + (f", {part.replace('|', ' | ')}" if part else "")
     return f"{text} ({UNITS[end]})" if end else text
 
 
@@ -160,8 +163,8 @@ def _panel(box, sheet: Sheet, name: str) -> None:
         whole, cut = shown[~sheet.cut[shown]], shown[sheet.cut[shown]]
         box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
         box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
-    _scales(box, sheet, texts, name)
     _references(box, sheet.figure.reference)
+    _scales(box, sheet, texts, name)
     _missing(box, x, sheet.lost, "x", 0.03, "failed")
     event = next((o.event for o in sheet.plan.file.outputs if o.title == name and o.event), None)
     if event is not None:
@@ -208,17 +211,30 @@ def _scales(box, sheet: Sheet, texts: list[str], name: str) -> None:
         box.set_xticks(range(len(texts)), texts, rotation=30 if len(texts) > 4 else 0, ha="right" if len(texts) > 4 else "center")
         box.set_xlim(-0.5, len(texts) - 0.5)
     elif sheet.logarithmic("x", sheet.figure.x):
-        box.set_xscale("log")
+        _decades(box, "x")
     if "y" in sheet.figure.log:
-        box.set_yscale("log")
+        _decades(box, "y")
     box.margins(y=0.12)
     box.grid(True, color="#dddddd", lw=0.6)
     box.set_axisbelow(True)
 
 
+def _decades(box, which: str) -> None:
+    """A logarithmic axis where something is above zero; over few decades its ticks are plain numbers."""
+    axis = box.xaxis if which == "x" else box.yaxis
+    low, high = box.dataLim.minposx if which == "x" else box.dataLim.minposy, box.dataLim.x1 if which == "x" else box.dataLim.y1
+    if not np.isfinite(low) or not high > 0:
+        return
+    (box.set_xscale if which == "x" else box.set_yscale)("log")
+    if high < PLAIN * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def _references(box, references: tuple[Reference, ...]) -> None:
     for n, entry in enumerate(references):
-        style = {"ls": "--", "marker": ""} if entry.line else {"ls": "", "marker": MARKS[n % len(MARKS)], "ms": 7}
+        style = {"ls": DASHES[n % len(DASHES)], "marker": ""} if entry.line else {"ls": "", "marker": MARKS[n % len(MARKS)], "ms": 7}
         box.plot(entry.x, entry.y, color=LINE, mfc="white", mew=1.4, zorder=5, label=f"{entry.label} [{entry.source}]", **style)
 
 
@@ -266,7 +282,7 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
         if texts:
             (box.set_xticks if which == "x" else box.set_yticks)(range(len(texts)), texts)
         elif long:
-            (box.set_xscale if which == "x" else box.set_yscale)("log")
+            _decades(box, which)
     box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
     box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
     for rows, style, label in ((sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed"),

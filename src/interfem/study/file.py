@@ -55,6 +55,7 @@ class Axis(Model):
     key: Keys
     name: Text | None = None  # column in the tables and label in the figures; default: the key
     values: tuple[Any, ...] | None = Field(None, min_length=1)
+    labels: tuple[Text, ...] | None = None  # what the tables and figures show instead of the values
     material: tuple[Text, ...] | None = Field(None, min_length=1)
     linear: Range | None = None
     log: Range | None = None
@@ -68,6 +69,9 @@ class Axis(Model):
             raise ValueError(f'`key`: {told}; give values = [...], material = [...], linear or log = {{from, to, count}}, or uncertain = true')
         if self.uncertain and (len(self.key) > 1 or len(key_parts(self.key[0])) != 3 or key_parts(self.key[0])[0] != "materials"):
             raise ValueError("`key`: uncertain = true is for one property of a material, materials.NAME.PROPERTY")
+        listed = self.values or self.material or ()
+        if self.labels is not None and len(self.labels) != len(listed):
+            raise ValueError(f"`labels`: has {len(self.labels)} entries for {len(listed)} values; give one for each")
         for n, row in enumerate(self.values or ()):
             if len(self.key) > 1 and isinstance(row, list) and len(row) != len(self.key):
                 raise ValueError(f"`values[{n}]`: holds {len(row)} values for {len(self.key)} keys; give one for each, or one for all")

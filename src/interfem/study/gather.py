@@ -64,7 +64,7 @@ def value_of(output: Output, run: Run) -> float:
     values = run.scalars.get(output.column, np.empty(0))
     known = np.isfinite(values)
     if output.event is not None:
-        times = [time for time, name in run.events if name == output.event]
+        times = [time for time, name in run.events if name.partition("[")[0] == output.event or name == output.event]
         if not times or not known.any():
             return math.nan
         return float(values[known][int(np.argmin(np.abs(run.time[known] - times[0])))])

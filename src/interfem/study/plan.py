@@ -18,7 +18,7 @@ from .file import Figure, Reference, StudyError, StudyFile, read_study
 MANY = 5  # wrong members that are told one by one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Member:
     """One run of a study: overrides of the base case, what the tables show for them, and the hash of the case."""
 
@@ -74,18 +74,29 @@ def make_plan(path: Path, yes: bool = False) -> Plan:
 
 
 def _members(path: Path, case: Path, file: StudyFile, tracks: tuple[Track, ...]) -> tuple[Member, ...]:
-    members, wrong = [], []
+    members, faults = [], {}
     for number, choices in enumerate(combinations(file, tracks), 1):
         overrides = ("output.figures=false", *file.overrides, *(text for choice in choices for text in choice.overrides))
-        member = Member(number, overrides, {k: v for choice in choices for k, v in choice.shown.items()}, "")
+        shown = {column: value for choice in choices for column, value in choice.shown.items()}
         try:
-            members.append(Member(number, overrides, member.shown, load_case(case, overrides).hash))
+            members.append(Member(number, overrides, shown, load_case(case, overrides).hash))
         except CaseError as error:
-            wrong.append([f"{path}: member {number} ({member.text}): {line}" for line in str(error).splitlines()])
-    if wrong:
-        more = [f"{path}: {len(wrong) - MANY} more members are wrong"] if len(wrong) > MANY else []
-        raise StudyError("\n".join([line for lines in wrong[:MANY] for line in lines] + more))
+            faults[Member(number, overrides, shown, "")] = str(error).splitlines()
+    if faults:
+        raise StudyError("\n".join(_told(str(path), faults, len(faults) + len(members))))
     return tuple(members)
+
+
+def _told(path: str, faults: dict[Member, list[str]], size: int) -> Iterator[str]:
+    """Lines on wrong members; what is wrong in all of them is told once."""
+    common = set.intersection(*map(set, faults.values())) if len(faults) == size > 1 else set()
+    yield from (f"{path}: {line}" for line in next(iter(faults.values())) if line in common)
+    own = {member: [line for line in lines if line not in common] for member, lines in faults.items()}
+    wrong = [member for member in own if own[member]]
+    for member in wrong[:MANY]:
+        yield from (f"{path}: member {member.number} ({member.text}): {line}" for line in own[member])
+    if len(wrong) > MANY:
+        yield f"{path}: {len(wrong) - MANY} more members are wrong"
 
 
 def combinations(file: StudyFile, tracks: tuple[Track, ...]) -> Iterator[tuple[Choice, ...]]:

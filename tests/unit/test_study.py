@@ -1,0 +1,248 @@
+"""Studies: what a study file makes of a case, and small real runs that are shared, isolated, resumed, gathered and drawn."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from interfem.case import load_case
+from interfem.materials import library_folder, load_material
+from interfem.study import StudyError, read_status, run_study
+from interfem.study.engine import cores
+from interfem.study.plan import make_plan
+
+CASE = """
+title = "Lithium on argyrodite"
+temperature = "298.15 K"
+geometry = {kind = "plane", width = "4 um"}
+layers = [{name = "li", material = "Li", thickness = "4 um"}, {name = "sse", material = "Li6PS5Cl", thickness = "8 um"}]
+mesh = {size = "4 um", interface_size = "4 um"}
+protocol = [{kind = "current", value = "1 mA/cm^2", duration = "10 s", first_step = "10 s", max_step = "10 s"}]
+materials.Li6PS5Cl.ionic_conductivity = "0.2 S/m"
+"""
+HEAD = 'title = "Study"\ncase = "case.toml"\n'
+THICK = '[[axes]]\nname = "thickness"\nkey = "layers.sse.thickness"\n'
+# the second shape of the interface turns elements over
+GRID = HEAD + """
+outputs = ["asr_ohm_cm2", {column = "overpotential_V", reduce = "max"}, {event = "voltage_limit"}]
+[[axes]]
+name = "thickness"
+key = ["layers.sse.thickness", "features"]
+values = [["8 um", []], ["16 um", []], ["12 um", [{kind = "roughness", interface = "li|sse", shape = "sinusoidal", amplitude = "3.9 um", wavelength = "4 um"}]]]
+labels = ["8", "16", "rough"]
+[[figures]]
+x = "thickness"
+y = ["asr_ohm_cm2", "overpotential_V_max"]
+name = "lines"
+[[figures.reference]]
+label = "closed form"
+source = "V05"
+x = [0, 1]
+y = [1.21, 1.61]
+"""
+
+
+def write(folder: Path, text: str, name: str = "study") -> Path:
+    (folder / "case.toml").write_text(CASE)
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "study.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/member.json")}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished study with one member that fails; (its files' folder, what it left)."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder, run_study(write(folder, GRID), folder / "runs" / "grid")
+
+
+def test_members_are_run_and_gathered_and_a_failed_one_is_isolated(done):
+    folder, outcome = done
+    rows = table(folder / "runs" / "grid")
+    assert [row["status"] for row in rows] == ["completed", "completed", "failed"]
+    assert float(rows[1]["asr_ohm_cm2"]) - float(rows[0]["asr_ohm_cm2"]) == pytest.approx(8e-6 / 0.2 * 1e4, rel=1e-6)
+    assert float(rows[0]["overpotential_V_max"]) == pytest.approx(float(rows[0]["asr_ohm_cm2"]) * 1e-3, rel=1e-6)
+    assert rows[0]["voltage_limit_time_s"] == "" and float(rows[0]["time_s"]) == 10 and float(rows[0]["wall_s"]) > 0
+    assert "turned over" in rows[2]["reason"] and rows[2]["asr_ohm_cm2"] == ""
+    assert outcome.exit_status == 3 and outcome.counts == {"completed": 2, "failed": 1}
+    assert outcome.failed[0][:2] == ("3", "thickness = rough") and "turned over" in outcome.failed[0][2]
+    assert len(list((folder / "runs" / "grid" / "members").glob("*/run.json"))) == 2
+    assert read_status(folder / "runs" / "grid").counts == outcome.counts
+
+
+def test_parquet_holds_the_same_with_types(done):
+    folder, _ = done
+    rows = table(folder / "runs" / "grid")
+    found = duckdb.read_parquet(str(folder / "runs" / "grid" / "study.parquet")).fetchnumpy()
+    assert list(found) == list(rows[0]) and found["hash"][0] == rows[0]["hash"]
+    assert np.allclose(found["asr_ohm_cm2"][:2].astype(float), [float(row["asr_ohm_cm2"]) for row in rows[:2]])
+
+
+def test_figures_show_something(done):
+    _, outcome = done
+    assert [path.name for path in outcome.figures] == ["lines.png"]
+    picture = imread(outcome.figures[0])[:, :, :3]
+    assert picture.shape[0] > 400 and 0.02 < (picture.min(axis=2) < 0.9).mean() < 0.5
+
+
+def test_a_rerun_runs_only_what_is_missing_and_other_studies_share_equal_runs(done):
+    folder, _ = done
+    before = stamps(folder / "runs" / "store")
+    other = HEAD + 'outputs = ["asr_ohm_cm2"]\n' + THICK + 'values = ["0.008 mm", "24 um", "16 um"]\n'
+    outcome = run_study(write(folder, other, "other"), folder / "runs" / "other")
+    after = stamps(folder / "runs" / "store")
+    assert outcome.counts == {"completed": 3} and outcome.exit_status == 0
+    assert {key: after[key] for key in before} == before and len(after) == len(before) + 1
+    run_study(folder / "study.toml", folder / "runs" / "grid")
+    assert stamps(folder / "runs" / "store") == after
+    run_study(folder / "study.toml", folder / "runs" / "grid", retry=True)
+    again = stamps(folder / "runs" / "store")
+    assert len([key for key in after if again[key] != after[key]]) == 1
+
+
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
+def test_ranks_do_not_matter(done, tmp_path):
+    folder, _ = done
+    study = HEAD + 'outputs = ["asr_ohm_cm2"]\n' + THICK + 'values = ["16 um"]\n'
+    assert run_study(write(tmp_path, study), tmp_path / "runs" / "two", ranks=2).exit_status == 0
+    one, two = table(folder / "runs" / "grid")[1], table(tmp_path / "runs" / "two")[0]
+    assert two["ranks"] == "2" and two["hash"] == one["hash"]
+    assert float(two["asr_ohm_cm2"]) == pytest.approx(float(one["asr_ohm_cm2"]), rel=1e-10)
+
+
+def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
+    write(tmp_path, HEAD + THICK + 'values = ["3 um", "5 um", "7 um"]\n')
+    words = [sys.executable, "-m", "interfem.cli", "study", "study.toml", "--jobs", "1"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/study/running/*/output.txt")) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, told = process.communicate(timeout=60)
+    assert process.returncode == 3 and "3 waiting" in out and "interrupted" in told and "Traceback" not in told
+    assert [row["status"] for row in table(tmp_path / "runs" / "study")] == ["waiting"] * 3
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _content(path)]
+    assert not left and not list(tmp_path.glob("runs/study/running/*"))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes() + os.readlink(path.parent / "cwd").encode()
+    except OSError:
+        return b""
+
+
+# ---- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_grids_span_their_ranges_and_multiply(tmp_path):
+    text = HEAD + THICK + 'log = {from = "1 um", to = "0.1 mm", count = 3}\n'
+    text += '[[axes]]\nkey = "protocol[0].value"\nname = "current"\nlinear = {from = "0 mA/cm^2", to = "10 A/m^2", count = 2}\n'
+    text = text.replace('"0 mA/cm^2"', '"0.5 mA/cm^2"')
+    plan = make_plan(write(tmp_path, text))
+    assert plan.parameters == ["thickness_um", "current_mA_per_cm2"]
+    assert [tuple(m.shown.values()) for m in plan.members] == [(1, 0.5), (1, 1), (10, 0.5), (10, 1), (100, 0.5), (100, 1)]
+    assert load_case(plan.case, plan.members[4].overrides).layers[1].thickness == pytest.approx(100)
+    assert len({m.hash for m in plan.members}) == 6
+
+
+@pytest.mark.parametrize("method", ["lhs", "sobol"])
+def test_samples_cover_ranges_evenly_and_again_by_their_seed(method, tmp_path):
+    text = HEAD + f'[sample]\nmethod = "{method}"\ncount = 16\nseed = 3\n' + THICK + 'log = {from = "1 um", to = "100 um"}\n'
+    text += '[[axes]]\nkey = "materials.Li6PS5Cl.youngs_modulus"\nuncertain = true\n'
+    text += '[[axes]]\nkey = "layers.li.thickness"\nvalues = ["4 um", "6 um"]\n'
+    plan, again = (make_plan(write(tmp_path, text)) for _ in range(2))
+    assert [m.hash for m in plan.members] == [m.hash for m in again.members] and len(plan.members) == 32
+    low, high = load_material("Li6PS5Cl").get("youngs_modulus").range
+    for column, start, end, log in (("thickness_um", 1, 100, True), ("Li6PS5Cl.youngs_modulus_MPa", low, high, False)):
+        values = np.array([m.shown[column] for m in plan.members[:16]])
+        u = np.log(values / start) / np.log(end / start) if log else (values - start) / (end - start)
+        assert sorted(np.floor(16 * u).astype(int)) == list(range(16))
+
+
+def test_an_uncertain_property_keeps_its_temperature_and_activation(tmp_path):
+    text = HEAD + '[sample]\nmethod = "lhs"\ncount = 2\n[[axes]]\nkey = "materials.Li3N.ionic_conductivity"\nuncertain = true\n'
+    path = write(tmp_path, text)
+    film = CASE.replace('thickness = "8 um"', 'thickness = "8 um"}, {name = "film", material = "Li3N", thickness = "8 um"')
+    (tmp_path / "case.toml").write_text(film)
+    member = make_plan(path).members[0]
+    own, sampled = (m.get("ionic_conductivity") for m in (load_material("Li3N"), load_case(tmp_path / "case.toml", member.overrides).material("Li3N")))
+    assert own.range[0] < sampled.value < own.range[1] and sampled.value != own.value
+    assert sampled.reference_temperature == own.reference_temperature
+    assert sampled.activation_energy == pytest.approx(own.activation_energy, rel=1e-5)  # as written out
+
+
+AXIS = '[[axes]]\nkey = "layers.sse.thickness"\n'
+BAD = [
+    ("title = 3", "not TOML"),
+    (HEAD, "axes is missing"),
+    (HEAD + "[[axes]]\nvalues = [1]", "axes[0].key is missing"),
+    (HEAD + AXIS, "has no values"),
+    (HEAD + AXIS + 'values = ["3 um"]\nmaterial = ["Li"]', "keep one"),
+    (HEAD + AXIS + 'values = ["3 um", "-3 um"]', "member 2 (layers.sse.thickness_um = -3): "),
+    (HEAD + AXIS + "values = [3]", "no unit"),
+    (HEAD + '[[axes]]\nkey = "layers.ssse.thickness"\nvalues = ["3 um"]', "'ssse'"),
+    (HEAD + '[[axes]]\nkey = "layers.sse.material"\nmaterial = ["Li6PS5C"]', "did you mean"),
+    (HEAD + '[[axes]]\nkey = "layers sse"\nvalues = ["3 um"]', "should be a key of the case"),
+    (HEAD + AXIS + 'log = {from = "0 um", to = "3 um", count = 3}', "above zero"),
+    (HEAD + AXIS + 'log = {from = "1 um", to = "3 MPa", count = 3}', "units of one kind"),
+    (HEAD + AXIS + 'linear = {from = "1 um", to = "3 um", count = 1}', "at least 2"),
+    (HEAD + AXIS + 'linear = {from = "1 um", to = "3 um"}', "[sample]"),
+    (HEAD + AXIS + "uncertain = true", "one property of a material"),
+    (HEAD + '[sample]\nmethod = "lhs"\ncount = 2\n[[axes]]\nkey = "materials.Li.density"\nuncertain = true', "states no range"),
+    (HEAD + '[sample]\nmethod = "sobol"\ncount = 12\n' + AXIS + 'linear = {from = "1 um", to = "3 um"}', "use 16"),
+    (HEAD + AXIS + 'values = ["3 um"]\n' + AXIS + 'values = ["4 um"]', "two have the column"),
+    (HEAD + AXIS + 'linear = {from = "1 um", to = "3 um", count = 201}', "--yes"),
+    (HEAD + "outputs = [3]\n" + AXIS + 'values = ["3 um"]', "outputs[0]"),
+    (HEAD + 'outputs = ["a", "a"]\n' + AXIS + 'values = ["3 um"]', "another name"),
+    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thicknes"\ny = "asr_ohm_cm2"', "did you mean"),
+    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nkind = "map"\nx = "layers.sse.thickness"\ny = "asr_ohm_cm2"', "by"),
+    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thickness"\ny = "b"\n[[figures.reference]]\nlabel = "a"\nx = [1]\ny = [1]',
+     "source is missing"),
+    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thickness"\ny = "b"\n[[figures.reference]]\nlabel = "a"\nsource = "b"\n'
+     'file = "none.csv"', "none.csv"),
+    (HEAD.replace("case.toml", "none.toml") + AXIS + 'values = ["3 um"]', "no such file"),
+    (HEAD + 'set = ["nonsense"]\n' + AXIS + 'values = ["3 um"]', "path.to.key=value"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, told", BAD, ids=[told for _, told in BAD])
+def test_a_wrong_study_is_told_before_anything_runs(text, told, tmp_path):
+    path = write(tmp_path, text.replace("title = 3", "title = 3 4"))
+    with pytest.raises(StudyError) as error:
+        run_study(path, tmp_path / "runs" / "study")
+    lines = str(error.value).splitlines()
+    assert told in str(error.value) and all(line.startswith(str(path)) for line in lines) and not (tmp_path / "runs").exists()
+
+
+def test_the_command_line_gives_status_2_and_one_message(tmp_path):
+    path = write(tmp_path, HEAD + AXIS)
+    for words, told in (([path], "has no values"), ([path, "--ranks", "999"], "999 cores"), (["status", "."], "no study in this folder")):
+        done = subprocess.run([sys.executable, "-m", "interfem.cli", "study", *map(str, words)], capture_output=True, text=True,
+                              cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)  # fmt: skip
+        assert done.returncode == 2 and done.stdout == ""
+        assert all(line.startswith("error: ") for line in done.stderr.splitlines()) and told in done.stderr
+
+
+@pytest.mark.parametrize("path", sorted((library_folder().parent / "studies").glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_studies_are_sound(path):
+    assert len(make_plan(path).members) > 3
