@@ -108,6 +108,7 @@ ROWS = (
     Row("Plastic strain, largest", "", "max_plastic_strain", "max"),
     Row("Charge balance error, largest", "", "charge_balance_error", "max"),
     Row("Lithium balance error, largest", "", "lithium_balance_error", "max"),
+    Row("Work balance error, largest", "", "work_balance_error", "max"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import ufl
@@ -60,6 +61,7 @@ class Model:
     plated_rate: fem.Function | None  # Omega/F on each interface cell, um^3/pC; 0 where Li is stored instead
     interface: dict[str, fem.Function]  # piecewise constant data of the kinetics, by name
     exchange: list  # (group, UFL current per volume) of mixed conductors that store Li, see `exchange_currents`
+    mechanics: dict[str, list]  # terms of the momentum balance: "bodies", "loads", "interfaces"
 
     def at_temperature(self, kelvin: float) -> None:
         """Let every material value follow the temperature."""
@@ -72,17 +74,15 @@ def build_model(case: Case, domain: Domain, fields: Fields) -> Model:
     area = cell_area(case, domain)
     interface = _interface_data(case, domain, fields) if "gamma" in domain.submeshes else {}
     exchange = exchange_currents(case, domain, fields) if domain.kinetics else []
-    terms: list = []
-    if domain.kinetics:
-        terms += _charge_terms(case, domain, fields, controls, interface, area, exchange)
-    if case.mechanics is not None:
-        terms += _mechanics_terms(case, domain, fields, controls, interface)
+    mechanics = _mechanics_terms(case, domain, fields, controls, interface) if case.mechanics is not None else {}
+    terms = _charge_terms(case, domain, fields, controls, interface, area, exchange) if domain.kinetics else []
+    terms += chain.from_iterable(mechanics.values())
     form = terms[0]
     for term in terms[1:]:
         form = form + term
     _scales(case, domain, fields, area)
     return Model(form, _essential(case, domain, fields), controls, area, fields.parameters, interface.get("anode"),
-                 interface.get("plated_rate"), interface, exchange)
+                 interface.get("plated_rate"), interface, exchange, mechanics)
 
 
 def cell_area(case: Case, domain: Domain) -> float:
@@ -449,26 +449,25 @@ def stored_equilibrium(fields, group):
     return equilibrium(fields, group) + thermal * storage.shift(fields[f"x:{group.name}"])
 
 
-def _mechanics_terms(case, domain, fields, controls, interface) -> list:
-    """Momentum balance of the bodies, pressure of flowing regions, loads, and the bonds between the bodies."""
-    unknowns, r, terms = fields.unknowns, domain.x[0], []
+def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, list]:
+    """Momentum balance of the bodies, pressure of flowing regions; loads; and the bonds between the bodies."""
+    unknowns, r, bodies, bonds = fields.unknowns, domain.x[0], [], []
     motion = KINEMATICS[case.mechanics.kinematics]
     for name, body in BODIES.items():
         if name in fields:
             shear, bulk = (modulus(fields, body, k) for k in ("shear", "bulk"))
             work = motion.elastic_work(fields[name], unknowns[name].test, domain.kind, r, shear, bulk, thermal_strain(case, fields, body))
-            terms.append(work * domain.dx(ELASTIC[body]))
+            bodies.append(work * domain.dx(ELASTIC[body]))
     for group in domain.groups:
         if f"p:{group.name}" in fields:
-            terms += _flowing_terms(case, domain, fields, controls, group)
-    terms += load_terms(case, domain, fields, controls.loads)
+            bodies += _flowing_terms(case, domain, fields, controls, group)
     if "p_c" in fields:
         for (plus, minus), label in BONDED.items():
             if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
-                terms += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
+                bonds += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
     if "gap" in fields or "slip" in fields:
-        terms += _parting_terms(case, domain, fields, interface)
-    return terms
+        bonds += _parting_terms(case, domain, fields, interface)
+    return {"bodies": bodies, "loads": load_terms(case, domain, fields, controls.loads), "interfaces": bonds}
 
 
 def thermal_strain(case, fields, body):
@@ -534,7 +533,7 @@ def _parting_terms(case, domain, fields, interface) -> list:
     sliding and a shear traction below its limit.
     """
     data, dS, terms = _plus(interface), domain.dS_vertices(*BONDED.values()), []
-    share = _vertex_share(domain)("+")
+    share = vertex_share(domain)("+")
     if "slip" in fields:
         slip, shear = fields["slip"]("+"), fields["shear"]("+")
         sliding, normal = slip - fields.unknowns["slip"].old("+"), mean_normal(case, domain)("+")
@@ -549,7 +548,7 @@ def _parting_terms(case, domain, fields, interface) -> list:
     return terms
 
 
-def _vertex_share(domain) -> fem.Function:
+def vertex_share(domain) -> fem.Function:
     """Weight of the geometry at each vertex: the integral of its shape function over that by the vertices alone."""
     space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1))
     one, labels = ufl.TestFunction(space)("+"), tuple(BONDED.values())

@@ -23,7 +23,8 @@ from .solve import Solver, Timings
 log = logging.getLogger("interfem")
 
 # Largest relative errors of what is conserved; asserted at every step.
-BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithium_audit_error": 1e-8, "salt_balance_error": 1e-10}
+BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithium_audit_error": 1e-8, "salt_balance_error": 1e-10,
+            "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
 
 
 class RunError(Exception):

@@ -62,16 +62,24 @@ PANELS = (
     Panel("Reaction layer, thickness", "nm", (("sei_mean_nm[", "mean"), ("sei_max_nm[", "largest"))),
     Panel("Reaction layer, resistance", "Ω cm²", (("sei_resistance_ohm_cm2[", ""),)),
     Panel("Charge in the reaction layer", "µAh/cm²", (("sei_charge_mAh_per_cm2", ""),), 1e3),
+    Panel(
+        "Works, stored and dissipated energy",
+        "pJ",
+        (("work_external_pJ", "loads"), ("work_interface_pJ", "interfaces"), ("work_expansion_pJ", "expansion"), ("elastic_energy_pJ", "stored"),
+         ("plastic_dissipation_pJ", "flow"), ("friction_dissipation_pJ", "friction")),
+    ),
     Panel("Displacement of the collector", "µm", (("collector_displacement_um", ""),)),
     Panel(
         "Balance errors",
         "relative",
-        (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium"), ("salt_balance_error", "salt")),
+        (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium"), ("salt_balance_error", "salt"),
+         ("work_balance_error", "work")),
         1.0,
         True,
     ),
 )
-UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2", "cycle", "coulombic_efficiency"}
+UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2", "cycle", "coulombic_efficiency",
+             "negative_dissipation_MPa", "work_growth_pJ"}
 STEADY = {"Contact fraction": "contact_fraction", "Temperature": "temperature_K", "Charge in the cycle": "plated_mAh_per_cm2"}
 MANY = 6  # events; more are not named
 

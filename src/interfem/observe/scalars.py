@@ -21,6 +21,7 @@ from ..units import FARADAY
 from .audit import LithiumAudit
 from .breakdown import Breakdown
 from .contact import Contact
+from .energy import Energy
 from .flaws import make_flaws
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
@@ -39,6 +40,7 @@ class Observer:
         if domain.kinetics:
             self._charge_forms()
         self._mechanics_forms()
+        self.energy = Energy(case, domain, fields, model) if case.mechanics is not None else None
         for group in domain.groups:
             if f"x:{group.name}" in fields:
                 self._form(f"x:{group.name}", fields[f"x:{group.name}"] * domain.dx(GROUP + group.number))
@@ -126,9 +128,13 @@ class Observer:
     # ---- balances, with the unknowns of the step and the history of the last ------------------------------------------
 
     def before_commit(self, dt: float) -> dict[str, float]:
-        """Charge and stored-lithium balances of the step just solved."""
-        if not self.domain.kinetics:
-            return {}
+        """Balances of the step just solved: of work, charge and stored lithium."""
+        weights = [float(weight.value) for weight in self.model.controls.weights]
+        found = self.energy.step(weights) if self.energy is not None else {}
+        return found | self._charges(dt, weights) if self.domain.kinetics else found
+
+    def _charges(self, dt: float, weights) -> dict[str, float]:
+        """Charge and stored-lithium balances."""
         reactions = self.solver.unscaled_residual()
         current, gross = self._current(), self._value("gross current")
         floor = max(abs(current), gross, 1e-3 * self.area)  # 1e-3 A/m^2 is the least current that the solver resolves
@@ -145,7 +151,7 @@ class Observer:
                 found["lithium_balance_error"] = max(found.get("lithium_balance_error", 0.0), lost)
         self.audit.before_commit(reactions, dt)
         self.breakdown.look()
-        a0, a1, a2 = (float(weight.value) for weight in controls.weights)  # as everything that it fills
+        a0, a1, a2 = weights  # as everything that it fills
         self.charge, self.older_charge = (current / self.area - a1 * self.charge - a2 * self.older_charge) / a0, self.charge
         return found
 

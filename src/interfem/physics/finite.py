@@ -10,7 +10,7 @@ import numpy as np
 import ufl
 from ufl import as_tensor, det, dev, grad, inner, inv, ln, tr
 
-from .momentum import equivalent_trial_stress, spring_load, swelling, volume_constraint  # noqa: F401  (alike in both)
+from .momentum import equivalent_trial_stress, flowing_energy, spring_load, swelling, volume_constraint  # noqa: F401  (alike in both)
 
 
 def gradient(u, kind: str, r):
@@ -67,6 +67,26 @@ def elastic_stress_of(u, kind: str, r, shear, bulk, thermal):
     """Cauchy stress of an elastic body."""
     f = deformation(u, kind, r)
     return elastic_kirchhoff(f, shear, bulk, thermal) / det(f)
+
+
+def elastic_energy(u, kind: str, r, shear, bulk, thermal):
+    """Stored energy `G/2 (tr(b) - 3) + K/2 (ln J - 3 alpha (T - T0))^2` of an elastic body, pJ/um^3 of the reference."""
+    f = deformation(u, kind, r)
+    isochoric = det(f) ** (-2.0 / 3.0) * inner(f, f)
+    return 0.5 * shear * (isochoric - 3) + 0.5 * bulk * (ln(det(f)) - 3 * thermal) ** 2
+
+
+def carried(tensor, before, u, kind: str, r):
+    """A tensor of the last step, at the displacement `before`, turned with the body to the present one.
+
+    By the rotation of the step, `Q = (I - W/2)^-1 (I + W/2)`, W the spin of its midpoint. Source: Hughes and Winget 1980,
+    doi:10.1002/nme.1620151210.
+    """
+    one = ufl.Identity(3)
+    step = deformation(u, kind, r) * inv(deformation(before, kind, r))
+    spin = ufl.skew((step - one) * inv(step + one))  # W/2
+    turn = inv(one - spin) * (one + spin)
+    return turn * tensor * turn.T
 
 
 def flowing_work(u, v, kind: str, r, e_trial, ratio, shear, p):

@@ -49,6 +49,22 @@ def elastic_work(u, v, kind: str, r, shear, bulk, thermal):
     return inner(elastic_stress_of(u, kind, r, shear, bulk, thermal), strain(v, kind, r))
 
 
+def elastic_energy(u, kind: str, r, shear, bulk, thermal):
+    """Stored energy `G dev(eps):dev(eps) + K/2 (tr(eps) - 3 alpha (T - T0))^2` of an elastic body, pJ/um^3."""
+    eps = strain(u, kind, r)
+    return shear * inner(dev(eps), dev(eps)) + 0.5 * bulk * (tr(eps) - 3 * thermal) ** 2
+
+
+def flowing_energy(e, shear, p, bulk):
+    """Stored energy `G e:e + p^2/(2 K)` where metal flows, e the elastic deviator; pJ/um^3."""
+    return shear * inner(e, e) + 0.5 * p * p / bulk
+
+
+def carried(tensor, before, u, kind: str, r):
+    """A tensor of the last step in the axes of the present one: they are the same."""
+    return tensor
+
+
 def flowing_work(u, v, kind: str, r, e_trial, ratio, shear, p):
     """`sigma : eps(v)`, `sigma = s 2G e_trial - p I`: s in (0, 1] is what the flow law leaves of the trial stress."""
     return inner(ratio * 2 * shear * e_trial - p * ufl.Identity(3), strain(v, kind, r))
