@@ -18,6 +18,7 @@ from ..solve import Solver
 from ..units import FARADAY
 from .contact import Contact
 from .stress import Stress, max_principal, pressure, von_mises
+from .tips import Tips
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 
@@ -33,6 +34,7 @@ class Observer:
         if domain.kinetics:
             self._charge_forms()
         self._mechanics_forms()
+        self.tips = Tips(case, domain, fields, model.parameters)
         for group in domain.groups:
             if f"x:{group.name}" in fields:
                 self._form(f"x:{group.name}", fields[f"x:{group.name}"] * domain.dx(GROUP + group.number))
@@ -165,7 +167,7 @@ class Observer:
         if self.domain.kinetics:
             found |= self._electrical()
         if self.case.mechanics is not None:
-            found |= self._mechanical()
+            found |= self._mechanical() | self.tips.scalars()
         if self.contact is not None:
             found |= self.contact.scalars()
         if "c" in self.fields:
