@@ -357,12 +357,20 @@ class Limits(Model):
 
     voltage_above: Potential | None = None
     voltage_below: Potential | None = None
+    k_ratio_above: quantity("number", above=0) | None = None  # K_I/K_IC of any crack front
 
     @model_validator(mode="after")
     def _order(self):
         if None not in (self.voltage_above, self.voltage_below) and self.voltage_above <= self.voltage_below:
             raise ValueError("`voltage_above` is not above `voltage_below`; swap them")
         return self
+
+
+class Fracture(Model):
+    """Stress intensities of flaws are asked for: what they need must be there."""
+
+    radius: Length | None = None  # outer radius of the integrals; default: nine tenths of the room there is
+    weibull_modulus: quantity("number", above=0) | None = None  # scatter of K_IC: gives the scalar short_risk
 
 
 class Solver(Model):
@@ -409,6 +417,7 @@ class Case(Model):
     sei: Sei | None = None
     protocol: tuple[Step, ...] = Field(min_length=1)
     limits: Limits = Limits()
+    fracture: Fracture | None = None
     mesh: MeshOptions = MeshOptions()
     solver: Solver = Solver()
     output: Output = Output()

@@ -13,6 +13,7 @@ from itertools import combinations, islice
 from pathlib import Path
 
 from .at_rest import holdings, rest_voltage
+from .fracture import faults as _fracture
 from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
@@ -584,5 +585,5 @@ STAGES = (
     (_order, _references),
     (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _protocol),
     (_populations,),
-    (_overlaps, _limits_at_rest, _lithium),
+    (_overlaps, _limits_at_rest, _lithium, _fracture),
 )

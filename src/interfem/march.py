@@ -301,6 +301,8 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
         worst = distortion(domain, fields)
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
+    if case.limits.k_ratio_above is not None:
+        found += [_breaking(observer.tips, name, case.limits.k_ratio_above) for name in observer.tips.judged]
     if not domain.kinetics:
         return found
     for limit, sign in ((case.limits.voltage_above, 1), (case.limits.voltage_below, -1)):
@@ -317,6 +319,11 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     if entry.kind == "current" and entry.value > 0 and observer.without_source():
         found.append(Watch("lithium_exhausted", _emptied(cell), 0.3, True))
     return found + _lithium_watches(case, domain, fields, observer.model)
+
+
+def _breaking(tips, name: str, limit: float) -> Watch:
+    """K_I/K_IC of a crack front reaches its limit."""
+    return Watch(f"fracture[{name}]", lambda dt: tips.ratio(name) - limit, 1e-3 * limit, True)
 
 
 def _lost(observer: Observer, model: Model):

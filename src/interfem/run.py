@@ -85,7 +85,7 @@ def _prepare(folder: Path, comm: MPI.Comm) -> None:
             probe = folder / ".writable"
             probe.touch()
             probe.unlink()
-            for stale in ("run.json", "scalars.csv", "cycles.csv", "log.txt", "state.npz"):
+            for stale in ("run.json", "scalars.csv", "cycles.csv", "fronts.csv", "log.txt", "state.npz"):
                 (folder / stale).unlink(missing_ok=True)
             for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png"),
                           *folder.glob("profiles/*.csv")]:

@@ -19,6 +19,7 @@ from ..units import FARADAY, GAS_CONSTANT
 from .flaws import Profiles
 from .scalars import Observer
 from .stress import max_principal, pressure, von_mises
+from .tips import FrontTable
 
 
 PARTS = {"metal": "metal", "mixed": "mixed", "electrolyte": "ceramic"}  # file -> body
@@ -35,6 +36,7 @@ class FieldWriter:
         if domain.comm.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
         domain.comm.barrier()
+        self.fronts = FrontTable(folder.parent / "fronts.csv", observer.tips)
         found = {name: self._body_functions(body) for name, body in PARTS.items() if body in domain.submeshes}
         if "gamma" in domain.submeshes:
             found["interface"] = self._interface_functions()
@@ -47,6 +49,7 @@ class FieldWriter:
                 update(function)
             file.write_function([function for function, _ in functions], time)
         self.profiles.write(time)
+        self.fronts.write(time)
 
     def close(self) -> None:
         for file, _ in self.parts.values():

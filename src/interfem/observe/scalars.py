@@ -25,6 +25,7 @@ from .energy import Energy
 from .flaws import make_flaws
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
+from .tips import Tips
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 
@@ -41,6 +42,7 @@ class Observer:
             self._charge_forms()
         self._mechanics_forms()
         self.energy = Energy(case, domain, fields, model) if case.mechanics is not None else None
+        self.tips = Tips(case, domain, fields, model.parameters)
         for group in domain.groups:
             if f"x:{group.name}" in fields:
                 self._form(f"x:{group.name}", fields[f"x:{group.name}"] * domain.dx(GROUP + group.number))
@@ -183,7 +185,7 @@ class Observer:
         if self.domain.kinetics:
             found |= self._electrical()
         if self.case.mechanics is not None:
-            found |= self._mechanical()
+            found |= self._mechanical() | self.tips.scalars()
         if self.contact is not None:
             found |= self.contact.scalars()
         if self.reaction is not None:
