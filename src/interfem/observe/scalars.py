@@ -18,6 +18,7 @@ from ..solve import Solver
 from ..units import FARADAY
 from .contact import Contact
 from .stress import Stress, max_principal, pressure, von_mises
+from .voids import Voids
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 
@@ -45,6 +46,7 @@ class Observer:
             anode = [n for n in domain.kinetics if _on_anode(domain, n)]
             counter = [n for n in domain.kinetics if n not in anode]
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
+        self.voids = Voids(case, domain, fields) if any(r.hollow for r in domain.regions) else None
         if domain.kinetics:
             self._contact_area_form()
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
@@ -103,7 +105,7 @@ class Observer:
 
     def _between_layers(self, name: str) -> bool:
         layers = {layer.name for layer in self.case.layers}
-        return set(name.split("|")) <= layers
+        return set(name.split("|")) <= layers or name in self.domain.roofs
 
     def _mechanics_forms(self) -> None:
         domain = self.domain
@@ -162,12 +164,16 @@ class Observer:
         found: dict[str, float] = {}
         if self.contact is not None:
             self.contact.accept()
+        if self.voids is not None:
+            self.voids.accept()
         if self.domain.kinetics:
             found |= self._electrical()
         if self.case.mechanics is not None:
             found |= self._mechanical()
         if self.contact is not None:
             found |= self.contact.scalars()
+        if self.voids is not None:
+            found |= self.voids.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
@@ -252,7 +258,7 @@ class Observer:
             found["sse_max_principal_MPa"] = self._max(max_principal(sigma))
             found["sse_max_von_mises_MPa"] = self._max(von_mises(sigma))
         if "u_m" in self.stresses:
-            sigma = self.stresses["u_m"]()
+            sigma = self.stresses["u_m"]()[self.stresses["u_m"].solid]
             found["metal_max_pressure_MPa"] = self._max(pressure(sigma))
             found["metal_max_von_mises_MPa"] = self._max(von_mises(sigma))
         if "u_i" in self.stresses:
