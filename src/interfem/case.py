@@ -26,7 +26,7 @@ from .overrides import OverrideError, override
 from .populations import PlacedPore, place
 from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps, sized
 from .quantities import Dimension, Model, dimension_of, key_of, quantity, quantity_schema
-from .regions import Region, cell_regions
+from .regions import Region, cell_regions, roof_law
 from .units import show, to_internal
 
 
@@ -474,7 +474,8 @@ class Case(Model):
         return next(r for r in self.regions if r.name == name)
 
     def interface(self, name: str) -> Interface:
-        return self.interfaces.get(name, Interface())
+        """Laws of an interface; on the roof of a void those of the interface that it lies on."""
+        return self.interfaces.get(name) or self.interfaces.get(roof_law(name, self), Interface())
 
     @cached_property
     def populations(self) -> dict[str, tuple[PlacedPore, ...]]:

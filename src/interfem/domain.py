@@ -27,8 +27,10 @@ from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinet
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
 IONS, ELECTRONS, EVERYWHERE, SALT = 1, 2, 3, 4
 ELASTIC = {"metal": 5, "mixed": 6, "ceramic": 7}  # cells of a body that do not flow
+HOLLOW = 8  # cells inside voids
 BLOCKED = 1
 BONDED = {("metal", "ceramic"): 2, ("metal", "mixed"): 3, ("mixed", "ceramic"): 4}  # facets between two bodies
+ROOF = 5  # facets between what is inside a void and the electrolyte
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
 PART = 10000  # added once to the label of a boundary for its part on the metal, twice for that on the mixed conductor, ...
@@ -103,6 +105,12 @@ class Domain:
         return self.mesh.topology.dim
 
     @cached_property
+    def roofs(self) -> tuple[str, ...]:
+        """Interfaces of what is inside voids."""
+        hollow = {r.name for r in self.regions if r.hollow}
+        return tuple(name for name in self.interfaces if hollow & set(name.split("|")))
+
+    @cached_property
     def entity_maps(self) -> list:
         return [sub.cells for sub in dict.fromkeys(self.submeshes.values())]
 
@@ -125,7 +133,8 @@ class Domain:
         regions, cells = self.regions, self.cells_of
         labels = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
                   (EVERYWHERE, cells(regions)), (SALT, cells([r for r in regions if r.binary]))]
-        labels += [(label, cells([r for r in regions if r.body == body and not r.flows])) for body, label in ELASTIC.items()]
+        labels += [(label, cells([r for r in regions if r.body == body and not r.flows and not r.hollow])) for body, label in ELASTIC.items()]
+        labels += [(HOLLOW, cells([r for r in regions if r.hollow]))]
         labels += [(GROUP + g.number, cells(g.regions)) for g in self.groups]
         return ufl.Measure("dx", domain=self.mesh, subdomain_data=labels, metadata={"quadrature_degree": self.degree})
 
@@ -392,10 +401,10 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     """Integration entities (cell, facet, cell, facet) with the more metallic side first, by label; the side is asserted."""
     if "gamma" not in domain.submeshes:
         return []
-    bodies = {r.name: r.body for r in domain.regions}
-    labels = [(BLOCKED, _rows(domain, domain.blocked))]
+    bodies, roofs = {r.name: r.body for r in domain.regions}, domain.roofs
+    labels = [(BLOCKED, _rows(domain, domain.blocked)), (ROOF, _rows(domain, _on(domain, roofs)))]
     for pair, label in BONDED.items():
-        names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair)]
+        names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair) and n not in roofs]
         labels.append((label, _rows(domain, _on(domain, names))))
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]

@@ -64,6 +64,7 @@ class Contact:
     vacancy: fem.Function | None  # state theta of the vacancy law, in the space of i
     vacancy_older: fem.Function | None
     widest: fem.Function | None  # largest gap so far, um
+    covered: fem.Function | None  # contact state of the roofs of voids, 1 elsewhere; see observe.voids
     laws: dict[str, fem.Function]  # values per interface, see model._contact_data; set with the equations
 
 
@@ -198,10 +199,18 @@ def _contact(case: Case, domain: Domain, spaces: dict[str, fem.FunctionSpace]) -
         return fem.Function(spaces[space]) if space in spaces and needed else None
 
     hollow = any(case.interface(name).chi for name in domain.kinetics)
-    found = Contact(function("i", hollow), function("i", hollow), function("gap"), {})
+    found = Contact(function("i", hollow), function("i", hollow), function("gap"), _covered(domain), {})
     if hollow:
         found.vacancy.x.array[:] = found.vacancy_older.x.array[:] = 1.0
-    return found if hollow or "gap" in spaces or "slip" in spaces else None
+    return found if hollow or "gap" in spaces or "slip" in spaces or domain.roofs else None
+
+
+def _covered(domain: Domain) -> fem.Function | None:
+    if not domain.roofs:
+        return None
+    covered = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
+    covered.x.array[:] = ~np.isin(domain.interface_of_gamma, [domain.interfaces.index(name) for name in domain.roofs])
+    return covered
 
 
 def _start(unknown: Unknown, value: float) -> None:

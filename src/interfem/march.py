@@ -19,8 +19,9 @@ from .interface.bond import growth
 from .interface.deposit import ATOMIC
 from .model import Model
 from .observe.scalars import Observer
+from .observe.voids import CLOSED, TIGHT
 from .protocol import flat_steps
-from .regions import direction
+from .regions import direction, hollow
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
@@ -34,6 +35,7 @@ BEND = 1e-3  # of the range of stored lithium and salt: departure from a straigh
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
+CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
 TIGHT_VOLTAGE, TIGHT_CURRENT = 1e-5, 1e-4  # how closely a voltage (V) and a current (of its limit) are met
 
 
@@ -61,7 +63,8 @@ class Watch:
     """An event: `distance(dt)` is negative before it, positive after; met when within `tolerance`.
 
     dt is the length of a step that is solved but not yet committed, 0 at an accepted state. `at_start`: it may hold before a
-    protocol step begins, which is then left out; else only what the step itself brings about counts.
+    protocol step begins, which is then left out; else only what the step itself brings about counts. `ends_step`: the protocol step
+    ends there; else it goes on.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Watch:
     tolerance: float
     ends_run: bool
     at_start: bool = True
+    ends_step: bool = True
 
 
 @dataclass
@@ -88,6 +92,7 @@ class _Cell:
     increment: float = 0.0  # plastic strain in the step just solved
     deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
     parting: float = 0.0  # mean change of the contact state in the step just solved
+    closing: float = 0.0  # change of ln V of a void in the step just solved
 
 
 @dataclass
@@ -174,7 +179,7 @@ def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
             continue
         event = next((w for w, value in zip(phase.watches, after) if value >= -w.tolerance), None)
         yield _accept(cell, phase, dt, iterations, event, end == phase.entry.knots[-1])
-        phase.done, phase.before, phase.ended = end, after, event is not None
+        phase.done, phase.before, phase.ended = end, after, event is not None and event.ends_step
         if phase.ended:
             return
         phase.dt = _next_length(cell, dt, iterations)
@@ -210,6 +215,11 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
     if cell.observer.contact is not None:
         cell.observer.contact.look(backward(cell.model))
         cell.parting = cell.observer.contact.change()
+    if cell.observer.voids is not None:
+        cell.closing = cell.observer.voids.change()
+        if cell.closing > 2 * CLOSING or not math.isfinite(cell.closing):
+            rollback(cell.fields)
+            return 0, SHRINK * dt, f"a void changes its volume by {cell.closing:.2g} of it in one step"
     limit = cell.case.solver.plastic_increment
     if cell.increment > 1.5 * limit:
         rollback(cell.fields)
@@ -262,6 +272,8 @@ def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
         factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
     if cell.parting > 0:
         factor = min(factor, PARTING / cell.parting)
+    if cell.closing > 0:
+        factor = min(factor, 0.9 * CLOSING / cell.closing)
     return max(factor, 0.2) * dt
 
 
@@ -298,6 +310,9 @@ def _before_event(watches, before, after, dt: float) -> float | None:
 def _watches(cell: _Cell, entry) -> list[Watch]:
     case, domain, fields, observer = cell.case, cell.domain, cell.fields, cell.observer
     found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
+    if observer.voids is not None:
+        for n, void in enumerate(observer.voids.voids):
+            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False, ends_step=False))
     if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
         worst = distortion(domain, fields)
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
@@ -420,7 +435,7 @@ def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
     """
     found = []
     for feature in case.features:
-        if feature.kind != "void" or case.mechanics is None:
+        if feature.kind != "void" or case.mechanics is None or hollow(feature, case):
             continue
         level, sign = direction(feature, case)
         for boundary in domain.boundaries:

@@ -10,7 +10,7 @@ import ufl
 from dolfinx import fem, la
 
 from .case import Case
-from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, SALT, Domain, DomainError
+from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, HOLLOW, IONS, ROOF, SALT, Domain, DomainError
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
 from .geometry.roughness import gap
 from .interface import KINETICS
@@ -21,9 +21,9 @@ from .interface.overpotential import overpotential
 from .laws import LAWS
 from .loads import Loads, boundary_sides, load_terms, make_loads
 from .parameters import Parameters
-from .physics import KINEMATICS, charge, storage, transport
+from .physics import KINEMATICS, charge, storage, third_medium, transport
 from .reaction import reaction_data
-from .regions import kinetics, ordered, plated_material
+from .regions import kinetics, ordered, plated_material, void_size
 from .units import FARADAY, GAS_CONSTANT
 
 CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
@@ -141,6 +141,8 @@ def _interface_data(case: Case, domain: Domain, fields: Fields) -> dict[str, fem
             for key in ("exchange_current_density", "transfer_coefficient", "resistance", "film_resistance")}
     data |= {key: parameters.interface(value)
              for key, value in {"omega": omega, "plated_rate": plated_rate, "anode": on_anode, "stick": stick}.items()}
+    if domain.roofs:
+        data["roof"] = parameters.interface(lambda law, name, t: STICK * shear(name, t))
     data["equilibrium"] = parameters.interface(lambda law, n, t: (case.interface(n).equilibrium_potential or 0.0) if law else 0.0)
     if fields.contact is not None:
         data |= _contact_data(case, domain, fields, sides, shear)
@@ -326,9 +328,10 @@ def transfer_parameters(domain, fields, controls, data, label) -> dict:
 
 def contact_state(fields, controls, data):
     """Contact state at the end of the step, on the "+" side: of the gap, times that of the vacancies."""
-    state, history = 1.0, fields.contact
+    history = fields.contact
+    state = 1.0 if history.covered is None else history.covered("+")
     if "gap" in fields:
-        state = contact.closeness(fields["gap"]("+"), data["contact_gap"])
+        state = state * contact.closeness(fields["gap"]("+"), data["contact_gap"])
     if history.vacancy is not None:
         k = contact.healing(fields["p_c"]("+") if "p_c" in fields else 0.0, data["healing"], data["exponent"])
         older = (history.vacancy("+"), history.vacancy_older("+"))
@@ -458,6 +461,8 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
             shear, bulk = (modulus(fields, body, k) for k in ("shear", "bulk"))
             work = motion.elastic_work(fields[name], unknowns[name].test, domain.kind, r, shear, bulk, thermal_strain(case, fields, body))
             bodies.append(work * domain.dx(ELASTIC[body]))
+    if any(r.hollow for r in domain.regions):
+        bodies.append(_medium_term(case, domain, fields))
     for group in domain.groups:
         if f"p:{group.name}" in fields:
             bodies += _flowing_terms(case, domain, fields, controls, group)
@@ -465,9 +470,19 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
         for (plus, minus), label in BONDED.items():
             if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
                 bonds += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
+    if domain.roofs:
+        bonds += _roof_terms(case, domain, fields, controls, interface)
     if "gap" in fields or "slip" in fields:
         bonds += _parting_terms(case, domain, fields, interface)
     return {"bodies": bodies, "loads": load_terms(case, domain, fields, controls.loads), "interfaces": bonds}
+
+
+def _medium_term(case, domain, fields):
+    """What fills the voids, as deep as each is."""
+    sizes = {f.name: void_size(f) for f in case.features if f.kind != "roughness"}
+    length = fields.parameters.field(lambda at: sizes[at.region.name] if at.region.hollow else 0.0)
+    u, v, bulk = fields["u_m"], fields.unknowns["u_m"].test, modulus(fields, "metal", "bulk")
+    return third_medium.work(u, v, domain.kind, domain.x[0], bulk, length) * domain.dx(HOLLOW)
 
 
 def thermal_strain(case, fields, body):
@@ -526,6 +541,16 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
         terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS),
                   -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
     return terms
+
+
+def _roof_terms(case, domain, fields, controls, interface) -> list:
+    """What is inside a void against the electrolyte: no friction, and no pull if the interface may part."""
+    data, n, dS = _plus(interface), domain.normal(), domain.dS(ROOF)
+    v_m, v_s = fields.unknowns["u_m"].test("+"), fields.unknowns["u_s"].test("-")
+    w = _plated(fields, controls, data) if fields.growth is not None else 0.0
+    pressure = third_medium.roof_pressure(fields["u_m"]("+"), fields["u_s"]("-"), n, w, data["roof"], "gap" in fields)
+    told = (fields["p_c"]("+") - pressure) / data["roof"] * fields.unknowns["p_c"].test("+")
+    return [contact_work(pressure, n, v_m, v_s, dS), told * domain.dS_vertices(ROOF)]
 
 
 def _parting_terms(case, domain, fields, interface) -> list:
@@ -587,6 +612,8 @@ def _essential(case, domain, fields) -> list[fem.DirichletBC]:
         bcs += _electrode_conditions(case, domain, fields)
     if "gap" in fields:
         bcs.append(_closed(case, domain, fields["gap"]))
+    if domain.roofs:
+        bcs += [_nothing_on_roofs(domain, fields[name]) for name in ("gap", "slip", "shear") if name in fields]
     if case.mechanics is not None:
         for boundary in domain.boundaries:
             support = case.mechanics.support(boundary)
@@ -614,6 +641,18 @@ def _closed(case, domain, gap) -> fem.DirichletBC:
     space = gap.function_space
     space.mesh.topology.create_connectivity(domain.dimension - 1, domain.dimension - 1)
     return fem.dirichletbc(0.0, fem.locate_dofs_topological(space, domain.dimension - 1, cells), space)
+
+
+def _nothing_on_roofs(domain, function) -> fem.DirichletBC:
+    """Zero at the vertices that lie on roofs of voids alone."""
+    space, roofs = function.function_space, [domain.interfaces.index(name) for name in domain.roofs]
+    others = fem.Function(space)
+    dofs, bs = space.dofmap.list[~np.isin(domain.interface_of_gamma, roofs)].reshape(-1), space.dofmap.bs
+    others.x.array.reshape(-1, bs)[dofs] = 1.0
+    others.x.scatter_reverse(la.InsertMode.add)
+    others.x.scatter_forward()
+    free = np.flatnonzero(others.x.array.reshape(-1, bs)[:, 0] == 0.0).astype(np.int32)
+    return fem.dirichletbc(np.zeros(bs) if bs > 1 else 0.0, free, space)
 
 
 def _electrode_conditions(case, domain, fields) -> list[fem.DirichletBC]:

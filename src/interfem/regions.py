@@ -25,8 +25,10 @@ ROLES: dict[str, tuple[bool, bool, bool, bool]] = {
 BODIES: dict[tuple[bool, bool], str] = {(False, True): "metal", (True, True): "mixed", (True, False): "ceramic"}
 ORDER = list(BODIES.values())
 FLOWING_LAWS = ("j2", "norton", "anand")
+VOID = "void"  # law of the soft medium that fills what is empty in finite strain, see physics/third_medium.py
 LAW_PROPERTIES = {
     "elastic": [],
+    VOID: [],
     "j2": ["yield_stress", "hardening_modulus"],
     "norton": ["creep_rate", "creep_reference_stress", "creep_exponent", "creep_activation_energy"],
     "anand": ["anand_rate", "anand_activation_energy", "anand_rate_sensitivity", "anand_saturation_stress", "anand_hardening",
@@ -64,6 +66,11 @@ class Region:
     @property
     def role(self) -> str:
         return self.material.role
+
+    @property
+    def hollow(self) -> bool:
+        """Empty: a void or pore whose inside is meshed, and moves with the metal around it."""
+        return self.law == VOID
 
     @property
     def ions(self) -> bool:
@@ -138,7 +145,42 @@ def cell_regions(case) -> tuple[Region, ...]:
             material, wired = case.records[feature.fill], feature.electrons == "collector"
             touched = [] if wired else [layers[name] for name in touched_layers(feature, case)]
             regions.append(Region(feature.name, material, material.law, _side(material, touched), wired=wired))
+        elif hollow(feature, case):
+            metal = layers[cut_layer(feature, case)]
+            regions.append(Region(feature.name, metal.material, VOID, metal.side))
     return tuple(regions)
+
+
+def cut_layer(feature, case) -> str:
+    """Name of the layer from which a void, flaw or pore is cut first."""
+    if feature.kind in ("pore", "pores"):
+        return feature.layer
+    level, side = direction(feature, case)
+    return case.layers[case.levels.index(level) - (side < 0)].name
+
+
+def hollow(feature, case) -> bool:
+    """The inside of this feature is meshed: an empty one in metal, in finite strain, without gas in it."""
+    if feature.kind not in ("void", "voids", "pore", "pores") or getattr(feature, "fill", "empty") != "empty":
+        return False
+    layer = cut_layer(feature, case)
+    record = case.records[next(item.material for item in case.layers if item.name == layer)]
+    finite = case.mechanics is not None and case.mechanics.kinematics == "finite"
+    return finite and record.role == "metal" and case.mechanics.support(f"{feature.name}|{layer}").kind == "free"
+
+
+def void_size(feature) -> float:
+    """Smallest half extent of a void or pore, um: its depth if it is flat."""
+    across = getattr(feature, "height", None) or getattr(feature, "half_height", None) or feature.radius * getattr(feature, "aspect", 1.0)
+    return min(feature.radius, across)
+
+
+def roof_law(interface: str, case) -> str:
+    """Name of the interface on which a void lies if this one is the void's roof, "void|sse"; its laws hold there too."""
+    for feature in case.features:
+        if feature.name == interface.split("|")[0] and feature.kind in ("void", "voids") and hollow(feature, case):
+            return interface_name(*feature.interface.split("|"), case)
+    return interface
 
 
 def _side(material: Material, touched: list[Region]) -> str:

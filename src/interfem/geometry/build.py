@@ -53,12 +53,11 @@ def mesh_hash(case) -> str:
     if case.geometry.file is not None:
         file = hashlib.sha256(Path(case.geometry.file).read_bytes()).hexdigest()
         return _hash([FORMAT, file, case.geometry.model_dump(exclude={"file"}), [r.name for r in case.regions]])
-    features = []
+    features, regions = [], {region.name for region in case.regions}
     for feature in case.features:
-        data = feature.model_dump()
+        data = feature.model_dump() | {"meshed": feature.name in regions}
         data.pop("electrons", None)
-        if "fill" in data:
-            data["fill"] = data["fill"] != "empty"
+        data.pop("fill", None)
         features.append(data)
     layers = [(layer.name, layer.thickness, count) for layer, count in zip(case.layers, elements_across(case))]
     content = [FORMAT, gmsh.__version__, case.geometry.model_dump(), layers, features, case.mesh.model_dump(),
@@ -123,7 +122,7 @@ def fragment(case, stack: Stack) -> tuple[dict[int, str], dict[int, str], dict[i
     if len(bodies) > 1:
         pieces = gmsh.model.occ.fragment(bodies[:slabs], bodies[slabs:])[1]
     gmsh.model.occ.synchronize()
-    empty = {f.name for f in case.features if getattr(f, "fill", "empty") == "empty"}
+    empty = {f.name for f in case.features} - {region.name for region in case.regions}
     named = {(dim, tag): name for group, name in zip(pieces, names) for dim, tag in group}  # features come last and win
     cells = {tag: name for (dim, tag), name in named.items() if dim == dimension and name not in empty}
     holes = {tag: name for (dim, tag), name in named.items() if dim == dimension and name in empty}

@@ -21,9 +21,12 @@ class Contact:
         self.domain, self.fields, history = domain, fields, fields.contact
         self.vacancy = None if history.vacancy is None else fem.Function(history.vacancy.function_space)
         before = 1.0 if history.vacancy is None else history.vacancy
+        self.covered_before = None if history.covered is None else history.covered.copy()
         passing = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         passing.x.array[:] = ~domain.blocked
         self.state = passing * self._closeness("function") * (1.0 if self.vacancy is None else self.vacancy)
+        if self.covered_before is not None:
+            self.state, before = self.state * history.covered, before * self.covered_before
         changed = ufl.algebra.Abs(self.state - passing * self._closeness("old") * before)
         self.forms = {"change": changed * domain.dx_gamma(), "area": 1.0 * domain.dx_gamma()}
         for electrode, names in electrodes.items():
@@ -32,7 +35,7 @@ class Contact:
                 self.forms |= {electrode: self.state * dx, f"area:{electrode}": passing * dx}
         self.electrodes = [name for name, found in electrodes.items() if found]
         if "gap" in fields:
-            parting = tuple(name for name in domain.interfaces if case.interface(name).parts)
+            parting = tuple(name for name in domain.interfaces if case.interface(name).parts and name not in domain.roofs)
             self.forms |= {"gap": fields["gap"] * domain.dx_gamma(parting), "parting": 1.0 * domain.dx_gamma(parting)}
             sticky = tuple(name for name in parting if case.interface(name).adhesion_strength)
             if sticky:
@@ -53,6 +56,8 @@ class Contact:
         """Look at the last accepted state."""
         if self.vacancy is not None:
             self.vacancy.x.array[:] = self.fields.contact.vacancy.x.array
+        if self.covered_before is not None:
+            self.covered_before.x.array[:] = self.fields.contact.covered.x.array
 
     def look(self, weights) -> None:
         """Look at the step just solved, not yet committed."""

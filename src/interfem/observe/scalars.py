@@ -26,6 +26,7 @@ from .flaws import make_flaws
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 from .tips import Tips
+from .voids import Voids
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 
@@ -56,6 +57,7 @@ class Observer:
             counter = [n for n in domain.kinetics if n not in anode]
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
         self.reaction = ReactionLayer(domain, fields, model) if "sei" in fields else None
+        self.voids = Voids(case, domain, fields) if any(r.hollow for r in domain.regions) else None
         if domain.kinetics:
             self._contact_area_form()
             self.audit = LithiumAudit(case, domain, fields, model, solver)
@@ -117,7 +119,7 @@ class Observer:
 
     def _between_layers(self, name: str) -> bool:
         layers = {layer.name for layer in self.case.layers}
-        return set(name.split("|")) <= layers
+        return set(name.split("|")) <= layers or name in self.domain.roofs
 
     def _mechanics_forms(self) -> None:
         domain = self.domain
@@ -182,6 +184,8 @@ class Observer:
         found: dict[str, float] = {}
         if self.contact is not None:
             self.contact.accept()
+        if self.voids is not None:
+            self.voids.accept()
         if self.domain.kinetics:
             found |= self._electrical()
         if self.case.mechanics is not None:
@@ -192,6 +196,8 @@ class Observer:
             found |= self.reaction.scalars()
         for flaw in self.flaws:
             found |= flaw.scalars()
+        if self.voids is not None:
+            found |= self.voids.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
@@ -288,7 +294,7 @@ class Observer:
             found["sse_max_principal_MPa"] = self._max(max_principal(sigma))
             found["sse_max_von_mises_MPa"] = self._max(von_mises(sigma))
         if "u_m" in self.stresses:
-            sigma = self.stresses["u_m"]()
+            sigma = self.stresses["u_m"]()[self.stresses["u_m"].solid]
             found["metal_max_pressure_MPa"] = self._max(pressure(sigma))
             found["metal_max_von_mises_MPa"] = self._max(von_mises(sigma))
         if "u_i" in self.stresses:

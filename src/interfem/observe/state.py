@@ -77,6 +77,8 @@ def _functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
         yield "contact of vacancies", {"old": fields.contact.vacancy, "older": fields.contact.vacancy_older}
     if fields.contact is not None and fields.contact.widest is not None:
         yield "widest gap", {"old": fields.contact.widest}
+    if fields.contact is not None and fields.contact.covered is not None:
+        yield "covered roofs", {"old": fields.contact.covered}
     for name, flow in fields.flows.items():
         yield f"plastic strain of {name}", {"old": flow.plastic}
         yield f"hardening of {name}", {"old": flow.hardened, "ratio": flow.ratio}

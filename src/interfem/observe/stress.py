@@ -33,7 +33,8 @@ class Stress:
         self.volume = fem.Expression(ratio, self.points) if ratio is not None else None
         lagrange = basix.create_element(basix.ElementFamily.P, getattr(basix.CellType, self.mesh.basix_cell().name), 1)
         self.shape = lagrange.tabulate(0, self.points)[0, :, :, 0]
-        self.plain = domain.cells_of([r for r in domain.regions if not r.flows], self.body)
+        self.plain = domain.cells_of([r for r in domain.regions if not r.flows and not r.hollow], self.body)
+        self.solid = np.setdiff1d(np.arange(self.owned), domain.cells_of([r for r in domain.regions if r.hollow], self.body))
         self.pressures = [(g, domain.cells_of(g.regions, self.body), self._pressure_cells(g)) for g in domain.groups
                           if f"p:{g.name}" in fields and g.head.body == self.body]
 
@@ -46,7 +47,7 @@ class Stress:
         return where[self.domain.submeshes[self.body].parents[body_cells]]
 
     def __call__(self) -> np.ndarray:
-        """Cauchy stress sigma, shape (owned cells, points, 3, 3), MPa."""
+        """Cauchy stress sigma, shape (owned cells, points, 3, 3), MPa; zero inside voids."""
         sigma = np.zeros((self.owned, len(self.points), 3, 3))
         if len(self.plain):
             sigma[self.plain] = self.elastic.eval(self.mesh, self.plain).reshape(len(self.plain), -1, 3, 3)
