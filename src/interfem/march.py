@@ -28,11 +28,12 @@ log = logging.getLogger("interfem")
 
 GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
 EASY, HARD = 4, 8  # Newton iterations
-SHORTEST = 1e-9  # of a protocol step: below it the run has failed
+SHORTEST = 1e-12  # of a protocol step: below it the run has failed
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
+RELAXATION = 0.1  # mean part of the stress that flow takes off in a step, above which steps do not grow
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
@@ -91,6 +92,7 @@ class _Cell:
     dt_old: float = 0.0  # length of the last accepted step if the load was smooth since, else 0
     increment: float = 0.0  # plastic strain in the step just solved
     deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
+    relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
 
@@ -144,7 +146,7 @@ def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
     jumped = True
     for knot in entry.knots:
         if jumped:
-            cell.dt_old, phase.dt = 0.0, entry.first_step or FIRST * (knot - phase.done)
+            cell.dt_old, phase.dt = 0.0, entry.first_step or _first(cell, knot - phase.done)
         yield from _segment(cell, phase, knot)
         if phase.ended:
             return
@@ -154,6 +156,12 @@ def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
 
 def _start(cell: _Cell, entry) -> float:
     return float(cell.model.controls.loads.turned(entry).value) if entry.kind == "pressure" else cell.temperature
+
+
+def _first(cell: _Cell, length: float) -> float:
+    """First step after a jump of the load: short, as seen from the protocol step and from the flow of the metal."""
+    flow = cell.observer.energy.flow_time if cell.observer.energy is not None else math.inf
+    return max(min(FIRST * length, RELAXATION * flow), 1e3 * SHORTEST * length)
 
 
 def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
@@ -217,15 +225,26 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
         cell.parting = cell.observer.contact.change()
     if cell.observer.voids is not None:
         cell.closing = cell.observer.voids.change()
-        if cell.closing > 2 * CLOSING or not math.isfinite(cell.closing):
-            rollback(cell.fields)
-            return 0, SHRINK * dt, f"a void changes its volume by {cell.closing:.2g} of it in one step"
+    cell.relaxation = cell.observer.energy.relaxation() if cell.observer.energy is not None else 0.0
+    shorter, told = _excess(cell)
+    if told:
+        rollback(cell.fields)
+        return 0, shorter * dt, told
+    return iterations, dt, ""
+
+
+def _excess(cell: _Cell) -> tuple[float, str]:
+    """(factor of a shorter step, why) if more happens in the step just solved than one can resolve, else (1, "")."""
+    if cell.closing > 2 * CLOSING or not math.isfinite(cell.closing):
+        return SHRINK, f"a void changes its volume by {cell.closing:.2g} of it in one step"
+    if cell.relaxation > 2 * RELAXATION:
+        shorter = max(SHRINK, RELAXATION / cell.relaxation) ** 2
+        return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
     limit = cell.case.solver.plastic_increment
     if cell.increment > 1.5 * limit:
-        rollback(cell.fields)
-        told = f"the metal flows by {cell.increment:.2g} (mean plastic strain) in one step"
-        return 0, max(SHRINK, 0.9 * limit / cell.increment) * dt, told
-    return iterations, dt, ""
+        shorter = max(SHRINK, 0.9 * limit / cell.increment)
+        return shorter, f"the metal flows by {cell.increment:.2g} (mean plastic strain) in one step"
+    return 1.0, ""
 
 
 def _backward_weights(model: Model, dt: float, dt_old: float) -> None:
@@ -268,6 +287,8 @@ def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
     factor = GROWTH if iterations <= EASY else 1.0 if iterations < HARD else SHRINK
     if cell.increment > 0:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
+    if cell.relaxation > 0:
+        factor = min(factor, max(1.0, RELAXATION / cell.relaxation))
     if cell.deviation > 0:
         factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
     if cell.parting > 0:

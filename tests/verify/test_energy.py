@@ -46,8 +46,9 @@ def test_error_in_finite_strain_falls_with_the_square_of_the_step(tmp_path):
     found = []
     for count in (10, 20, 40):
         rest = {"kind": "rest", "duration": "40 s", "max_step": f"{40 / count} s", "first_step": f"{40 / count} s"}
-        case = BAR | {"geometry": geometry, "mechanics": {"kinematics": "finite", "boundaries": free}, "solver": {"plastic_increment": 0.5},
-                      "protocol": [{"kind": "pressure", "to": "1 MPa", "duration": "1e-3 s"}, rest]}
+        press = {"kind": "pressure", "to": "1 MPa", "duration": "1e-3 s"}
+        case = BAR | {"geometry": geometry, "mechanics": {"kinematics": "finite", "boundaries": free},
+                      "solver": {"plastic_increment": 0.5}, "protocol": [press, rest]}
         found.append(balanced(solve(case, tmp_path / str(count))).last("work_balance_error"))
     assert found[0] / found[1] == pytest.approx(4, rel=0.1) and found[1] / found[2] == pytest.approx(4, rel=0.1)
 
@@ -58,12 +59,14 @@ def test_growth_between_held_ends_is_stored_or_dissipated(law, kinematics, tmp_p
     """No load does work. Elastic: `E = w^2/(2 sum(h/M))` per area; creeping lithium dissipates the shear part."""
     layers = ELASTIC if law == "elastic" else HELD["layers"]
     layers = [layers[0] | {"law": law}, layers[1]]
-    case = merge(HELD, {"mechanics": {"kinematics": kinematics}}) | {"layers": layers, "interfaces": PARTS, "protocol": [current(-1, 30)]}
+    change = {"layers": layers, "interfaces": PARTS, "protocol": [current(-1, 30)]}
+    case = merge(HELD, {"mechanics": {"kinematics": kinematics}}) | change
     run = balanced(solve(case, tmp_path))
     assert run.last("work_external_pJ") == pytest.approx(0, abs=1e-9)
     assert run.last("work_interface_pJ") == pytest.approx(run.last("work_growth_pJ"), rel=1e-9)
     if law == "elastic":
-        assert run.last("elastic_energy_pJ") == pytest.approx(20 * 0.5 * (VELOCITY * 30) ** 2 / COMPLIANCE, rel=2e-2 if kinematics == "finite" else 1e-6)
+        expected = 20 * 0.5 * (VELOCITY * 30) ** 2 / COMPLIANCE
+        assert run.last("elastic_energy_pJ") == pytest.approx(expected, rel=2e-2 if kinematics == "finite" else 1e-6)
         assert run.last("plastic_dissipation_pJ") == 0
     else:
         assert run.last("plastic_dissipation_pJ") > 1e-3 * run.last("elastic_energy_pJ")
@@ -88,11 +91,13 @@ def test_friction_takes_its_work(block, tmp_path):  # noqa: F811
 @KINEMATICS
 def test_heat_works_against_the_walls(kinematics, tmp_path):
     """Layers held on all sides and heated store what expansion works, though the lithium stiffens by a quarter meanwhile."""
-    dense = {"youngs_modulus": {"value": "5 GPa", "activation_energy": "9 kJ/mol", "temperature": "298.15 K"}, "poisson_ratio": 0.25}
+    stiffness = {"value": "5 GPa", "activation_energy": "9 kJ/mol", "temperature": "298.15 K"}
+    dense = {"youngs_modulus": stiffness, "poisson_ratio": 0.25}
     materials = {"Li": dense | {"thermal_expansion": "5e-5 1/K"},
                  "Li6PS5Cl": {"youngs_modulus": "20 GPa", "poisson_ratio": 0.25, "thermal_expansion": "2e-5 1/K"}}
-    case = {"geometry": KINDS["plane"], "layers": [HELD["layers"][0] | {"law": "elastic"}, HELD["layers"][1]], "materials": materials,
-            "mesh": HELD["mesh"], "mechanics": {"kinematics": kinematics, "boundaries": {"collector": "roller"}},
+    layers = [HELD["layers"][0] | {"law": "elastic"}, HELD["layers"][1]]
+    case = {"geometry": KINDS["plane"], "layers": layers, "materials": materials, "mesh": HELD["mesh"],
+            "mechanics": {"kinematics": kinematics, "boundaries": {"collector": "roller"}},
             "protocol": [{"kind": "temperature", "to": "318.15 K", "duration": "60 s"}]}  # fmt: skip
     run = balanced(solve(case, tmp_path))
     assert run.last("work_external_pJ") == pytest.approx(0, abs=1e-9)

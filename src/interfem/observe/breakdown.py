@@ -91,13 +91,13 @@ class Breakdown:
 
     def scalars(self, current: float, rest: float, shift: float) -> dict[str, float]:
         """Parts in ohm cm2, empty without a current. current: pA in all; rest: rest voltage without pressure, shift: what that adds; V."""
-        values = dict.fromkeys(PARTS, math.nan)
-        if abs(current) > 1e-9 * self.model.area and self.powers:
-            volume, salt, faces = self._sum("ions", "electrons", "driven by salt"), self._sum("salt"), self._sum("kinetics", "storing")
-            bulk, transfer = self._bulk(current), self._uniform_transfer(current)
-            values = {"bulk": bulk, "constriction": volume - salt - bulk, "charge_transfer": transfer, "contact": faces - transfer,
-                      "film": self._sum("film"), "concentration": salt + self._sum("rest", "stored") - rest * current,
-                      "pressure": self._sum("pressure") - shift * current}
+        if not (abs(current) > 1e-9 * self.model.area and self.powers):
+            return {f"asr_{name}_ohm_cm2": math.nan for name in PARTS}
+        volume, salt, faces = self._sum("ions", "electrons", "driven by salt"), self._sum("salt"), self._sum("kinetics", "storing")
+        bulk, transfer = self._bulk(current), self._uniform_transfer(current)
+        values = {"bulk": bulk, "constriction": volume - salt - bulk, "charge_transfer": transfer, "contact": faces - transfer,
+                  "film": self._sum("film"), "concentration": salt + self._sum("rest", "stored") - rest * current,
+                  "pressure": self._sum("pressure") - shift * current}
         return {f"asr_{name}_ohm_cm2": power * self.model.area / current**2 * OHM_CM2 for name, power in values.items()}
 
     def _bulk(self, current: float) -> float:

@@ -2,8 +2,8 @@
 
 `W_external + W_interface + W_expansion = E + D` at any time: what loads and growing, parting and sliding faces do, and expansion
 against the stress, is stored elastically or dissipated by flow. Works and D are sums over steps by the trapezoidal rule, E is a
-function of the state; in small strain the sum is then exact, in finite strain it is to the second order in the step. In pJ: in the
-plane per um of depth, about an axis over the full turn.
+function of the state; in small strain the balance is then exact, in finite strain it is to the second order in the step.
+In pJ: in the plane per um of depth, about an axis over the full turn.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from ..laws import LAWS
 from ..model import Model, thermal_strain, vertex_share
 from ..physics import KINEMATICS
 
-FAINT = 1e-2  # MPa: work of less, over the cell's area, is lost in the tolerance of the solver
-COLUMNS = {"external": "work_external_pJ", "interface": "work_interface_pJ", "expansion": "work_expansion_pJ", "growth": "work_growth_pJ",
-           "friction": "friction_dissipation_pJ", "plastic": "plastic_dissipation_pJ"}
+FAINT = 1e-2  # MPa: energies and works of less are lost in the tolerance of the solver and in rounding
+WORKS = ("external", "interface", "expansion")
+COLUMNS = {kind: f"work_{kind}_pJ" for kind in (*WORKS, "growth")}
+COLUMNS |= {kind: f"{kind}_dissipation_pJ" for kind in ("friction", "plastic")}
 
 
 class Energy:
@@ -34,15 +35,24 @@ class Energy:
         self.motion = KINEMATICS[case.mechanics.kinematics]
         self.changing = case.heated or bool(fields.parameters.fillings)
         self.sums = dict.fromkeys(COLUMNS, 0.0)
-        self.stored = self.throughput = 0.0
+        self.stored = 0.0
         self.grown = None if fields.growth is None else fem.Function(fields.growth.function_space)  # thickness after the step
         self.before: dict[fem.Function, fem.Function] = {}  # moduli and thermal strain of the last accepted step
         self.vectors = {"external": self._rows("loads"), "interface": self._rows("interfaces"), "swelling": self._swelling()}
         self.last = {kind: {name: 0.0 for name in rows} for kind, rows in self.vectors.items()}
         self.forms = {name: self._sum(form) for name, form in self._functionals().items()}
-        self.flowing = [(name, group, cells, self._heat(name, group)) for name, flow in fields.flows.items() for group, cells in flow.groups]
+        self.faint = sum(domain.integral(FAINT**2 / 6 / shear * dx) for shear, dx in self._shears())
+        self.throughput = self.faint  # half of all that has been turned over so far
+        self.flow_time = float("inf")  # stored deviatoric energy over the rate at which flow dissipated in the last step, s
+        self.heat = {name: self._heat(name) for name in fields.flows}
 
     # ---- forms --------------------------------------------------------------------------------------------------------
+
+    def _shears(self) -> list:
+        """(shear modulus, measure) of every part of the bodies."""
+        parts = [(body, ELASTIC[body]) for name, body in BODIES.items() if name in self.fields]
+        parts += [(g.head.body, GROUP + g.number) for g in self.domain.groups if f"p:{g.name}" in self.fields]
+        return [(modulus(self.fields, body, "shear"), self.domain.dx(label)) for body, label in parts]
 
     def _rows(self, kind: str) -> dict[str, fem.Form]:
         """Forces on the displacements: the terms of a kind, by the displacement that they do work on."""
@@ -64,8 +74,8 @@ class Energy:
         return found
 
     def _functionals(self) -> dict[str, list]:
-        """Terms of the stored energy of the step just solved, of its dissipation, of what changes of the material add, and of growth."""
-        found = {"stored": [], "plastic": [], "material": [], "friction": [], "growth": []}
+        """Terms of the energy stored after the step just solved, its dissipation, what material changes add, and growth."""
+        found = {name: [] for name in ("stored", "plastic", "material", "friction", "growth", "strained", "relaxed")}
         for body in [body for name, body in BODIES.items() if name in self.fields]:
             self._elastic_terms(body, found)
         for group in self.domain.groups:
@@ -74,7 +84,8 @@ class Energy:
         if "slip" in self.fields:
             slip, shear = self.fields.unknowns["slip"], self.fields["shear"]("+")
             slid = slip.function("+") - slip.old("+")
-            found["friction"] = [vertex_share(self.domain)("+") * ufl.inner(shear, slid) * self.domain.dS_vertices(*BONDED.values())]
+            share = vertex_share(self.domain)("+")
+            found["friction"] = [share * ufl.inner(shear, slid) * self.domain.dS_vertices(*BONDED.values())]
         if "p_c" in self.fields and self.grown is not None:
             p_c = self.fields.unknowns["p_c"]
             found["growth"] = [0.5 * (p_c.function + p_c.old) * (self.grown - self.fields.growth) * self.domain.dx_gamma()]
@@ -104,29 +115,34 @@ class Energy:
         if flown is not None:
             stress = 2 * shear * e + 2 * self._old(shear) * e_old
             found["plastic"].append(0.5 * ufl.inner(stress, flown) * dx)
+            found["strained"].append(shear * ufl.inner(e_old, e_old) * dx)
+            found["relaxed"].append(shear * ufl.inner(e_old - e, flown) * dx)
         if self.changing:
             strains = (p.function / bulk) * (p.old / self._old(bulk))
             added = (shear - self._old(shear)) * ufl.inner(e, e_old) + 0.5 * (bulk - self._old(bulk)) * strains
             found["material"].append(added * dx)
 
     def _strains(self, group) -> tuple:
-        """Elastic deviators after and before the step, in the axes of after, and the plastic strain in it (None where nothing flows); UFL."""
+        """UFL: elastic deviators after and before the step, in the axes of after; its plastic strain (None: nothing flows)."""
         name, place = DISPLACEMENT[group.head.body], (self.domain.kind, self.domain.x[0])
         flows = bool(LAWS[group.head.law].PARAMETERS)
         plastic = self.fields.flows[name].plastic if flows else ufl.as_tensor(self.motion.NO_FLOW.tolist())
         unknown = self.fields.unknowns[name]
-        trial, e_old = (self.motion.measures(self.motion.trial(u, plastic, *place), 1.0)[0] for u in (unknown.function, unknown.old))
+        trial, e_old = (self._deviator(u, plastic, place) for u in (unknown.function, unknown.old))
         e_old = self.motion.carried(e_old, unknown.old, unknown.function, *place)
         if not flows:
             return trial, e_old, None
         left = self.fields.flows[name].ratio
         return left * trial, e_old, (1 - left) * trial
 
-    def _heat(self, name: str, group) -> fem.Expression:
+    def _deviator(self, u, plastic, place):
+        return self.motion.measures(self.motion.trial(u, plastic, *place), 1.0)[0]
+
+    def _heat(self, name: str) -> fem.Expression:
         """`q dp` at the quadrature points of a body, MPa: `2 G e:(plastic strain of the step)`."""
         flow, body = self.fields.flows[name], BODIES[name]
-        shear, place = modulus(self.fields, body, "shear"), (self.domain.kind, ufl.SpatialCoordinate(self.domain.submeshes[body].mesh)[0])
-        e = self.motion.measures(self.motion.trial(self.fields[name], flow.plastic, *place), 1.0)[0]
+        shear, r = modulus(self.fields, body, "shear"), ufl.SpatialCoordinate(self.domain.submeshes[body].mesh)[0]
+        e = self._deviator(self.fields[name], flow.plastic, (self.domain.kind, r))
         return fem.Expression(2 * shear * flow.ratio * (1 - flow.ratio) * ufl.inner(e, e), flow.points)
 
     def _moduli(self, body: str) -> tuple[fem.Function, fem.Function]:
@@ -148,25 +164,36 @@ class Energy:
 
     # ---- values -------------------------------------------------------------------------------------------------------
 
-    def step(self, weights) -> dict[str, float]:
-        """Add the step just solved; works since the start, energy, and the errors of the balance. `weights`: of the backward formula."""
-        now = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()} for kind, rows in self.vectors.items()}
+    def step(self, dt: float, weights) -> dict[str, float]:
+        """Add the step just solved; works since the start, energy, errors of the balance. `weights`: of the backward formula."""
+        now = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()}
+               for kind, rows in self.vectors.items()}
         stored = self._value("stored")
         self._grow(weights)
         added = {"external": -self._work(now, "external"), "interface": -self._work(now, "interface"),
                  "expansion": self._expansion(now) + self._value("material"), "growth": self._value("growth"),
                  "friction": self._value("friction"), "plastic": self._value("plastic")}
-        kept = stored - self.stored, added["plastic"]
-        self.throughput += 0.5 * sum(abs(v) for v in (*(added[k] for k in ("external", "interface", "expansion")), *kept)) + self._faint()
+        turned = [added[kind] for kind in (*WORKS, "plastic")] + [stored - self.stored]
+        self.throughput += 0.5 * sum(abs(value) for value in turned) + self._faint()
         self.last, self.stored = now, stored
+        self.flow_time = dt * (self._value("strained") + self.faint) / added["plastic"] if added["plastic"] > 0 else float("inf")
         for kind, value in added.items():
             self.sums[kind] += value
         for value, old in self.before.items():
             old.x.array[:] = value.x.array
-        missing = self.sums["external"] + self.sums["interface"] + self.sums["expansion"] - self.stored - self.sums["plastic"]
+        missing = sum(self.sums[kind] for kind in WORKS) - self.stored - self.sums["plastic"]
         return {COLUMNS[kind]: value for kind, value in self.sums.items()} | {
             "elastic_energy_pJ": stored, "work_balance_error": abs(missing) / self.throughput,
             "negative_dissipation_MPa": self._negative()}
+
+    def relaxation(self) -> float:
+        """Part of the deviatoric stress that flow has taken off where metal flows, in the step just solved; a mean by energy.
+
+        `x^2 = int (s_old - s_new)/2 : d eps_p / int G e:e`: of a stress that falls by the part x. Zero in steady flow and under a
+        rising load.
+        """
+        relaxed, held = self._value("relaxed"), self._value("strained") + self.faint
+        return max(0.0, relaxed / held) ** 0.5
 
     def _value(self, name: str) -> float:
         form = self.forms[name]
@@ -176,7 +203,7 @@ class Energy:
         return self.domain.comm.allreduce(float(local), MPI.SUM)
 
     def _work(self, now: dict, kind: str) -> float:
-        """Mean force of the step times its displacement. Parts of the forces that ranks have not summed yet, so none counts twice."""
+        """Mean force of the step times its displacement; no rank holds another's part of the forces."""
         unknowns, total = self.fields.unknowns, 0.0
         for name, force in now[kind].items():
             total += 0.5 * float((force + self.last[kind][name]) @ (unknowns[name].function.x.array - unknowns[name].old.x.array))
@@ -193,19 +220,21 @@ class Energy:
     def _grow(self, weights) -> None:
         """Plated thickness after the step just solved."""
         if self.grown is not None:
-            fields, dofs = self.fields, self.grown.function_space.dofmap.list
+            fields, dofs, rate = self.fields, self.grown.function_space.dofmap.list, self.model.plated_rate.x.array[:, None]
             history = fields.growth.x.array[dofs], fields.growth_older.x.array[dofs]
-            self.grown.x.array[dofs] = growth(history, fields["i"].x.array[dofs], self.model.plated_rate.x.array[:, None], weights)
+            self.grown.x.array[dofs] = growth(history, fields.faradaic(weights)[dofs], rate, weights)
 
     def _faint(self) -> float:
         """Work of the least stress that matters, over the largest displacement of the step."""
-        moved = [np.abs(u.function.x.array - u.old.x.array).max(initial=0.0) for name, u in self.fields.unknowns.items() if name in BODIES]
+        bodies = [unknown for name, unknown in self.fields.unknowns.items() if name in BODIES]
+        moved = [np.abs(u.function.x.array - u.old.x.array).max(initial=0.0) for u in bodies]
         return FAINT * self.model.area * self.domain.comm.allreduce(float(max(moved)), MPI.MAX)
 
     def _negative(self) -> float:
         """How far `q dp` of the step lies below zero at any quadrature point, MPa."""
         least = 0.0
-        for name, _, cells, heat in self.flowing:
+        for name, heat in self.heat.items():
+            cells = np.concatenate([cells for _, cells in self.fields.flows[name].groups])
             if len(cells):
                 least = min(least, float(heat.eval(self.domain.submeshes[BODIES[name]].mesh, cells).min()))
         return abs(self.domain.comm.allreduce(least, MPI.MIN))

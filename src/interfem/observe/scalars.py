@@ -134,7 +134,7 @@ class Observer:
     def before_commit(self, dt: float) -> dict[str, float]:
         """Balances of the step just solved: of work, charge and stored lithium."""
         weights = [float(weight.value) for weight in self.model.controls.weights]
-        found = self.energy.step(weights) if self.energy is not None else {}
+        found = self.energy.step(dt, weights) if self.energy is not None else {}
         return found | self._charges(dt, weights) if self.domain.kinetics else found
 
     def _charges(self, dt: float, weights) -> dict[str, float]:
