@@ -86,6 +86,13 @@ class Sheet:
             return f"{words(output.column)} at {output.event.replace('_', ' ')}"
         return ", ".join(filter(None, (words(output.column), REDUCED.get(output.reduce))))
 
+    @property
+    def running(self) -> str | None:
+        """The axis that runs along a line: x, or where x is an output the first axis that does not tell the lines apart."""
+        columns = [track.column for track in self.plan.tracks]
+        free = [column for column in columns if column != self.figure.by]
+        return self.figure.x if self.figure.x in columns else free[0] if free else None
+
     def logarithmic(self, key: str, column: str) -> bool:
         """Asked for, or the axis of the study is a logarithmic one."""
         track = self.plan.track(column)
@@ -161,10 +168,10 @@ def _panel(box, sheet: Sheet, name: str) -> None:
     x, texts = sheet.places(sheet.figure.x)
     y = sheet.values(name)
     for label, colour, rows in _families(sheet):
-        order = rows[np.argsort(x[rows], kind="stable")] if _is_curve(sheet, rows) else rows
+        order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
-        style = "-" if _is_curve(sheet, rows) and not texts else ""
-        box.plot(x[shown], y[shown], style, color=colour)
+        if _is_curve(sheet, rows) and not texts:
+            box.plot(x[shown], y[shown], color=colour)
         whole, cut = shown[~sheet.cut[shown]], shown[sheet.cut[shown]]
         box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
         box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
@@ -179,16 +186,15 @@ def _panel(box, sheet: Sheet, name: str) -> None:
 
 
 def _is_curve(sheet: Sheet, rows: np.ndarray) -> bool:
-    """One row at each x, and x an axis of the study."""
-    x = [sheet.rows[n].get(sheet.figure.x) for n in rows]
-    sampled = any(track.at is not None for track in sheet.plan.tracks)
-    return sheet.figure.x in sheet.plan.parameters and len(set(x)) == len(x) and not sampled
+    """Points of a grid, one at each value of the axis that runs along the line."""
+    values = [sheet.rows[n].get(sheet.running) for n in rows]
+    return len(set(values)) == len(values) and all(track.at is None for track in sheet.plan.tracks)
 
 
 def _families(sheet: Sheet) -> list[tuple[str | None, object, np.ndarray]]:
     """(label, colour, rows) of each line: one for each `by`, and for each value of the axes that are not drawn."""
     by = sheet.figure.by
-    others = [track.column for track in sheet.plan.tracks if track.at is None and track.column not in (sheet.figure.x, by)]
+    others = [track.column for track in sheet.plan.tracks if track.at is None and track.column not in (sheet.running, by)]
     groups: dict[tuple, list[int]] = {}
     for n, row in enumerate(sheet.rows):
         groups.setdefault((row.get(by) if by else None, *(row.get(column) for column in others)), []).append(n)
