@@ -288,8 +288,9 @@ app.command(studies)
 
 @studies.default
 def study(
-    file: Path, /, *, out: Path | None = None, ranks: int = 1, jobs: int | None = None, yes: Annotated[bool, Parameter(negative=())] = False,
-    retry: Annotated[bool, Parameter(negative=())] = False, quiet: Annotated[bool, Parameter(negative=())] = False
+    file: Path, /, *, out: Path | None = None, ranks: int = 1, jobs: int | None = None,
+    yes: Annotated[bool, Parameter(negative=())] = False, retry: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Annotated[bool, Parameter(negative=())] = False
 ) -> int:
     """Run the members of a study that are missing; gather study.csv, study.parquet and figures.
 

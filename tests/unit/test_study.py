@@ -36,7 +36,8 @@ outputs = ["asr_ohm_cm2", {column = "overpotential_V", reduce = "max"}, {event =
 [[axes]]
 name = "thickness"
 key = ["layers.sse.thickness", "features"]
-values = [["8 um", []], ["16 um", []], ["12 um", [{kind = "roughness", interface = "li|sse", shape = "sinusoidal", amplitude = "3.9 um", wavelength = "4 um"}]]]
+values = [["8 um", []], ["16 um", []], ["12 um",
+  [{kind = "roughness", interface = "li|sse", shape = "sinusoidal", amplitude = "3.9 um", wavelength = "4 um"}]]]
 labels = ["8", "16", "rough"]
 [[figures]]
 x = "thickness"
@@ -132,7 +133,8 @@ def test_ranks_do_not_matter(done, tmp_path):
 def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     write(tmp_path, HEAD + THICK + 'values = ["3 um", "5 um", "7 um"]\n')
     words = [sys.executable, "-m", "interfem.cli", "study", "study.toml", "--jobs", "1"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(words, cwd=tmp_path, text=True, **pipes)
     until = time.monotonic() + 60
     while not list(tmp_path.glob("runs/study/running/*/output.txt")) and time.monotonic() < until:
         time.sleep(0.05)
@@ -185,13 +187,15 @@ def test_an_uncertain_property_keeps_its_temperature_and_activation(tmp_path):
     film = CASE.replace('thickness = "8 um"', 'thickness = "8 um"}, {name = "film", material = "Li3N", thickness = "8 um"')
     (tmp_path / "case.toml").write_text(film)
     member = make_plan(path).members[0]
-    own, sampled = (m.get("ionic_conductivity") for m in (load_material("Li3N"), load_case(tmp_path / "case.toml", member.overrides).material("Li3N")))
+    case = load_case(tmp_path / "case.toml", member.overrides)
+    own, sampled = (m.get("ionic_conductivity") for m in (load_material("Li3N"), case.material("Li3N")))
     assert own.range[0] < sampled.value < own.range[1] and sampled.value != own.value
     assert sampled.reference_temperature == own.reference_temperature
     assert sampled.activation_energy == pytest.approx(own.activation_energy, rel=1e-5)  # as written out
 
 
 AXIS = '[[axes]]\nkey = "layers.sse.thickness"\n'
+DRAWN = AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thickness"\ny = "asr_ohm_cm2"\n'
 BAD = [
     ("title = 3", "not TOML"),
     (HEAD, "axes is missing"),
@@ -215,12 +219,11 @@ BAD = [
     (HEAD + "outputs = [3]\n" + AXIS + 'values = ["3 um"]', "outputs[0]"),
     (HEAD + 'outputs = ["a", "a"]\n' + AXIS + 'values = ["3 um"]', "another name"),
     (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thicknes"\ny = "asr_ohm_cm2"', "did you mean"),
-    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nkind = "map"\nx = "layers.sse.thickness"\ny = "asr_ohm_cm2"', "by"),
-    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thickness"\ny = "b"\n[[figures.reference]]\nlabel = "a"\nx = [1]\ny = [1]',
-     "source is missing"),
-    (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thickness"\ny = "b"\n[[figures.reference]]\nlabel = "a"\nsource = "b"\n'
-     'file = "none.csv"', "none.csv"),
+    (HEAD + DRAWN + 'kind = "map"', "by is missing"),
+    (HEAD + DRAWN + '[[figures.reference]]\nlabel = "a"\nx = [1]\ny = [1]', "source is missing"),
+    (HEAD + DRAWN + '[[figures.reference]]\nlabel = "a"\nsource = "b"\nfile = "none.csv"', "none.csv"),
     (HEAD.replace("case.toml", "none.toml") + AXIS + 'values = ["3 um"]', "no such file"),
+    (HEAD + AXIS + 'values = ["3 um"]\nlabels = ["a", "b"]', "2 entries for 1 values"),
     (HEAD + 'set = ["nonsense"]\n' + AXIS + 'values = ["3 um"]', "path.to.key=value"),
 ]  # fmt: skip
 
@@ -236,7 +239,8 @@ def test_a_wrong_study_is_told_before_anything_runs(text, told, tmp_path):
 
 def test_the_command_line_gives_status_2_and_one_message(tmp_path):
     path = write(tmp_path, HEAD + AXIS)
-    for words, told in (([path], "has no values"), ([path, "--ranks", "999"], "999 cores"), (["status", "."], "no study in this folder")):
+    wrong = [([path], "has no values"), ([path, "--ranks", "999"], "999 cores"), (["status", "."], "no study in this folder")]
+    for words, told in wrong:
         done = subprocess.run([sys.executable, "-m", "interfem.cli", "study", *map(str, words)], capture_output=True, text=True,
                               cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)  # fmt: skip
         assert done.returncode == 2 and done.stdout == ""

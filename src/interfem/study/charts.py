@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import matplotlib
 import numpy as np
@@ -20,14 +21,15 @@ from .plan import Plan
 log = logging.getLogger("interfem")
 
 # ends of column names -> units as figures show them
-UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/cm²", "_A_per_m2": "A/m²", "_mWh_per_cm2": "mWh/cm²",
-         "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_kPa": "kPa", "_GPa": "GPa", "_um": "µm",
-         "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
+UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/cm²", "_A_per_m2": "A/m²",
+         "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa",
+         "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
 LOST = "#b00020"
+TICK = 24  # letters of a text on an axis
 PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
 
 
@@ -82,7 +84,14 @@ class Sheet:
             return words(column)
         if output.event:
             return f"{words(output.column)} at {output.event.replace('_', ' ')}"
-        return words(output.column) + (f", {REDUCED[output.reduce]}" if output.reduce in REDUCED else "")
+        return ", ".join(filter(None, (words(output.column), REDUCED.get(output.reduce))))
+
+    @property
+    def running(self) -> str | None:
+        """The axis that runs along a line: x, or where x is an output the first axis that does not tell the lines apart."""
+        columns = [track.column for track in self.plan.tracks]
+        free = [column for column in columns if column != self.figure.by]
+        return self.figure.x if self.figure.x in columns else free[0] if free else None
 
     def logarithmic(self, key: str, column: str) -> bool:
         """Asked for, or the axis of the study is a logarithmic one."""
@@ -98,7 +107,8 @@ class Sheet:
         return np.array([float(texts.index(str(value))) for value in values]), texts
 
     def values(self, column: str) -> np.ndarray:
-        return np.array([value if isinstance(value := row.get(column), (int, float)) else np.nan for row in self.rows], dtype=float)
+        found = [row.get(column) for row in self.rows]
+        return np.array([value if isinstance(value, (int, float)) else np.nan for value in found], dtype=float)
 
     @property
     def lost(self) -> np.ndarray:
@@ -109,7 +119,8 @@ class Sheet:
     def cut(self) -> np.ndarray:
         """Rows of runs that an event ended which no output asks for."""
         asked = {output.event for output in self.plan.file.outputs}
-        return np.array([row["status"] == "stopped" and (row["event"] or "").partition("[")[0] not in asked for row in self.rows])
+        ends = [(row["event"] or "").partition("[")[0] if row["status"] == "stopped" else None for row in self.rows]
+        return np.array([end is not None and end not in asked for end in ends])
 
     @property
     def ended(self) -> np.ndarray:
@@ -121,7 +132,8 @@ def words(column: str) -> str:
     """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
     name, _, part = column.rstrip("]").partition("[")
     end = next((end for end in UNITS if name.endswith(end)), "")
-    text = re.sub(r"^asr\b", "areal resistance", name.removesuffix(end).replace("_", " ")) + (f", {part.replace('|', ' | ')}" if part else "")
+    name = re.sub(r"^asr\b", "areal resistance", name.removesuffix(end).replace("_", " "))
+    text = f"{name}, {part.replace('|', ' | ')}" if part else name
     return f"{text} ({UNITS[end]})" if end else text
 
 
@@ -156,10 +168,10 @@ def _panel(box, sheet: Sheet, name: str) -> None:
     x, texts = sheet.places(sheet.figure.x)
     y = sheet.values(name)
     for label, colour, rows in _families(sheet):
-        order = rows[np.argsort(x[rows], kind="stable")] if _is_curve(sheet, rows) else rows
+        order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
-        style = "-" if _is_curve(sheet, rows) and not texts else ""
-        box.plot(x[shown], y[shown], style, color=colour)
+        if _is_curve(sheet, rows) and not texts:
+            box.plot(x[shown], y[shown], color=colour)
         whole, cut = shown[~sheet.cut[shown]], shown[sheet.cut[shown]]
         box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
         box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
@@ -174,15 +186,15 @@ def _panel(box, sheet: Sheet, name: str) -> None:
 
 
 def _is_curve(sheet: Sheet, rows: np.ndarray) -> bool:
-    """One row at each x, and x an axis of the study."""
-    x = [sheet.rows[n].get(sheet.figure.x) for n in rows]
-    return sheet.figure.x in sheet.plan.parameters and len(set(x)) == len(x) and all(track.at is None for track in sheet.plan.tracks)
+    """Points of a grid, one at each value of the axis that runs along the line."""
+    values = [sheet.rows[n].get(sheet.running) for n in rows]
+    return len(set(values)) == len(values) and all(track.at is None for track in sheet.plan.tracks)
 
 
 def _families(sheet: Sheet) -> list[tuple[str | None, object, np.ndarray]]:
     """(label, colour, rows) of each line: one for each `by`, and for each value of the axes that are not drawn."""
     by = sheet.figure.by
-    others = [track.column for track in sheet.plan.tracks if track.at is None and track.column not in (sheet.figure.x, by)]
+    others = [track.column for track in sheet.plan.tracks if track.at is None and track.column not in (sheet.running, by)]
     groups: dict[tuple, list[int]] = {}
     for n, row in enumerate(sheet.rows):
         groups.setdefault((row.get(by) if by else None, *(row.get(column) for column in others)), []).append(n)
@@ -208,7 +220,9 @@ def _scales(box, sheet: Sheet, texts: list[str], name: str) -> None:
     box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
     box.set_ylabel(sheet.label(name, sheet.figure.y_label if len(sheet.figure.y) == 1 else None))
     if texts:
-        box.set_xticks(range(len(texts)), texts, rotation=30 if len(texts) > 4 else 0, ha="right" if len(texts) > 4 else "center")
+        crowded = len(texts) > 4
+        short = [shorten(text, TICK, placeholder=" ...") for text in texts]
+        box.set_xticks(range(len(texts)), short, rotation=30 if crowded else 0, ha="right" if crowded else "center")
         box.set_xlim(-0.5, len(texts) - 0.5)
     elif sheet.logarithmic("x", sheet.figure.x):
         _decades(box, "x")
@@ -234,16 +248,17 @@ def _decades(box, which: str) -> None:
 
 def _references(box, references: tuple[Reference, ...]) -> None:
     for n, entry in enumerate(references):
-        style = {"ls": DASHES[n % len(DASHES)], "marker": ""} if entry.line else {"ls": "", "marker": MARKS[n % len(MARKS)], "ms": 7}
-        box.plot(entry.x, entry.y, color=LINE, mfc="white", mew=1.4, zorder=5, label=f"{entry.label} [{entry.source}]", **style)
+        line, points = {"ls": DASHES[n % len(DASHES)]}, {"ls": "", "marker": MARKS[n % len(MARKS)], "ms": 7}
+        style = {"color": LINE, "mfc": "white", "mew": 1.4, "zorder": 5} | (line if entry.line else points)
+        box.plot(entry.x, entry.y, label=f"{entry.label} [{entry.source}]", **style)
 
 
 def _missing(box, x: np.ndarray, rows: np.ndarray, mark: str, height: float, label: str) -> None:
     """Marks at the edge of a panel for runs without a value."""
     rows = rows & np.isfinite(x)
     if rows.any():
-        style = {"marker": mark, "ls": "", "ms": 8, "mew": 2, "color": LOST, "mfc": "none"}
-        box.plot(x[rows], np.full(rows.sum(), height), transform=box.get_xaxis_transform(), clip_on=False, zorder=6, label=label, **style)
+        style = {"marker": mark, "ls": "", "ms": 8, "mew": 2, "color": LOST, "mfc": "none", "clip_on": False, "zorder": 6}
+        box.plot(x[rows], np.full(rows.sum(), height), transform=box.get_xaxis_transform(), label=label, **style)
 
 
 # ---- maps -------------------------------------------------------------------------------------------------------------
@@ -266,7 +281,8 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
     (x, x_texts), (y, y_texts), z = sheet.places(sheet.figure.x), sheet.places(sheet.figure.by), sheet.values(name)
     logs = sheet.logarithmic("x", sheet.figure.x), sheet.logarithmic("by", sheet.figure.by)
     found = z[np.isfinite(z)]
-    norm = LogNorm(found.min(), found.max()) if "y" in sheet.figure.log and len(found) and found.min() > 0 else span(z, percentile=100.0)
+    decades = "y" in sheet.figure.log and len(found) and 0 < found.min() < found.max()
+    norm = LogNorm(found.min(), found.max()) if decades else span(z, percentile=100.0)
     xs, ys = np.unique(x), np.unique(y)
     if len(xs) * len(ys) == len(z) and min(len(xs), len(ys)) > 1:
         tiles = np.full((len(ys), len(xs)), np.nan)
@@ -285,12 +301,16 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
             _decades(box, which)
     box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
     box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
-    for rows, style, label in ((sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed"),
-                               (sheet.cut, {"marker": "o", "mfc": "none", "color": "white"}, "ended early by an event")):
-        if rows.any():
-            box.plot(x[rows], y[rows], ls="", ms=8, **style)
-            box.plot([], [], ls="", ms=8, **(style | ({"color": LINE} if label != "failed" else {})), label=label)
+    _overlay(box, x, y, sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed")
+    _overlay(box, x, y, sheet.cut, {"marker": "o", "mfc": "none", "mec": "white"}, "ended early by an event")
     _references(box, sheet.figure.reference)
+
+
+def _overlay(box, x: np.ndarray, y: np.ndarray, rows: np.ndarray, style: dict, label: str) -> None:
+    """Marks on a map; what is white there is dark in the legend."""
+    if rows.any():
+        box.plot(x[rows], y[rows], ls="", ms=8, **style)
+        box.plot([], [], ls="", ms=8, label=label, **(style | ({"mec": LINE} if "mec" in style else {})))
 
 
 def _edges(centres: np.ndarray, log: bool) -> np.ndarray:

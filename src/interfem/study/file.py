@@ -66,15 +66,18 @@ class Axis(Model):
         given = [name for name in ("values", "material", "linear", "log", "uncertain") if getattr(self, name)]
         if len(given) != 1:
             told = f"has {' and '.join(given)}; keep one of them" if given else "has no values"
-            raise ValueError(f'`key`: {told}; give values = [...], material = [...], linear or log = {{from, to, count}}, or uncertain = true')
-        if self.uncertain and (len(self.key) > 1 or len(key_parts(self.key[0])) != 3 or key_parts(self.key[0])[0] != "materials"):
+            ways = "values = [...], material = [...], linear or log = {from, to, count}, or uncertain = true"
+            raise ValueError(f"`key`: {told}; give {ways}")
+        parts = key_parts(self.key[0])
+        if self.uncertain and (len(self.key) > 1 or len(parts) != 3 or parts[0] != "materials"):
             raise ValueError("`key`: uncertain = true is for one property of a material, materials.NAME.PROPERTY")
         listed = self.values or self.material or ()
         if self.labels is not None and len(self.labels) != len(listed):
             raise ValueError(f"`labels`: has {len(self.labels)} entries for {len(listed)} values; give one for each")
         for n, row in enumerate(self.values or ()):
             if len(self.key) > 1 and isinstance(row, list) and len(row) != len(self.key):
-                raise ValueError(f"`values[{n}]`: holds {len(row)} values for {len(self.key)} keys; give one for each, or one for all")
+                given = f"holds {len(row)} values for {len(self.key)} keys"
+                raise ValueError(f"`values[{n}]`: {given}; give one for each, or one for all")
         return self
 
     @property
@@ -118,8 +121,9 @@ class Output(Model):
     @property
     def title(self) -> str:
         """Its column in the study's tables."""
-        own = f"{self.event}_{self.column}" if self.event else self.column if self.reduce == "last" else f"{self.column}_{self.reduce}"
-        return self.name or own
+        if self.name or self.event:
+            return self.name or f"{self.event}_{self.column}"
+        return self.column if self.reduce == "last" else f"{self.column}_{self.reduce}"
 
 
 class Reference(Model):
@@ -184,9 +188,10 @@ class StudyFile(Model):
     def _sampling(self):
         sampled = [n for n, axis in enumerate(self.axes) if axis.sampled]
         if sampled and self.sample is None:
-            raise ValueError(f"`axes[{sampled[0]}]` has no count: give it one, or a table [sample] with method, count and seed")
+            first = f"`axes[{sampled[0]}]`"
+            raise ValueError(f"{first} is to be sampled: give a table [sample] with method, count and seed, or give it a count")
         if self.sample is not None and not sampled:
-            raise ValueError("`sample`: nothing to sample: leave `count` out of the ranges that it is to cover, or remove [sample]")
+            raise ValueError("`sample`: has nothing to sample; leave `count` out of the ranges that it is to cover, or remove it")
         titles = [output.title for output in self.outputs]
         for n, title in enumerate(titles):
             if title in titles[:n]:

@@ -64,14 +64,15 @@ def value_of(output: Output, run: Run) -> float:
     values = run.scalars.get(output.column, np.empty(0))
     known = np.isfinite(values)
     if output.event is not None:
-        times = [time for time, name in run.events if name.partition("[")[0] == output.event or name == output.event]
+        times = [time for time, name in run.events if output.event in (name, name.partition("[")[0])]
         if not times or not known.any():
             return math.nan
         return float(values[known][int(np.argmin(np.abs(run.time[known] - times[0])))])
     if not known.any():
         return math.nan
     found = values[known]
-    return float({"last": found[-1], "max": found.max(), "min": found.min(), "largest": found[np.argmax(np.abs(found))]}[output.reduce])
+    largest = found[np.argmax(np.abs(found))]
+    return float({"last": found[-1], "max": found.max(), "min": found.min(), "largest": largest}[output.reduce])
 
 
 def columns_of(plan: Plan, rows: list[Row]) -> list[str]:
@@ -99,7 +100,8 @@ def write_parquet(path: Path, table: Path, columns: list[str], rows: list[Row]) 
     part = path.with_suffix(".parquet.part")
     kinds = {column: "VARCHAR" if any(isinstance(row.get(column), str) for row in rows) else "DOUBLE" for column in columns}
     with duckdb.connect() as connection:
-        connection.read_csv(str(table), header=True, columns=kinds, auto_detect=False, delimiter=",", quotechar='"').write_parquet(str(part))
+        read = connection.read_csv(str(table), header=True, columns=kinds, auto_detect=False, delimiter=",", quotechar='"')
+        read.write_parquet(str(part))
     os.replace(part, path)
 
 

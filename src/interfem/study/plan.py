@@ -34,7 +34,8 @@ class Member:
 
     @property
     def text(self) -> str:
-        return ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in self.shown.items())
+        shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in self.shown.items()}
+        return ", ".join(f"{name} = {value}" for name, value in shown.items())
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def make_plan(path: Path, yes: bool = False) -> Plan:
     size = (file.sample.count if file.sample else 1) * int(np.prod([len(track.grid) for track in tracks if track.at is None]))
     if size > file.limit and not yes:
         raise StudyError(f"{path}: makes {size} runs, more than its limit of {file.limit}; make it smaller, or say --yes")
-    figures = tuple(_resolved(figure, f"{path}: figures[{n}]", file, tracks, path.parent) for n, figure in enumerate(file.figures))
+    places = [f"{path}: figures[{n}]" for n in range(len(file.figures))]
+    figures = tuple(_resolved(figure, place, file, tracks, path.parent) for figure, place in zip(file.figures, places))
     return Plan(path, case, file, tracks, _members(path, case, file, tracks), figures)
 
 
@@ -130,7 +132,8 @@ def _resolved(figure: Figure, place: str, file: StudyFile, tracks: tuple[Track, 
         name = getattr(figure, key)
         if name is not None and name not in names:
             hint = suggestion(name, names) or f"; known: {', '.join(names)}"
-            raise StudyError(f'{place}.{key} = "{name}": no {"axis or output" if key == "x" else "axis"} of the study has this name{hint}')
+            what = "axis or output" if key == "x" else "axis"
+            raise StudyError(f'{place}.{key} = "{name}": no {what} of the study has this name{hint}')
         changed[key] = names.get(name)
     references = tuple(_read(entry, f"{place}.reference[{n}]", folder) for n, entry in enumerate(figure.reference))
     return figure.model_copy(update=changed | {"reference": references})

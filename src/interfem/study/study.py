@@ -64,8 +64,8 @@ def run_study(path: Path, folder: Path, *, ranks: int = 1, jobs: int | None = No
     with _claimed(folder):
         store = _prepare(plan, folder, retry)
         rows = {member.number: member_row(member, store / member.key, plan.file.outputs) for member in plan.members}
-        todo = list({member.key: member for member in reversed(plan.members) if rows[member.number]["status"] == WAITING}.values())[::-1]
-        log.info("%s: %d members, %d to run, %d at once on %d rank(s)", plan.file.title, len(plan.members), len(todo), at_once, ranks)
+        todo = {m.key: m for m in plan.members if rows[m.number]["status"] == WAITING}
+        log.info("%s: %d members, %d to run, %d at once on %d rank(s)", plan.file.title, len(rows), len(todo), at_once, ranks)
         try:
             with _terminable():
                 _run_all(plan, todo, rows, folder, ranks, at_once, progress)
@@ -80,8 +80,9 @@ def _room(ranks: int, jobs: int | None) -> int:
     found = cores()
     if ranks < 1 or (jobs is not None and jobs < 1):
         raise StudyError("--ranks and --jobs should be at least 1")
-    if ranks * (jobs or 1) > found:
-        raise StudyError(f"--ranks {ranks} --jobs {jobs or 1}: needs {ranks * (jobs or 1)} cores, and there are {found}; lower one of them")
+    needed = ranks * (jobs or 1)
+    if needed > found:
+        raise StudyError(f"--ranks {ranks} --jobs {jobs or 1}: needs {needed} cores, and there are {found}; lower one of them")
     return jobs or found // ranks
 
 
@@ -97,7 +98,7 @@ def _claimed(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise StudyError(f"{folder}: another `interfem study` works in this folder; wait for it, or choose another with --out") from None
+            raise StudyError(f"{folder}: another study works in this folder; wait for it, or choose another with --out") from None
         yield
 
 
@@ -133,21 +134,20 @@ def _link(run: Path, folder: Path) -> None:
     link.symlink_to(os.path.relpath(run, link.parent))
 
 
-def _run_all(plan: Plan, todo: list[Member], rows: dict[int, Row], folder: Path, ranks: int, at_once: int, progress) -> None:
+def _run_all(plan: Plan, todo: dict[str, Member], rows: dict[int, Row], folder: Path, ranks: int, at_once: int, progress) -> None:
     """Run members; each that ends goes to the store, into its rows (equal cases share one run) and into study.csv."""
-    store, wanted = folder.parent / "store", {member.key: member for member in todo}
-    jobs = [Job(key, run_command(plan.case, member.overrides, folder / "running" / key, ranks), folder / "running" / key)
-            for key, member in wanted.items()]
+    store, places = folder.parent / "store", {key: folder / "running" / key for key in todo}
+    jobs = [Job(key, run_command(plan.case, member.overrides, places[key], ranks), places[key]) for key, member in todo.items()]
     _tabulate(plan, rows, folder)
     with closing(run_local(jobs, at_once)) as ended_jobs:
         for count, ended in enumerate(ended_jobs, 1):
-            facts = _keep(ended, wanted[ended.job.key], ranks, store)
-            _link(store / ended.job.key, folder)
-            for member in plan.members:
-                if member.key == ended.job.key:
-                    rows[member.number] = member_row(member, store / member.key, plan.file.outputs)
+            member = todo[ended.job.key]
+            facts = _keep(ended, member, ranks, store)
+            _link(store / member.key, folder)
+            for equal in plan.members:
+                if equal.key == member.key:
+                    rows[equal.number] = member_row(equal, store / equal.key, plan.file.outputs)
             _tabulate(plan, rows, folder)
-            member = wanted[ended.job.key]
             log.info("member %d (%s): %s in %.1f s", member.number, member.text, facts["status"], ended.seconds)
             if progress is not None:
                 progress(count / len(jobs), f"{count} of {len(jobs)} runs")
@@ -178,7 +178,8 @@ def _keep(ended: Ended, member: Member, ranks: int, store: Path) -> dict:
 def _last_words(ended: Ended) -> str:
     """The error that a run told, or the last line that it wrote."""
     lines = (ended.job.folder / "output.txt").read_text(encoding="utf-8", errors="replace").split("\n")
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")] or [line for line in lines if line.strip()][-1:]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    told = errors or [line for line in lines if line.strip()][-1:]
     ending = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
     return "; ".join(told) if told and ended.status == 2 else f"ended by {ending}: {'; '.join(told) or 'it said nothing'}"
 
@@ -214,7 +215,7 @@ def read_status(folder: Path) -> Outcome:
     try:
         rows = read_table(folder / "study.csv")
     except OSError:
-        raise StudyError(f"{folder}: no study in this folder (there is no study.csv); give one such as runs/void_closure") from None
+        raise StudyError(f"{folder}: no study in this folder (no study.csv); give one such as runs/void_closure") from None
     return _outcome(folder, rows, sorted(folder.glob("figures/*.png")), sorted(path.name for path in folder.glob("running/*")))
 
 
@@ -223,6 +224,6 @@ def _outcome(folder: Path, rows: list[dict[str, str]], figures: list[Path], acti
     failed = []
     for row in rows:
         if row["status"] == "failed":
-            names = list(row)[1 : list(row).index("status")]
-            failed.append((row["member"], ", ".join(f"{name} = {row[name]}" for name in names if row[name]), row["reason"]))
+            names = [name for name in list(row)[1 : list(row).index("status")] if row[name]]
+            failed.append((row["member"], ", ".join(f"{name} = {row[name]}" for name in names), row["reason"]))
     return Outcome(folder, dict(Counter(row["status"] for row in rows)), failed, figures, active)
