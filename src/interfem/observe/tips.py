@@ -101,7 +101,7 @@ def near(front: Front, points: np.ndarray, kind: str) -> Near:
         inward = second - (second * first).sum(-1, keepdims=True) * first / length**2
         e1 = -inward / np.linalg.norm(inward, axis=-1, keepdims=True)
         curvature = np.linalg.norm(inward, axis=-1) / length[..., 0] ** 2
-        bend[..., 0] = curvature / (1 + curvature * (apart * e1).sum(-1))
+        bend[..., 0] = curvature / np.maximum(1 + curvature * (apart * e1).sum(-1), 1e-12)
     if kind == "axisymmetric":
         bend = np.stack([e1[..., 0], e2[..., 0]], axis=-1) / np.maximum(points[..., :1], 1e-12)
     frame = np.stack([e1, e2, np.cross(e1, e2)], axis=-2)
@@ -171,7 +171,7 @@ class Body:
         self.kind, self.dim = domain.kind, domain.dimension
         self.axes = [0, 2] if self.dim == 2 else [0, 1, 2]
         geometry = self.sub.mesh.geometry
-        self.corners = self._spread(geometry.x[geometry.dofmap])  # (cell, vertex, 3)
+        self.corners = self._spread(geometry.x[geometry.dofmaps[0]])  # (cell, vertex, 3)
         self.space = self.u.function_space
         self.element = basix.create_element(basix.ElementFamily.P, getattr(basix.CellType, self.sub.mesh.basix_cell().name), 2)
         self.of_parent = np.full(len(domain.region_of_cell), -1, np.int32)
@@ -228,7 +228,7 @@ class Body:
             gamma = domain.submeshes["gamma"]
             chosen = np.flatnonzero(np.isin(domain.interface_of_gamma[: gamma.owned], names))
             space = fields["p_c"].function_space
-            corners = self._spread(gamma.mesh.geometry.x[gamma.mesh.geometry.dofmap[chosen]])
+            corners = self._spread(gamma.mesh.geometry.x[gamma.mesh.geometry.dofmaps[0][chosen]])
             found.append(self._faces(front, place, gamma.parents[chosen], corners, space.dofmap.list[chosen]))
         for boundary, tag in domain.boundaries.items():
             if boundary.split("|")[0] == front.feature and "|" in boundary:
