@@ -8,6 +8,7 @@ from ufl import Identity, conditional, gt, inner, lt, max_value, min_value, oute
 HOLD = 1e-4  # MPa: pull that any interface bears before it opens; without it a body that nothing presses would drift off
 LEAST = 1e-6  # contact state of an open gap: a face that has lost all contact then runs away in voltage, with a solution
 SHUT = 1e-9  # um: gaps below are closed
+LIGHT = 1e-9  # MPa: as good as no pressure
 
 
 def complementarity(p, g, pull, stiffness):
@@ -37,8 +38,8 @@ def closeness(g, length):
 
 
 def healing(p, rate, exponent, larger=max_value):
-    """`k = rate (p/MPa)^n`, 1/s; nothing heals under tension."""
-    return rate * larger(p, 0.0) ** exponent
+    """`k = rate (p/MPa)^n`, 1/s; nothing heals under tension. Cut off at a pressure where the power still has a slope."""
+    return rate * larger(p, LIGHT) ** exponent
 
 
 def vacancy(history, i, k, loss, weights, smaller=min_value, larger=max_value):

@@ -1,0 +1,75 @@
+"""Lithium in slots and flaws: friction along the walls, back pressure, what enters through the mouth."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+from path import Run, merge, solve
+
+FARADAY, OMEGA = 96485.33212, 1.3e-5
+RIGID = {"youngs_modulus": "1e4 GPa"}
+
+
+def slot(depth: float, nu: float = 0.381, **more) -> dict:
+    """Half a slot of 1 um full of elastic lithium, in a rigid electrolyte."""
+    return merge({
+        "geometry": {"kind": "plane", "width": "4 um"},
+        "layers": [{"name": "li", "material": "Li", "thickness": "3 um", "law": "elastic"},
+                   {"name": "sse", "material": "Li6PS5Cl", "thickness": f"{depth + 3} um"}],
+        "materials": {"Li": {"poisson_ratio": nu, "law": "elastic"}, "Li6PS5Cl": RIGID},
+        "features": [{"kind": "flaw", "interface": "li|sse", "shape": "slot", "center": "0 um", "width": "1 um", "depth": f"{depth} um"}],
+        "mesh": {"size": "2 um", "interface_size": "0.5 um", "tip_size": "0.2 um"}, "mechanics": {}}, more)
+
+
+def profile(run: Run) -> dict[str, np.ndarray]:
+    """Columns of profiles/flaw.csv at its last time."""
+    with open(run.folder / "profiles" / "flaw.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name]) for row in rows if row["time_s"] == rows[-1]["time_s"]]) for name in rows[0]}
+
+
+@pytest.mark.parametrize("kind, nu, kinematics", [("plane", 0.49, "finite"), ("axisymmetric", 0.381, "small")])
+def test_friction_bears_what_is_pressed_in(kind, nu, kinematics, tmp_path):
+    """A sliding slug (Janssen): p(x) = p(0) exp(-2 mu k x/w) in a slot of width w, exp(-4 mu k x/w) in a hole; k = nu/(1 - nu).
+
+    Within a microsecond, or pressure itself would drive lithium along the walls.
+    """
+    friction = 0.1
+    case = slot(8, nu, geometry={"kind": kind}, mechanics={"kinematics": kinematics},
+                interfaces={"flaw|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": friction},
+                            "li|sse": {"tangential": "frictionless"}},
+                protocol=[{"kind": "pressure", "to": "5 MPa", "duration": "1e-6 s"}])
+    run = solve(case, tmp_path)
+    found = profile(run)
+    x, p = found["distance_um"], found["contact_pressure_MPa"]
+    middle = (x > 1) & (x < 7)
+    decay = friction * nu / (1 - nu) * {"plane": 2, "axisymmetric": 4}[kind]
+    slope, _ = np.polyfit(x[middle], np.log(p[middle]), 1)
+    assert -slope == pytest.approx(decay, rel=0.02)
+    assert found["shear_traction_MPa"][middle] == pytest.approx(friction * p[middle], rel=1e-6)  # towards the tip
+    side = x < 7.99
+    shrunk = np.trapezoid(found["li_pressure_MPa"][side], x[side]) * 3 * (1 - 2 * nu) / 7820
+    assert run.last("extrusion_length_um[flaw]") == pytest.approx(shrunk, rel=0.1)  # the pressure at the wall for that of the section
+    assert p[~side] @ np.ones((~side).sum()) / (~side).sum() == pytest.approx(run.last("flaw_tip_pressure_MPa[flaw]"), rel=0.05)
+
+
+@pytest.mark.parametrize("shape, kinematics, walls", [("wedge", "small", {}),
+                                                      ("slot", "finite", {"contact": "unilateral", "tangential": "coulomb", "friction": 0.3})])
+def test_back_pressure_stops_plating_in_a_flaw(shape, kinematics, walls, tmp_path):
+    """At -2 mV the walls of a flaw take lithium until p = F |eta|/Omega = 14.84 MPa all along them; part of it leaves by the mouth."""
+    case = slot(4, mechanics={"kinematics": kinematics},
+                interfaces={"flaw|sse": {"kinetics": "linear", "resistance": "0.8 ohm*cm^2"} | walls,
+                            "li|sse": {"kinetics": "linear", "resistance": "1e12 ohm*cm^2"}},
+                protocol=[{"kind": "pressure", "to": "1 MPa"}, {"kind": "voltage", "value": "-2 mV", "duration": "100 s", "first_step": "0.05 s"}])
+    case["materials"] = {"Li6PS5Cl": {"ionic_conductivity": "1e6 S/m"}}
+    case["features"][0] |= {"shape": shape, "electrons": "collector"}
+    run = solve(case, tmp_path)
+    found, limit = profile(run), FARADAY * 0.002 / OMEGA * 1e-6
+    assert found["contact_pressure_MPa"] == pytest.approx(limit, rel=1e-3)
+    assert np.abs(found["current_density_A_per_m2"]).max() < 1e-3 * 0.002 / 0.8e-4
+    for name in ("flaw_max_pressure_MPa[flaw]", "flaw_tip_pressure_MPa[flaw]"):
+        assert run.last(name) == pytest.approx(limit, rel=1e-3)
+    assert run.last("flaw_charge_mAh_per_cm2[flaw]") == pytest.approx(-run.last("areal_charge_mAh_per_cm2"), rel=1e-3)
+    assert run.last("extrusion_length_um[flaw]") < 0 < run.ends("extrusion_length_um[flaw]")[0]
+    assert math.isfinite(found["li_pressure_MPa"].sum())
