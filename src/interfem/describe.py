@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from textwrap import wrap
@@ -23,15 +24,43 @@ LEGEND = 'trust: "in text" was read in the source, "well known" is common knowle
 
 def describe_case(case: Case) -> str:
     """All that a run of the case rests on: geometry, stack, interfaces, loads, numerics, material values, warnings."""
-    sections = [("Geometry", _geometry(case)), ("Stack, from the collector to the counter electrode", _stack(case)),
-                ("Features", _features(case)), ("Charge-transfer interfaces", _interfaces(case)),
-                ("Mechanics", _mechanics(case)), ("Protocol", _protocol(case)), ("Numerics", _numerics(case)),
-                ("Materials", _materials(case)), ("Cautions", cautions(case) or ["none"])]
+    sections = [*case_sections(case), ("Materials", _materials(case)), ("Cautions", cautions(case) or ["none"])]
     lines = [case.title, "=" * min(len(case.title), WIDTH)]
     for heading, found in sections:
         if found:
-            lines += ["", heading, "-" * len(heading), *(line for item in found for line in _fold(item))]
+            lines += ["", heading, "-" * len(heading), *(line for item in found for line in _laid_out(item))]
     return "\n".join(lines)
+
+
+class Rows(list):
+    """A table inside a section: rows of cells under the row of headings."""
+
+
+def case_sections(case: Case) -> list[tuple[str, list[str | Rows]]]:
+    """What a case asks for: headings with lines of text and tables. Materials and cautions are not among them."""
+    return [("Geometry", _geometry(case)), ("Stack, from the collector to the counter electrode", _stack(case)),
+            ("Features", _features(case)), ("Charge-transfer interfaces", _interfaces(case)),
+            ("Mechanics", _mechanics(case)), ("Protocol", _protocol(case)), ("Numerics", _numerics(case))]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A material property for people: at the case's temperature, as stated, and how far to trust it."""
+
+    name: str
+    here: str
+    stated: str
+    trust: str
+    source: str
+    estimate: bool
+
+
+def material_values(case: Case, material: Material) -> tuple[list[Value], list[Value]]:
+    """The properties of a material that the case uses, and those known too."""
+    used = used_properties(case, material)
+    found = {key: Value(entry.name, _here(entry, case.temperature), _stated(entry), TRUST[entry.confidence], _source(entry, True),
+                        entry.confidence == "estimate") for key, entry in material.properties.items()}
+    return [found[key] for key in used], [value for key, value in found.items() if key not in used]
 
 
 def describe_material(material: Material) -> str:
@@ -99,6 +128,10 @@ def _table(rows: list[list[str]]) -> list[str]:
     return lines
 
 
+def _laid_out(item: str | Rows) -> list[str]:
+    return [line for text in (_table(item) if isinstance(item, Rows) else [item]) for line in _fold(text)]
+
+
 def _fold(line: str) -> list[str]:
     return [line] if len(line) <= WIDTH else wrap(line, WIDTH, subsequent_indent="    ")
 
@@ -133,7 +166,7 @@ def _geometry(case: Case) -> list[str]:
     return [f"{kind}: {extent}, height {show(case.levels[-1], 'length')}", celsius]
 
 
-def _stack(case: Case) -> list[str]:
+def _stack(case: Case) -> list[str | Rows]:
     rows = [["layer", "material", "role", "law", "thickness", "side"]]
     for region in case.regions[: len(case.layers)]:
         thickness = show(region.thickness, "length") if region.thickness else "of the mesh"
@@ -142,7 +175,7 @@ def _stack(case: Case) -> list[str]:
               for layer in case.layers for name, grading in layer.grading.items()]
     last = case.regions[len(case.layers) - 1]
     end = f'ends as {case.counter} counter electrode on "{last.name}"' if last.ions else f'"{last.name}" is the counter electrode'
-    return [*_table(rows), *graded, end]
+    return [Rows(rows), *graded, end]
 
 
 def _courses(grading: Grading) -> dict:
@@ -153,7 +186,7 @@ def _courses(grading: Grading) -> dict:
     return {"table": [f"{value} at {s:g}" for s, value in tree["table"]]}
 
 
-def _features(case: Case) -> list[str]:
+def _features(case: Case) -> list[str | Rows]:
     if not case.features:
         return []
     rows = [["name", "kind", "where", "what"]]
@@ -161,7 +194,7 @@ def _features(case: Case) -> list[str]:
         where = data.get("interface", "") + (f" in {data['layer']}" if "layer" in data else "")
         what = _pairs(data, ("name", "kind", "interface", "layer"))
         rows.append([feature.name, feature.kind, where.strip(), what + _placed(case.populations.get(feature.name, ()))])
-    return _table(rows)
+    return [Rows(rows)]
 
 
 def _placed(pores: tuple) -> str:
@@ -172,7 +205,7 @@ def _placed(pores: tuple) -> str:
     return f"; {len(pores)} pores, radius {least} to {most}"
 
 
-def _interfaces(case: Case) -> list[str]:
+def _interfaces(case: Case) -> list[str | Rows]:
     pairs = [pair for pair in touching(case) if is_transfer(case, *pair)]
     if not pairs:
         return []
@@ -188,7 +221,7 @@ def _interfaces(case: Case) -> list[str]:
                      f"{law.film_resistance * shown_factor('areal resistance'):.4g}", law.tangential])
         sources.setdefault("resistance from the case file" if linear else f"i0 from {law.source}", []).append(law.name)
     told = list(_contact(case, pairs))
-    return [*_table(rows), *told, "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
+    return [Rows(rows), *told, "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
             *(f"{', '.join(found)}: {source}" for source, found in sources.items())]
 
 
@@ -207,7 +240,7 @@ def _contact(case: Case, pairs) -> Iterator[str]:
             yield f"{name}: {law.chi:g} of what is stripped leaves vacancies, {charge} of them no contact"
 
 
-def _mechanics(case: Case) -> list[str]:
+def _mechanics(case: Case) -> list[str | Rows]:
     if case.mechanics is None:
         return ["none: displacement is not solved"]
     rows = [["boundary", "support"]]
@@ -217,7 +250,7 @@ def _mechanics(case: Case) -> list[str]:
                  "stack": "pressure of the protocol", "platen": "pressure of the protocol, rigid"}.get(support.kind, "")
         rows.append([name, f"{support.kind} {value}".strip()])
     swelling = "swelling" if case.mechanics.swelling else "no swelling"
-    return [f"{case.mechanics.kinematics} strains, {swelling} of what stores lithium", *_table(rows)]
+    return [f"{case.mechanics.kinematics} strains, {swelling} of what stores lithium", Rows(rows)]
 
 
 def _protocol(case: Case) -> list[str]:

@@ -1,0 +1,219 @@
+"""The page of a study: what was varied, what came out over the axes, how the members ended, each with its run folder."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from ..observe.record import versions
+from ..study.charts import REDUCED
+from ..study.charts import words as column_words
+from ..study.gather import FACTS, WAITING
+from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded
+from .charts import finite, outcome_chart, output_charts, rounded
+from .words import CITE, event_words, number, time_words
+
+TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
+SHOWN = 400  # members in the table; more are in study.csv
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder as its tables hold it."""
+
+    folder: Path
+    tree: Mapping
+    rows: tuple[dict[str, str], ...]
+
+    @cached_property
+    def inner(self) -> list[str]:
+        """Columns between the member's number and its status: parameters, then outputs."""
+        names = list(self.rows[0])
+        return names[1 : names.index("status")]
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        return self.inner[: len(self.inner) - len(self.tree.get("outputs", ()))]
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        return self.inner[len(self.parameters) :]
+
+    @cached_property
+    def keys(self) -> list[str]:
+        return [row["member"] for row in self.rows]
+
+    def column(self, name: str) -> list[float | str]:
+        """Numbers, or texts if some entry is none; a gap is NaN among numbers."""
+        entries = [row.get(name) or "" for row in self.rows]
+        try:
+            return [float(entry) if entry else math.nan for entry in entries]
+        except ValueError:
+            return entries
+
+    @cached_property
+    def outcomes(self) -> list[str]:
+        """The event that a member stopped at, else its status."""
+        return [(row["event"] or "stopped").replace("_", " ") if row["status"] == "stopped" else row["status"] for row in self.rows]
+
+    def run_folder(self, row: Mapping[str, str]) -> Path | None:
+        """Where the run of a member is."""
+        folder = self.folder / "members" / row["hash"][:12]
+        return folder if folder.is_dir() else None
+
+
+def words(column: str) -> str:
+    """A column in words; outputs end in how they were reduced over time: ``cell_voltage_V_max`` -> "cell voltage (V), largest"."""
+    for end, told in REDUCED.items():
+        if column.endswith(f"_{end}"):
+            return f"{column_words(column.removesuffix(f'_{end}'))}, {told}"
+    return column_words(column)
+
+
+def open_study(folder: Path) -> Study:
+    """OSError or ValueError if there is no study, or one without members."""
+    with open(folder / "study.csv", newline="", encoding="utf-8") as file:
+        rows = tuple(csv.DictReader(file))
+    if not rows:
+        raise ValueError("study.csv has no members")
+    return Study(folder, tomllib.loads((folder / "study.toml").read_text(encoding="utf-8")), rows)
+
+
+def study_page(folder: Path, target: Path) -> Page:
+    """The page of the study in a folder; links are relative to the page `target`."""
+    study = open_study(folder)
+    counts = Counter(row["status"] for row in study.rows)
+    tone = "bad" if counts["failed"] else "caution" if counts[WAITING] else "good"
+    sections = (_asked(study), _outputs(study), _trade_off(study), _outcomes(study), _pictures(study), _members(study, target), _cite(study))
+    status = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return Page(str(study.tree.get("title", folder.name)), f"Study {folder.resolve().name}", (status, tone), tuple(_lead(study)),
+                tuple(_tiles(study)), tuple(section for section in sections if section is not None))
+
+
+def _lead(study: Study) -> Iterator[str]:
+    values = "; ".join(f"{words(name)}: {_range(study.column(name))}" for name in study.parameters)
+    yield f"{len(study.rows)} members of one base case. Varied: {values}."
+    if any(row["status"] == WAITING for row in study.rows):
+        yield "Some members have not run yet; the same command goes on with them."
+
+
+def _range(values: list[float | str]) -> str:
+    different = list(dict.fromkeys(values))
+    if any(isinstance(v, str) for v in different):
+        return ", ".join(map(str, different[:8])) + (f" and {len(different) - 8} more" if len(different) > 8 else "")
+    return f"{number(min(different))} to {number(max(different))} ({len(different)} values)"
+
+
+def _tiles(study: Study) -> Iterator[tuple[str, str, str]]:
+    yield "members", str(len(study.rows)), ""
+    for name in study.outputs[:4]:
+        values = [v for v in finite(study.column(name)) if math.isfinite(v)]
+        if values:
+            yield words(name), f"{number(min(values), 3)} … {number(max(values), 3)}", ""
+    spent = sum(v for v in finite(study.column("wall_s")) if math.isfinite(v))
+    yield "time of all runs", time_words(spent).split()[0], time_words(spent).split()[1]
+
+
+def _asked(study: Study) -> Section:
+    tree = study.tree
+    axes = tuple((words(name), _range(study.column(name))) for name in study.parameters)
+    facts = [f"Base case: {tree.get('case', '?')}"]
+    facts += [f"For all members: {', '.join(tree['set'])}"] if tree.get("set") else []
+    if "sample" in tree:
+        sample = tree["sample"]
+        facts.append(f"Sampled: {sample.get('count')} points, method {sample.get('method')}, seed {sample.get('seed', 0)}")
+    text = (study.folder / "study.toml").read_text(encoding="utf-8")
+    return Section("asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), Fold("The study file", (Code(text),))))
+
+
+def _axes(study: Study) -> dict[str, list[float | str]]:
+    """Parameters that differ among the members, in words."""
+    return {words(name): values for name in study.parameters if len(set(values := study.column(name))) > 1}
+
+
+def _outputs(study: Study) -> Section | None:
+    outputs = {words(name): finite(study.column(name)).tolist() for name in study.outputs}
+    charts = output_charts(study.keys, _axes(study), outputs)
+    told = "A member under the pointer is shown in all charts and marked in the table; drag to zoom, double-click to see all."
+    return Section("outputs", "Outputs over the axes", (Text((told,)), *charts)) if charts else None
+
+
+def _trade_off(study: Study) -> Section | None:
+    """Outputs against each other, with the front of the best."""
+    numbers = {words(name): finite(study.column(name)) for name in (*study.outputs, *study.parameters)}
+    columns = {name: tuple(rounded(found)) for name, found in numbers.items() if len(set(found[np.isfinite(found)])) > 1}
+    if len(columns) < 2 or not study.outputs:
+        return None
+    told = "Choose two columns and which way each is better. The line joins the members that no other one beats in both (the Pareto front)."
+    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys))))
+
+
+def _outcomes(study: Study) -> Section | None:
+    """How the members ended: a map, the events in words, the reasons of those that failed."""
+    chart = outcome_chart(study.keys, _axes(study), study.outcomes)
+    stopped = Counter(row["event"] for row in study.rows if row["status"] == "stopped" and row["event"])
+    lines = [f"{name.replace('_', ' ')} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
+    lost = tuple((row["member"], *(_shown(row[name]) for name in study.parameters), row["reason"] or "no reason is known")
+                 for row in study.rows if row["status"] == "failed")
+    blocks: list = [chart] if chart else []
+    blocks += [Notes(tuple(lines))] if lines else []
+    if lost:
+        blocks.append(Section("", "Members that failed", (Table(("member", *map(words, study.parameters), "reason"), lost, "", frozenset({0}), 0),)))
+    return Section("outcomes", "How the members ended", tuple(blocks)) if blocks else None
+
+
+def _pictures(study: Study) -> Section | None:
+    files = sorted(study.folder.glob("figures/*.png"))
+    pictures = tuple(embedded(png, png.stem.replace("_", " "), f"{png.stem.replace('_', ' ')} of the study") for png in files)
+    return Section("pictures", "Figures of the study", pictures) if pictures else None
+
+
+def _members(study: Study, target: Path) -> Section:
+    names = [*study.parameters, *study.outputs]
+    rows = []
+    for row, outcome in zip(study.rows[:SHOWN], study.outcomes):
+        wall = _shown(row["wall_s"])
+        rows.append((row["member"], *(_shown(row[name]) for name in names), Cell(outcome, tone=TONES.get(row["status"], "quiet")), wall,
+                     _link(study, row, target)))
+    numeric = frozenset(n for n in range(len(names) + 3) if n != len(names) + 1 and (n == 0 or n > len(names) or _numbers(study, names[n - 1])))
+    more = f"; {len(study.rows) - SHOWN} more are in study.csv" if len(study.rows) > SHOWN else ""
+    table = Table(("member", *map(words, names), "ended", "wall time (s)", "run"), tuple(rows), f"All columns are in study.csv{more}.", numeric, 0)
+    return Section("members", "Members", (table,))
+
+
+def _numbers(study: Study, name: str) -> bool:
+    return not any(isinstance(value, str) for value in study.column(name))
+
+
+def _shown(entry: str | None) -> str:
+    """A number with four digits, a text as it is."""
+    try:
+        return number(float(entry)) if entry else "–"
+    except ValueError:
+        return entry
+
+
+def _link(study: Study, row: Mapping[str, str], target: Path) -> Cell | str:
+    """To the run's own page if there is one, else to its folder."""
+    folder = study.run_folder(row)
+    if folder is None:
+        return "–"
+    page = folder / "report.html"
+    path = os.path.relpath(page if page.is_file() else folder, target.parent)
+    return Cell(row["hash"][:12], quote(path) + ("" if page.is_file() else "/"))
+
+
+def _cite(study: Study) -> Section:
+    made = sorted({row["interfem"] for row in study.rows if row["interfem"]}) or [versions().get("interfem", "")]
+    return Section("cite", "How to cite", (Notes(tuple(line.format(version=", ".join(made)) for line in CITE[:-1])),
+                                           Text((f"Columns that every study has: {', '.join(FACTS)}.",))))

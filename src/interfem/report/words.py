@@ -1,0 +1,81 @@
+"""Sentences of the page: captions of figures, events, what to cite."""
+
+from __future__ import annotations
+
+import re
+
+PICTURES = {  # file in figures/ -> caption
+    "potential": "Ionic potential with current lines; equal currents flow between neighbouring lines. Lines that crowd mark a hot spot.",
+    "current": "Current density of ions and electrons. A bright rim or tip takes many times the mean current and plates or strips there first.",
+    "stress": "Largest principal stress in the electrolyte (positive: tension, which opens cracks) and pressure in the metal "
+              "(positive: compression).",
+    "von_mises": "Von Mises stress, which makes lithium flow; in the metal it levels out where creep keeps pace with the load.",
+    "plastic_strain": "Equivalent plastic strain of the metal since the start: where lithium has flowed.",
+    "lithium": "Lithium stored in the alloy or the mixed conductor.",
+    "salt": "Salt in the electrolyte; where it runs out, diffusion limits the current.",
+    "interface": "Along the interfaces: current density (negative plates), contact pressure, lithium plated.",
+    "current_3d": "Current density on the cell cut open through its features.",
+    "stress_3d": "Stress on the cell cut open through its features.",
+    "cycles": "Charges, efficiencies and voltages cycle by cycle.",
+    "impedance": "Impedance about the state at the end of the run.",
+}
+EVENTS = {
+    "voltage_limit": "the cell voltage reached a limit of the case, which ends the run",
+    "voltage_reached": "the cell voltage reached the limit of the protocol step, which ends the step",
+    "current_reached": "the current had tapered to the limit of the protocol step, which ends the step",
+    "lithium_exhausted": "an electrode had no lithium left to give",
+    "alloy_saturated": "the alloy was full at one place and took up no more lithium",
+    "salt_exhausted": "the salt was used up at one place: diffusion limits the current",
+    "contact_lost": "an electrode had lost almost all contact, so that a given current had no way left",
+    "void_closed": "a void was closed by the lithium that flows into it",
+    "mesh_distorted": "cells were too distorted to go on",
+    "max_steps": "the run had taken all the steps that solver.max_steps allows",
+}
+BREAKDOWN = {  # column -> (words, what it is)
+    "asr_bulk_ohm_cm2": ("bulk", "the layers, if the current were uniform"),
+    "asr_constriction_ohm_cm2": ("constriction", "detours in the volume around voids, flaws and lost contact; negative where a filled flaw shortens the way"),
+    "asr_charge_transfer_ohm_cm2": ("charge transfer", "the kinetics, if the whole face took part evenly"),
+    "asr_contact_ohm_cm2": ("contact", "what the kinetics take besides, since part of the face has no contact or the current crowds"),
+    "asr_film_ohm_cm2": ("film", "unresolved films and reaction layers"),
+    "asr_concentration_ohm_cm2": ("concentration", "diffusion potential of salt, and a filling of stores that varies along the face"),
+    "asr_pressure_ohm_cm2": ("pressure", "a pressure that varies along the face"),
+}
+CITE = (
+    "interfem {version}: finite-element simulator of the lithium / sulfide-electrolyte interface, with the hash of the case given on this page.",
+    "I. A. Baratta et al., DOLFINx: the next generation FEniCS problem solving environment, Zenodo (2023), doi:10.5281/zenodo.10447666.",
+    "S. Balay et al., PETSc/TAO users manual, ANL-21/39, Argonne National Laboratory.",
+    "C. Geuzaine, J.-F. Remacle, Gmsh: a 3-D finite element mesh generator with built-in pre- and post-processing facilities, "
+    "Int. J. Numer. Methods Eng. 79 (2009) 1309-1331, doi:10.1002/nme.2579.",
+    "The sources of the material values, as the section on parameters names them.",
+)
+
+
+def event_words(name: str) -> str:
+    """An event in words; one without an entry by its name."""
+    return EVENTS.get(name, name.replace("_", " "))
+
+
+def time_words(seconds: float) -> str:
+    """A time as people say it: 0.5 s, 12 min, 3.2 h."""
+    if abs(seconds) < 600:
+        return f"{seconds:.4g} s"
+    return f"{seconds / 60:.4g} min" if abs(seconds) < 3 * 3600 else f"{seconds / 3600:.4g} h"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Digits with a true minus sign and whole numbers whole; a dash for what is not known."""
+    if value is None or value != value:
+        return "–"
+    text = f"{value:.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.{digits}g}"
+    return typeset(text.replace("-", "−"))
+
+
+RAISED = str.maketrans("+-−0123456789", "⁺⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def typeset(text: str) -> str:
+    """Units and powers of ten as they are printed: ``1e-05 ohm*cm^2`` -> 1 × 10⁻⁵ Ω cm²."""
+    text = re.sub(r"\b(nm|um|mm|cm|m)\^?([23])\b", lambda found: found[1] + found[2].translate(RAISED), text)
+    text = re.sub(r"(?<!\w)(?<!\d\.)(\d+(?:\.\d+)?)e\+?([-−]?)0*(\d+)\b", lambda found: f"{found[1]} × 10{(found[2] + found[3]).translate(RAISED)}", text)
+    text = re.sub(r"\bum\b", "µm", text.replace("*m^0.5", " √m").replace("degC", "°C"))
+    return re.sub(r"\bohm\b", "Ω", text).replace("Ω*", "Ω ")
