@@ -174,10 +174,10 @@ class Domain:
         """By the vertices, without the weight of the geometry: what holds vertex by vertex."""
         return self._facets(labels, metadata={"quadrature_rule": "vertex", "quadrature_degree": 1})
 
-    def dS_between(self, names: tuple[str, ...]) -> ufl.Measure:
-        """Over the named interfaces, without the weight of the geometry."""
-        rows = _rows(self, _on(self, names))
-        return ufl.Measure("dS", domain=self.mesh, subdomain_data=[(1, rows)], metadata={"quadrature_degree": 5})(1)
+    def dS_between(self, names: tuple[str, ...]) -> Weighted:
+        """Over the named interfaces."""
+        measure = ufl.Measure("dS", domain=self.mesh, subdomain_data=[(1, _rows(self, _on(self, names)))], metadata={"quadrature_degree": 5})
+        return Weighted(measure(1), self.weight("+") if self.kind == "axisymmetric" else 1.0)
 
     def ds(self, boundary: str, body: str | None = None) -> Weighted:
         """Over a boundary, or the part of it that belongs to one body."""

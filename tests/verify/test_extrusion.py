@@ -51,7 +51,8 @@ def test_friction_bears_what_is_pressed_in(kind, nu, kinematics, tmp_path):
     side = x < 7.99
     shrunk = np.trapezoid(found["li_pressure_MPa"][side], x[side]) * 3 * (1 - 2 * nu) / 7820
     assert run.last("extrusion_length_um[flaw]") == pytest.approx(shrunk, rel=0.1)  # the pressure at the wall for that of the section
-    assert p[~side] @ np.ones((~side).sum()) / (~side).sum() == pytest.approx(run.last("flaw_tip_pressure_MPa[flaw]"), rel=0.05)
+    assert p[~side].min() < run.last("flaw_tip_pressure_MPa[flaw]") < p[~side].max()
+    assert run.last("flaw_max_pressure_MPa[flaw]") == pytest.approx(p.max(), rel=1e-6)
 
 
 @pytest.mark.parametrize("shape, kinematics, walls", [("wedge", "small", {}),

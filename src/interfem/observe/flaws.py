@@ -45,7 +45,9 @@ class Flaw:
         corners = self.sign * (geometry.x[geometry.dofmaps[0][self.cells], axis] - level)
         shallow, deep = -self._largest(-corners), self._largest(corners)
         self.rim = (corners <= shallow + NEAR * feature.depth).any(axis=1)
-        self.tip = (corners >= deep - NEAR * feature.depth).any(axis=1)
+        deepest = corners >= deep - NEAR * feature.depth
+        blunt = domain.comm.allreduce(int(deepest.all(axis=1).sum())) > 0  # its end is a face
+        self.tip = deepest.all(axis=1) if blunt else deepest.any(axis=1)
         self.plated = self._plated(fields, model, walls)
         self.entered = self._entered(fields, region) if "rim_um" in values else None
 
