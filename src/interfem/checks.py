@@ -375,20 +375,16 @@ def _interfaces(case) -> Iterator[str]:
 
 def _reactions(case) -> Iterator[str]:
     """What reacts must be known in full; a table that does nothing is a mistake."""
-    if case.sei is None:
-        return
-    pairs = [pair for pair in touching(case) if is_transfer(case, *pair)]
-    found = []
+    pairs, reacting = [pair for pair in touching(case) if is_transfer(case, *pair)] if case.sei is not None else [], False
     for a, b in pairs:
         try:
-            found.append(reaction(case, a, b))
+            reacting = reaction(case, a, b) is not None or reacting
         except MaterialError as error:
-            yield (f'sei: "{interface_name(a.name, b.name, case)}" reacts or not, as its materials say: {error} '
-                   f"(a reduction_potential of 0 V: stable against lithium)")
-            found.append(None)
-            return
-    if not any(found):
-        yield "sei: nothing reacts here: every ion conductor that electrons reach is stable against lithium; remove the table"
+            stable = ' (what is stable against lithium has "0 V")' if "reduction_potential" in str(error) else ""
+            yield f'sei, at "{interface_name(a.name, b.name, case)}": {error}{stable}'
+            reacting = True
+    if case.sei is not None and not reacting:
+        yield "sei: nothing reacts here: no electrons reach an ion conductor with a reduction_potential above 0 V; remove the table"
 
 
 # ---- mechanics --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ MAH = 36000.0  # C/m^2 of 1 mAh/cm^2
 ALLOYS = [name for name, case in LOADED.items() if case.regions[0].stores]
 MIXED = [name for name, case in LOADED.items() if any(r.role == "mixed" for r in case.regions)]
 BINARY = [name for name, case in LOADED.items() if any(r.binary for r in case.regions)]
-RESISTORS = [name for name in CASES if name not in {*ALLOYS, *MIXED, *BINARY}]
+GROWING = [name for name, case in LOADED.items() if case.sei is not None]
+RESISTORS = [name for name in CASES if name not in {*ALLOYS, *MIXED, *BINARY, *GROWING}]
 
 
 @pytest.fixture(scope="session")
@@ -200,6 +201,20 @@ def test_graphene_oxide_costs_four_per_cent_of_the_pellet_and_changes_no_stress(
     assert measured("go_coated", two) - measured("li7p3s11", one) == pytest.approx(pellets[1] - pellets[0], rel=0.1)
     peaks = [run.summary["sse_max_principal_MPa"]["max"] for run in (plain, coated)]
     assert peaks[1] == pytest.approx(peaks[0], rel=0.02)
+
+
+# ---- reaction layers --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, thickness", [("sei_lpscl", 859), ("sei_interlayer", 76), ("sei_lgps", 15190)])
+def test_a_reaction_layer_grows_as_its_header_says(name, thickness, solved):
+    """Its ions cost thickness/sigma_i more at the end of the case than at its beginning."""
+    result, table = solved(name)
+    fresh, aged = (at_end(table, "current", n) for n in (0, 1))
+    column = next(key for key in aged if key.startswith("sei_mean_nm"))
+    assert aged[column] == pytest.approx(thickness, rel=0.01)
+    assert aged["asr_film_ohm_cm2"] - fresh["asr_film_ohm_cm2"] == pytest.approx((aged[column] - fresh[column]) * 1e-2, rel=0.05)
+    assert result.summary["lithium_audit_error"]["max"] <= 1e-8
 
 
 # ---- polymers ---------------------------------------------------------------------------------------------------------

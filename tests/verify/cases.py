@@ -55,7 +55,7 @@ def build(layers: list[dict], protocol: list[dict], width: float = 10.0, kind: s
 
 
 def rows(case: Case, folder) -> list[dict[str, float]]:
-    """Run a case; the rows of scalars.csv as numbers (None where empty). Balances hold in every row."""
+    """Run a case; the rows of scalars.csv as numbers (None where empty). Balances hold in every row, parts of the resistance add up."""
     result = run(case, folder)
     assert result.status != "failed", result.reason
     with open(folder / "scalars.csv", encoding="utf-8") as file:
@@ -63,7 +63,16 @@ def rows(case: Case, folder) -> list[dict[str, float]]:
     for row in table:
         assert row.get("charge_balance_error", 0.0) <= 1e-8
         assert row.get("lithium_balance_error", 0.0) <= 1e-8
+        assert row.get("lithium_audit_error", 0.0) <= 1e-8
+        if row.get("asr_ohm_cm2"):
+            parts = resistances(row)
+            assert abs(sum(parts) - row["asr_ohm_cm2"]) <= 1e-3 * abs(row["asr_ohm_cm2"]) + 1e-9 * sum(map(abs, parts))
     return table
+
+
+def resistances(row: dict[str, float]) -> list[float]:
+    """Parts of asr_ohm_cm2."""
+    return [value for name, value in row.items() if name.startswith("asr_") and name != "asr_ohm_cm2"]
 
 
 def last(case: Case, folder) -> dict[str, float]:

@@ -10,7 +10,7 @@ the slower one sets the rate (Wagner 1933). h/sigma_h: stable layers that the el
 Both branches stand with `i_R thickness`. It is moved to the left, where it meets the conductivity `1/(1/sigma_e + 1/sigma_i)`.
 """
 
-from ufl import conditional, gt, max_value, sqrt
+from ufl import conditional, eq, gt, max_value, sqrt
 
 SMALLEST = 1e-8  # um: layers are told apart from none above it
 
@@ -35,11 +35,12 @@ def thickness(history, weights, lag, drive, extra):
     lag = sigma h/sigma_h (um), drive = sigma (V/F) (E_red - E) (um^2/s), extra (um/s). The backward formula acts on thickness^2/2
     and on the thickness, both of which the law makes straight lines: no step is too long, and none starts with a singularity.
     """
-    a0, (now, then) = weights[0], history
-    half = lag - extra / a0
-    square = (2 * drive + 2 * lag * extra - weights[1] * now**2 - weights[2] * then**2 - 2 * lag * (weights[1] * now + weights[2] * then)) / a0
-    root = sqrt(half**2 + square + SMALLEST**2)
-    return conditional(gt(half, 0.0), square / (half + root), root - half)
+    (a0, a1, a2), (now, then) = weights, history
+    late = conditional(eq(a2, 0.0), 0.5, 1.0)  # of the growth in this step: what makes a straight line straight in the first one too
+    half = lag - late * extra / a0
+    square = 2 * (drive + extra * (lag + (1 - late) * now)) - a1 * now**2 - a2 * then**2 - 2 * lag * (a1 * now + a2 * then)
+    root = sqrt(half**2 + square / a0 + SMALLEST**2)
+    return conditional(gt(half, 0.0), square / a0 / (half + root), root - half)
 
 
 def reaction_current(thickness, history, weights, charge):

@@ -7,7 +7,8 @@ Electrons and ions obey `V I = int i.grad(phi) dissipated in the volume + int i 
 bulk: of the layers if the current were uniform (of a mixed conductor, all that it takes); constriction: what the volume takes besides
 (negative where a filled flaw shortens the way); charge_transfer: `int i eta` if the current were uniform over the whole face; contact:
 what the kinetics take besides, since part of the face has no contact or the current crowds; film: films and reaction layers;
-concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same for pressure.
+concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same for pressure; reaction:
+current that goes into reaction layers and not into charge transfer (the mixed potential of the two).
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from scipy.optimize import brentq
 from ..case import Case
 from ..domain import ELECTRONS, GROUP, IONS, SALT, Domain
 from ..fields import Fields
-from ..model import Model, anode_volume, electrode_potential, equilibrium, salt_data, stored_equilibrium, transfer_overpotential
+from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, salt_data, stored_equilibrium
+from ..model import transfer_overpotential
 from ..regions import Kinetics, Region, kinetics
 from ..units import FARADAY, GAS_CONSTANT
 
-PARTS = ("bulk", "constriction", "charge_transfer", "contact", "film", "concentration", "pressure")
+PARTS = ("bulk", "constriction", "charge_transfer", "contact", "film", "concentration", "pressure", "reaction")
 OHM_CM2 = 1e4  # of 1 ohm m^2
 
 
@@ -37,7 +39,8 @@ class Breakdown:
     def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model):
         self.case, self.domain, self.fields, self.model = case, domain, fields, model
         forms = self._volume_forms() | self._face_forms()
-        forms |= {f"current:{name}": fields["i"] * domain.dx_gamma((name,)) for name in domain.kinetics}
+        self.lithium = fem.Function(fields["i"].function_space)  # current of charge transfer alone
+        forms |= {f"current:{name}": self.lithium * domain.dx_gamma((name,)) for name in domain.kinetics}
         self.forms = {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in forms.items()}
         self.layers = case.regions[: len(case.layers)]
         self.volumes = {g.number: domain.integral(1.0 * domain.dx(GROUP + g.number)) for g in domain.groups}
@@ -75,8 +78,10 @@ class Breakdown:
             rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
             shift = data["omega"] * fields["p_c"]("+") / FARADAY if "p_c" in fields else 0.0
             film = electrode_potential(fields, data) - fields["phi"]("-") - eta - rest + shift
-            dS = domain.dS(label)
-            forms |= {f"kinetics:{label}": i * eta * dS, f"film:{label}": i * film * dS, f"rest:{label}": i * rest * dS}
+            dS, transferred = domain.dS(label), faradaic(fields, controls, data)
+            if "sei" in fields:
+                forms[f"reaction:{label}"] = (i - transferred) * eta * dS
+            forms |= {f"kinetics:{label}": transferred * eta * dS, f"film:{label}": i * film * dS, f"rest:{label}": i * rest * dS}
             if "p_c" in fields:
                 forms[f"pressure:{label}"] = -i * shift * dS
         return forms
@@ -84,6 +89,7 @@ class Breakdown:
     def look(self) -> None:
         """Read the powers while the step's history is that of the last one."""
         comm = self.domain.comm
+        self.lithium.x.array[:] = self.fields.faradaic([float(weight.value) for weight in self.model.controls.weights])
         self.powers = {name: comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for name, form in self.forms.items()}
 
     def _sum(self, *kinds: str) -> float:
@@ -97,7 +103,7 @@ class Breakdown:
         bulk, transfer = self._bulk(current), self._uniform_transfer(current)
         values = {"bulk": bulk, "constriction": volume - salt - bulk, "charge_transfer": transfer, "contact": faces - transfer,
                   "film": self._sum("film"), "concentration": salt + self._sum("rest", "stored") - rest * current,
-                  "pressure": self._sum("pressure") - shift * current}
+                  "pressure": self._sum("pressure") - shift * current, "reaction": self._sum("reaction")}
         return {f"asr_{name}_ohm_cm2": power * self.model.area / current**2 * OHM_CM2 for name, power in values.items()}
 
     def _bulk(self, current: float) -> float:
