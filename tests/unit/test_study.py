@@ -146,15 +146,18 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     out, told = process.communicate(timeout=60)
     assert process.returncode == 3 and "3 waiting" in out and "interrupted" in told and "Traceback" not in told
     assert [row["status"] for row in table(tmp_path / "runs" / "study")] == ["waiting"] * 3
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _content(path)]
-    assert not left and not list(tmp_path.glob("runs/study/running/*"))
+    left = [_words(path) for path in Path("/proc").glob("[0-9]*")]
+    assert not [words for words in left if str(tmp_path) in words] and not list(tmp_path.glob("runs/study/running/*"))
 
 
-def _content(path: Path) -> bytes:
+def _words(process: Path) -> str:
+    """State, command and folder of a process; nothing of one that has ended."""
     try:
-        return path.read_bytes() + os.readlink(path.parent / "cwd").encode()
+        if "State:\tZ" in (process / "status").read_text():
+            return ""
+        return f"{(process / 'cmdline').read_bytes().decode()} {os.readlink(process / 'cwd')}"
     except OSError:
-        return b""
+        return ""
 
 
 # ---- plans ------------------------------------------------------------------------------------------------------------
