@@ -254,6 +254,8 @@ def test_what_is_wrong_in_all_members_is_told_once(tmp_path):
 
 def test_a_folder_belongs_to_one_study_at_a_time(tmp_path):
     path = write(tmp_path, HEAD + AXIS + 'values = ["3 um"]')
+    with pytest.raises(StudyError, match="where run folders are stored"):
+        run_study(path, tmp_path / "runs" / "store")
     (tmp_path / "runs" / "study").mkdir(parents=True)
     with open(tmp_path / "runs" / "study" / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
