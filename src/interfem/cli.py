@@ -321,6 +321,9 @@ def study(
             found = run_study(file, out or default_folder(file), ranks=ranks, jobs=jobs, yes=yes, retry=retry, progress=progress)
     except StudyError as error:
         raise InputError(str(error)) from None
+    except OSError as error:  # such as a full disk
+        _tell(f"the study ends here: {error}; what has ended is kept, and the same command goes on")
+        return 3
     print(closing_study(found))
     return found.exit_status
 

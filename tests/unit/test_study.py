@@ -1,6 +1,7 @@
 """Studies: what a study file makes of a case, and small real runs that are shared, isolated, resumed, gathered and drawn."""
 
 import csv
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,9 +15,12 @@ import pytest
 from matplotlib.image import imread
 
 from interfem.case import load_case
+from interfem.figures.data import Run
 from interfem.materials import library_folder, load_material
 from interfem.study import StudyError, read_status, run_study
 from interfem.study.engine import cores
+from interfem.study.file import Output
+from interfem.study.gather import value_of
 from interfem.study.plan import make_plan
 
 CASE = """
@@ -142,15 +146,18 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     out, told = process.communicate(timeout=60)
     assert process.returncode == 3 and "3 waiting" in out and "interrupted" in told and "Traceback" not in told
     assert [row["status"] for row in table(tmp_path / "runs" / "study")] == ["waiting"] * 3
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _content(path)]
-    assert not left and not list(tmp_path.glob("runs/study/running/*"))
+    left = [_words(path) for path in Path("/proc").glob("[0-9]*")]
+    assert not [words for words in left if str(tmp_path) in words] and not list(tmp_path.glob("runs/study/running/*"))
 
 
-def _content(path: Path) -> bytes:
+def _words(process: Path) -> str:
+    """State, command and folder of a process; nothing of one that has ended."""
     try:
-        return path.read_bytes() + os.readlink(path.parent / "cwd").encode()
+        if "State:\tZ" in (process / "status").read_text():
+            return ""
+        return f"{(process / 'cmdline').read_bytes().decode()} {os.readlink(process / 'cwd')}"
     except OSError:
-        return b""
+        return ""
 
 
 # ---- plans ------------------------------------------------------------------------------------------------------------
@@ -235,6 +242,35 @@ def test_a_wrong_study_is_told_before_anything_runs(text, told, tmp_path):
         run_study(path, tmp_path / "runs" / "study")
     lines = str(error.value).splitlines()
     assert told in str(error.value) and all(line.startswith(str(path)) for line in lines) and not (tmp_path / "runs").exists()
+
+
+def test_what_is_wrong_in_all_members_is_told_once(tmp_path):
+    with pytest.raises(StudyError) as error:
+        make_plan(write(tmp_path, HEAD + 'set = ["layers.li.thickness=3"]\n' + AXIS + 'values = ["3 um", "4 um", "-5 um"]'))
+    all_of_them, third = str(error.value).splitlines()
+    assert "layers[0].thickness = 3 has no unit" in all_of_them and "member" not in all_of_them
+    assert "member 3" in third and "layers[1].thickness" in third
+
+
+def test_a_folder_belongs_to_one_study_at_a_time(tmp_path):
+    path = write(tmp_path, HEAD + AXIS + 'values = ["3 um"]')
+    with pytest.raises(StudyError, match="where run folders are stored"):
+        run_study(path, tmp_path / "runs" / "store")
+    (tmp_path / "runs" / "study").mkdir(parents=True)
+    with open(tmp_path / "runs" / "study" / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StudyError, match="another study works in this folder"):
+            run_study(path, tmp_path / "runs" / "study")
+
+
+def test_outputs_reduce_columns_over_time_and_at_events(tmp_path):
+    (tmp_path / "scalars.csv").write_text("time_s,a_V\n1,2\n2,-5\n3,4\n4,\n")
+    (tmp_path / "log.txt").write_text("12:00:00 event void_closed[left] at 2 s\n12:00:01 event void_closed[right] at 3 s\n")
+    run = Run(tmp_path, {"status": "completed"}, None)
+    found = {reduce: value_of(Output(column="a_V", reduce=reduce), run) for reduce in ("last", "max", "min", "largest")}
+    assert found == {"last": 4, "max": 4, "min": -5, "largest": -5}
+    assert value_of(Output(event="void_closed"), run) == 2 and value_of(Output(event="void_closed[right]", column="a_V"), run) == 4
+    assert np.isnan(value_of(Output(event="contact_lost"), run)) and np.isnan(value_of(Output(column="b"), run))
 
 
 def test_the_command_line_gives_status_2_and_one_message(tmp_path):

@@ -25,6 +25,7 @@ UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/c
          "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa",
          "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
+SPOKEN = {"asr": "areal resistance", "sse": "electrolyte"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
@@ -132,7 +133,7 @@ def words(column: str) -> str:
     """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
     name, _, part = column.rstrip("]").partition("[")
     end = next((end for end in UNITS if name.endswith(end)), "")
-    name = re.sub(r"^asr\b", "areal resistance", name.removesuffix(end).replace("_", " "))
+    name = re.sub(r"^\w+", lambda first: SPOKEN.get(first[0], first[0]), name.removesuffix(end).replace("_", " "))
     text = f"{name}, {part.replace('|', ' | ')}" if part else name
     return f"{text} ({UNITS[end]})" if end else text
 
@@ -170,9 +171,9 @@ def _panel(box, sheet: Sheet, name: str) -> None:
     for label, colour, rows in _families(sheet):
         order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
-        if _is_curve(sheet, rows) and not texts:
-            box.plot(x[shown], y[shown], color=colour)
         whole, cut = shown[~sheet.cut[shown]], shown[sheet.cut[shown]]
+        if _is_curve(sheet, rows) and not texts:
+            box.plot(x[whole], y[whole], color=colour)
         box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
         box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
     _references(box, sheet.figure.reference)

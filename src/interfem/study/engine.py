@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -79,14 +80,14 @@ def _start(job: Job) -> subprocess.Popen:
 
 
 def _end(processes: list[subprocess.Popen]) -> None:
-    """End processes with all that they have started."""
+    """End processes, and then all that they have started and left."""
     until = time.monotonic() + GRACE
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, number)
-        for process in processes:
-            try:
-                process.wait(max(0.0, until - time.monotonic()) if number == signal.SIGTERM else None)
-            except subprocess.TimeoutExpired:
-                continue
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, until - time.monotonic()))
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -30,6 +30,7 @@ from .gather import WAITING, Row, columns_of, member_row, read_facts, read_run, 
 from .plan import Member, Plan, make_plan
 
 log = logging.getLogger("interfem")
+STORE = "store"
 KEPT = (0, 3)  # exit statuses of `interfem run` that leave a record
 
 
@@ -89,6 +90,8 @@ def _room(ranks: int, jobs: int | None) -> int:
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
     """The study folder for this process alone."""
+    if folder.name == STORE:
+        raise StudyError(f"{folder}: is where run folders are stored; choose another folder with --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / ".lock", "w")
@@ -114,7 +117,7 @@ def _terminable() -> Iterator[None]:
 
 def _prepare(plan: Plan, folder: Path, retry: bool) -> Path:
     """The store of run folders. What a study that was killed left half done goes, and with `retry` what has failed."""
-    store = folder.parent / "store"
+    store = folder.parent / STORE
     for fresh in (folder / "running", folder / "members"):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
@@ -136,7 +139,7 @@ def _link(run: Path, folder: Path) -> None:
 
 def _run_all(plan: Plan, todo: dict[str, Member], rows: dict[int, Row], folder: Path, ranks: int, at_once: int, progress) -> None:
     """Run members; each that ends goes to the store, into its rows (equal cases share one run) and into study.csv."""
-    store, places = folder.parent / "store", {key: folder / "running" / key for key in todo}
+    store, places = folder.parent / STORE, {key: folder / "running" / key for key in todo}
     jobs = [Job(key, run_command(plan.case, member.overrides, places[key], ranks), places[key]) for key, member in todo.items()]
     _tabulate(plan, rows, folder)
     with closing(run_local(jobs, at_once)) as ended_jobs:
