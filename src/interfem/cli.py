@@ -357,6 +357,55 @@ def closing_study(found) -> str:
 
 
 @app.command
+def report(folder: Path, /, *, out: Path | None = None) -> int:
+    """Write one HTML page about a run or a study; it opens offline.
+
+    Parameters
+    ----------
+    folder
+        Run folder, or folder of a study.
+    out
+        HTML file; by default report.html in the folder.
+    """
+    if world().rank > 0:
+        return 0
+    set_up_logging(0)
+    from .report import ReportError, write_report
+
+    try:
+        print(f"report: {write_report(folder, out)}")
+    except ReportError as error:
+        raise InputError(str(error)) from None
+    return 0
+
+
+@app.command
+def view(folder: Path, /, *, field: str | None = None, screenshot: Path | None = None) -> int:
+    """Open a window on the fields of a run, to turn and zoom.
+
+    Parameters
+    ----------
+    folder
+        Run folder.
+    field
+        potential, current, stress, von_mises, plastic_strain, lithium or salt, as far as the run has it.
+    screenshot
+        Draw into this PNG file instead of a window.
+    """
+    if world().rank > 0:
+        return 0
+    from .report import SceneError, view_run
+
+    try:
+        made = view_run(folder, field, screenshot)
+    except SceneError as error:
+        raise InputError(str(error)) from None
+    if made is not None:
+        print(f"picture: {made}")
+    return 0
+
+
+@app.command
 def materials(name: str | None = None, /) -> int:
     """List the known materials, or all values of one with units, temperature, source and confidence.
 

@@ -43,23 +43,31 @@ def layout(x: Mapping, y: Mapping, height: int = 270, **more: Any) -> dict[str, 
 # ---- a run ------------------------------------------------------------------------------------------------------------
 
 
-def time_charts(run: Run) -> list[Chart]:
-    """Every scalar over time, those that belong together in one chart."""
+def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
+    """Scalars over time, those that belong together in one chart; and those that stay the same, in words."""
     if len(run.time) < 2:
-        return []
+        return [], []
     second, unit = time_unit(run.time[-1])
-    time, charts = rounded(run.time / second), []
+    time, charts, steady = rounded(run.time / second), [], []
     for panel in panels_of([run]):
         if panel.columns[0][0] in BREAKDOWN:  # has a section of its own
             continue
         title, unit_y = _named(panel)
+        if all(_steady(values) for _, values in lines(panel, run)):
+            steady += [f"{title}{f', {label}' if label else ''}: {number(values[-1])} {unit_y}".rstrip() for label, values in lines(panel, run)]
+            continue
         data = [{"type": "scatter", "mode": "lines", "name": label or title, "x": time, "y": rounded(values),
                  "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8}, "hovertemplate": f"%{{y:.4g}} {unit_y}"}
                 for k, (label, values) in enumerate(lines(panel, run))]
-        y = axis(unit_y, **({"type": "log"} if panel.log else {}))
+        y = axis(unit_y, **({"type": "log", "dtick": 1} if panel.log else {}))
         look = layout(axis(f"time ({unit})"), y, hovermode="x", showlegend=len(data) > 1, shapes=_shades(run, second))
         charts.append(Chart(title, tuple(data), look, "time"))
-    return charts
+    return charts, steady
+
+
+def _steady(values: np.ndarray) -> bool:
+    """The same at every step."""
+    return not np.isnan(values).any() and float(np.ptp(values)) <= 1e-9 * float(np.abs(values).max())
 
 
 def _named(panel: Panel) -> tuple[str, str]:

@@ -172,14 +172,14 @@ def _scene(run: Run) -> Section | None:
 
 
 def _courses(run: Run) -> Section | None:
-    charts = time_charts(run)
+    charts, steady = time_charts(run)
     if not charts:
         return None
     phases = tuple((str(n), p.kind, p.text, time_words(p.start), time_words(p.end)) for n, p in enumerate(run.phases))
     return Section("time", "Over time", (
         Text(("Shaded: steps of the protocol; dotted: events. The pointer shows the same instant in all charts; drag to zoom, "
               "double-click to see all.",)),
-        *charts, Fold("Protocol as it was run", (Table(("step", "kind", "load", "from", "to"), phases, "", frozenset({0, 3, 4})),))))
+        *charts, *([Fold("The same at every step", (Notes(tuple(steady)),))] if steady else []), Fold("Protocol as it was run", (Table(("step", "kind", "load", "from", "to"), phases, "", frozenset({0, 3, 4})),))))
 
 
 def _resistance(run: Run) -> Section | None:

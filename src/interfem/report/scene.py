@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -83,19 +84,35 @@ def view_run(folder: Path, field: str | None = None, screenshot: Path | None = N
     whole = _whole(run)
     if whole is None:
         raise SceneError(f"{folder}: this run has no fields; run the case again")
+    if screenshot is not None and screenshot.suffix != ".png":
+        raise SceneError(f"--screenshot {screenshot}: should be a PNG file, with the ending .png")
     known = {scale.plan.file: scale for scale in _scales(whole)}
     if field is not None and field not in known:
         raise SceneError(f"--field {field}: this run has {', '.join(known)}")
+    if screenshot is None and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise SceneError("view: there is no display for a window; say --screenshot FILE.png, or `interfem report` for a page with scenes")
     scale = known[field] if field else known.get("stress") or next(iter(known.values()))
-    plotter = _plotter(run, whole, scale, _mapped, off_screen=screenshot is not None)
-    plotter.add_text(f"{run.title}\n{scale.plan.title} at {run.shown_text}", font_size=10, color="black")
-    plotter.show_bounds(xtitle="r / um" if run.axisymmetric else "x / um", font_size=9, color="black",
-                        **({"ytitle": "y / um", "ztitle": "z / um"} if run.kind == "box" else {"ytitle": "height / um"}))
+    with pyvista.vtk_verbosity("off"):
+        return _show(run, _plotter(run, whole, scale, _mapped, off_screen=screenshot is not None), scale, screenshot)
+
+
+def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | None) -> Path | None:
+    title = f"{run.title}\n{scale.plan.title} at {run.shown_text}".replace("|", "/")  # VTK sets columns at a |
+    plotter.add_text(title, font_size=10, color="black")
+    names = ("x / um", "y / um", "z / um") if run.kind == "box" else ("r / um", "z / um", "") if run.axisymmetric else ("x / um", "y / um", "")
+    plotter.show_bounds(**dict(zip(("xtitle", "ytitle", "ztitle"), names)), bounds=[round(b, 9) + 0.0 for b in plotter.bounds], fmt="%.4g",
+                        font_size=9, color="black", location="outer", n_xlabels=5, n_ylabels=5, n_zlabels=5)
+    plotter.camera.zoom(0.85)  # room for the colour bars
+    if run.kind == "box":
+        plotter.add_axes(color="black", line_width=3)
     if screenshot is None:
         plotter.show()
         return None
-    screenshot.parent.mkdir(parents=True, exist_ok=True)
-    plotter.screenshot(str(screenshot))
+    try:
+        screenshot.parent.mkdir(parents=True, exist_ok=True)
+        plotter.screenshot(str(screenshot))
+    except OSError as error:
+        raise SceneError(f"{screenshot}: cannot be written ({error.strerror or error}); choose another file with --screenshot") from None
     plotter.close()
     return screenshot
 
@@ -201,8 +218,9 @@ def _mapped(plotter: pyvista.Plotter, surface: pyvista.PolyData, layer: Layer, n
     surface.set_active_scalars("shown")
     plotter.add_mesh(surface, scalars="shown", cmap=layer.colors, clim=(norm.vmin, norm.vmax), log_scale=isinstance(norm, LogNorm),
                      nan_color=GREY, lighting=False,
-                     scalar_bar_args={"title": f"{layer.label}  ", "color": "black", "vertical": True, "fmt": "%.3g", "title_font_size": 16,
-                                      "label_font_size": 14})
+                     scalar_bar_args={"title": layer.label, "color": "black", "vertical": False, "fmt": "%.3g", "title_font_size": 15,
+                                      "label_font_size": 13, "position_x": 0.04 + 0.32 * len(plotter.scalar_bars), "position_y": 0.02,
+                                      "width": 0.28, "height": 0.07, "n_labels": 4})
 
 
 def _bars(scale: Scale) -> Iterator[Bar]:

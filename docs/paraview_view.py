@@ -1,0 +1,120 @@
+"""The standard view of a run in ParaView: bodies with outlines, a colour bar with units, the last time under current.
+
+    pvpython docs/paraview_view.py RUN [--field max_principal_MPa] [--time 70] [--png view.png]
+    paraview --script=docs/paraview_view.py            # after the fields of a run were opened: colours what is there
+
+As a macro (Macros > Import New Macro...) it works on what is open, or asks nothing and does nothing if nothing is.
+Rendering without a display needs `xvfb-run -a pvpython ...`.
+"""
+
+import argparse
+import csv
+import os
+import sys
+
+import numpy
+from paraview import servermanager
+from paraview.simple import *  # noqa: F403  (ParaView's own way)
+from vtkmodules.numpy_interface import dataset_adapter as dsa
+
+PARTS = ("metal", "mixed", "electrolyte")
+FIELDS = ("max_principal_MPa", "current_density_A_per_m2", "potential_V")  # the first that a part has
+
+
+def arguments():
+    """Words after the script; none in a macro."""
+    parser = argparse.ArgumentParser(description="The standard view of a run")
+    parser.add_argument("run", nargs="?")
+    parser.add_argument("--field")
+    parser.add_argument("--time", type=float)
+    parser.add_argument("--png")
+    return parser.parse_args([] if sys.argv[:1] in ([], [""]) else sys.argv[1:])
+
+
+def open_parts(run):
+    """The bodies of a run; without one those that are open."""
+    if run is None:
+        return [source for (name, _), source in GetSources().items() if name.split(".")[0] in PARTS]
+    files = [(part, os.path.join(run, "fields", part + ".pvd")) for part in PARTS]
+    return [PVDReader(registrationName=part + ".pvd", FileName=file) for part, file in files if os.path.exists(file)]
+
+
+def last_loaded_time(run, times):
+    """The last output at which a current passed, as in the figures of the run; the last one if none did."""
+    try:
+        with open(os.path.join(run, "scalars.csv"), newline="") as file:
+            rows = [(float(row["time_s"]), abs(float(row["current_density_A_per_m2"] or 0))) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError):
+        return times[-1]
+    top = max(current for _, current in rows)
+    loaded = [t for t in times if min(rows, key=lambda row: abs(row[0] - t))[1] > 1e-6 * top > 0]
+    return (loaded or times)[-1]
+
+
+def show(source, view, field):
+    """One body, coloured by a field, with its outline."""
+    arrays = {name: "CELLS" for name in source.CellData.keys()} | {name: "POINTS" for name in source.PointData.keys()}
+    name = next((f for f in ((field,) if field else ()) + FIELDS if f in arrays), None)
+    display = Show(source, view)
+    display.Representation = "Surface"
+    display.Ambient, display.Diffuse, display.Specular = 1.0, 0.0, 0.0  # colours as in the bar
+    if name:
+        ColorBy(display, (arrays[name], name))
+        bar = GetScalarBar(GetColorTransferFunction(name), view)
+        bar.TitleColor = bar.LabelColor = [0.0, 0.0, 0.0]
+        bar.TitleFontSize, bar.LabelFontSize, bar.WindowLocation = 14, 12, "Lower Right Corner"
+        display.SetScalarBarVisibility(view, True)
+    edges = Show(FeatureEdges(Input=ExtractSurface(Input=source)), view)
+    edges.AmbientColor = edges.DiffuseColor = [0.1, 0.1, 0.1]
+    edges.ColorArrayName = [None, ""]
+    return name
+
+
+def set_range(sources, name):
+    """One range for all bodies, between the 2nd and 98th percentile, since tips are singular; symmetric if both signs occur."""
+    found = []
+    for source in sources:
+        blocks = dsa.WrapDataObject(servermanager.Fetch(source))
+        data = blocks.CellData if name in blocks.CellData.keys() else blocks.PointData
+        if name in data.keys():
+            values = numpy.asarray(data[name])
+            found.append(numpy.linalg.norm(values, axis=1) if values.ndim == 2 else values)
+    low, high = numpy.percentile(numpy.concatenate(found), [2.0, 98.0])
+    top = max(-low, high)
+    GetColorTransferFunction(name).RescaleTransferFunction(*((-top, top) if low < 0 < high else (low, high)))
+
+
+def main():
+    asked = arguments()
+    sources = open_parts(asked.run)
+    if not sources:
+        print("no fields of a run: open fields/metal.pvd and fields/electrolyte.pvd, or name a run folder")
+        return
+    for source in sources:
+        source.UpdatePipelineInformation()
+    times = list(getattr(sources[0], "TimestepValues", None) or [0.0])
+    time = asked.time if asked.time is not None else last_loaded_time(asked.run or "", times)
+    view = GetActiveViewOrCreate("RenderView")
+    GetAnimationScene().UpdateAnimationUsingDataTimeSteps()
+    GetAnimationScene().AnimationTime = time
+    for source in sources:
+        UpdatePipeline(time=time, proxy=source)
+    for name in {show(source, view, asked.field) for source in sources} - {None}:
+        set_range(sources, name)
+    view.ViewSize = [1400, 900]
+    view.UseColorPaletteForBackground = 0
+    view.Background = [1.0, 1.0, 1.0]
+    view.OrientationAxesLabelColor = [0.0, 0.0, 0.0]
+    bounds = [source.GetDataInformation().GetBounds() for source in sources]
+    flat = max(b[5] for b in bounds) - min(b[4] for b in bounds) < 1e-9
+    view.CameraFocalPoint = [0.0, 0.0, 0.0]
+    view.CameraPosition, view.CameraViewUp = ([0.0, 0.0, 1.0], [0.0, 1.0, 0.0]) if flat else ([-1.5, -3.0, 1.5], [0.0, 0.0, 1.0])
+    view.CameraParallelProjection = 1
+    ResetCamera(view)
+    Render(view)
+    if asked.png:
+        SaveScreenshot(asked.png, view, ImageResolution=[1400, 900])
+        print("picture: " + asked.png)
+
+
+main()
