@@ -24,7 +24,7 @@ def distortion(domain: Domain, fields: Fields) -> Callable[[], float]:
     for name, flow in fields.flows.items():
         sub = domain.submeshes[BODIES[name]].mesh
         cells = np.concatenate([cells for _, cells in flow.groups])
-        vertices = sub.geometry.dofmap[cells]
+        vertices = sub.geometry.dofmaps[0][cells]
         nodes = fields[name].function_space.dofmap.list[cells][:, : vertices.shape[1]]
         points = sub.geometry.x[vertices][..., : domain.dimension]
         parts.append((fields[name], nodes, points, _quality(points)))

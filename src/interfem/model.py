@@ -478,11 +478,16 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
 
 
 def _medium_term(case, domain, fields):
-    """What fills the voids, as deep as each is."""
+    """What fills the voids."""
+    work = third_medium.work(fields["u_m"], fields.unknowns["u_m"].test, domain.kind, domain.x[0], *medium(case, fields))
+    return work * domain.dx(HOLLOW)
+
+
+def medium(case, fields) -> tuple[fem.Function, fem.Function]:
+    """(bulk modulus of the metal in MPa, size in um) of what fills each void."""
     sizes = {f.name: void_size(f) for f in case.features if f.kind != "roughness"}
     length = fields.parameters.field(lambda at: sizes[at.region.name] if at.region.hollow else 0.0)
-    u, v, bulk = fields["u_m"], fields.unknowns["u_m"].test, modulus(fields, "metal", "bulk")
-    return third_medium.work(u, v, domain.kind, domain.x[0], bulk, length) * domain.dx(HOLLOW)
+    return modulus(fields, "metal", "bulk"), length
 
 
 def thermal_strain(case, fields, body):

@@ -25,9 +25,12 @@ CYCLE = 6  # iterations without a new low of the residual, after which vertices 
 MAX_CONTACT_ITERATIONS = 60  # where bodies may part: the edge of a contact moves by some vertices in one
 KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
 KEEP_ITERATIONS = 6
+ROOM = "mat_mumps_icntl_14"
+SHORT_OF_ROOM = (-8, -9)  # errors of MUMPS for a workspace that is too small
+LEAST_ROOM, MOST_ROOM = 60, 2000  # percent by which its estimate is exceeded
 
 PRESETS = {
-    "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps", "pc_factor_mat_mumps_icntl_14": 60},
+    "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"},
 }
 LINE_SEARCHES = (  # with the most iterations of each
     ({"snes_linesearch_type": "basic"}, 12),
@@ -77,11 +80,13 @@ class Solver:
         snes.setFunction(self._assemble_residual, self.b)
         snes.setJacobian(self._assemble_jacobian, self.A)
         snes.setConvergenceTest(self._converged)
+        self._give_room(snes, LEAST_ROOM)
         _take(snes, snes, PRESETS["direct" if self.case.solver.preset == "auto" else self.case.solver.preset])
         return snes
 
     def destroy(self) -> None:
         """Free the PETSc objects."""
+        del PETSc.Options()[self.snes.getOptionsPrefix() + ROOM]
         for thing in (self.snes, self.A, self.b, self.x, self.diagonal):
             thing.destroy()
 
@@ -127,10 +132,31 @@ class Solver:
             begin.copy(self.x)
             self._history = []
             self.snes.solve(None, self.x)
+            while self._renewed():
+                begin.copy(self.x)
+                self._history = []
+                self.snes.solve(None, self.x)
             if self.snes.getConvergedReason() > 0 or self._good_enough():
                 break
         begin.destroy()
         return self.snes.getConvergedReason()
+
+    def _renewed(self) -> bool:
+        """After an error MUMPS takes no more matrices: it is started anew. True if its workspace was too short and is longer now."""
+        if self.snes.getConvergedReason() != PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE:
+            return False
+        pc = self.snes.getKSP().getPC()
+        short = pc.getFactorMatrix().getMumpsInfog(1) in SHORT_OF_ROOM and self._room < MOST_ROOM
+        if short:
+            self._give_room(self.snes, 2 * self._room)
+        pc.reset()
+        self._factored_for = None
+        return short
+
+    def _give_room(self, snes: PETSc.SNES, percent: int) -> None:
+        """Workspace of MUMPS above its own estimate; an option that it reads whenever it is started, so it stays set."""
+        self._room = percent
+        PETSc.Options()[snes.getOptionsPrefix() + ROOM] = percent
 
     def _scale(self) -> None:
         """Row scaling; charge is judged against the current that flows."""
@@ -256,6 +282,8 @@ def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
     ksp.setTolerances(rtol=1e-11, max_it=20)
     ksp.getPC().setType("lu")
     ksp.getPC().setFactorSolverType("mumps")
+    ksp.getPC().setFactorSetUpSolverType()
+    ksp.getPC().getFactorMatrix().setMumpsIcntl(14, LEAST_ROOM)
     return ksp
 
 

@@ -14,12 +14,12 @@ from dolfinx import fem
 from mpi4py import MPI
 
 from ..case import Case
-from ..domain import BONDED, ELASTIC, GROUP, Domain
+from ..domain import BONDED, ELASTIC, GROUP, HOLLOW, Domain
 from ..fields import BODIES, DISPLACEMENT, Fields, modulus
 from ..interface.bond import growth
 from ..laws import LAWS
-from ..model import Model, thermal_strain, vertex_share
-from ..physics import KINEMATICS
+from ..model import Model, medium, thermal_strain, vertex_share
+from ..physics import KINEMATICS, third_medium
 
 FAINT = 1e-2  # MPa: energies and works of less are lost in the tolerance of the solver and in rounding
 WORKS = ("external", "interface", "expansion")
@@ -81,6 +81,9 @@ class Energy:
         for group in self.domain.groups:
             if f"p:{group.name}" in self.fields:
                 self._flowing_terms(group, found)
+        if any(region.hollow for region in self.domain.regions):
+            inside = third_medium.energy(self.fields["u_m"], self.domain.kind, self.domain.x[0], *medium(self.case, self.fields))
+            found["stored"].append(inside * self.domain.dx(HOLLOW))
         if "slip" in self.fields:
             slip, shear = self.fields.unknowns["slip"], self.fields["shear"]("+")
             slid = slip.function("+") - slip.old("+")

@@ -41,6 +41,15 @@ def work(u, v, kind: str, r, bulk, length):
     return inner(stress, gradient(v, kind, r)) + BENDING * k * length**2 * inner(grad(grad(u)), grad(grad(v)))
 
 
+def energy(u, kind: str, r, bulk, length):
+    """W, pJ/um^3 of the reference."""
+    k = SOFTNESS * bulk
+    f = deformation(u, kind, r)
+    volume = ln(max_value(det(f), CRUSHED))
+    bent = 0.5 * BENDING * length**2 * inner(grad(grad(u)), grad(grad(u)))
+    return k * (0.25 * (inner(f, f) - 3) + 0.5 * volume**2 - 0.5 * volume + bent)
+
+
 def roof_pressure(u_medium, u_ion, normal, w, stiffness, parts: bool):
     """Contact pressure on the electrolyte over a void, `k ((u_m - u_s).n + w)`, MPa; no pull if the two may part.
 
