@@ -111,10 +111,11 @@ class Browser:
             self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x + part * dx, y=y + part * dy, buttons=1, button="left")
         self.mouse("mouseReleased", x + dx, y + dy)
 
-    def press(self, key: str, code: int) -> None:
-        for kind in ("rawKeyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+    def press(self, key: str, code: int, text: str = "") -> None:
+        typed = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
+        for event in (typed, {"type": "keyUp"}):
+            self.send("Input.dispatchKeyEvent", key=key, code=key, windowsVirtualKeyCode=code, **event)
 
-    def picture(self, **options) -> bytes:
-        """PNG of the window, or of a `clip` of the page."""
-        return base64.b64decode(self.send("Page.captureScreenshot", format="png", **options)["data"])
+    def picture(self) -> bytes:
+        """PNG of the window."""
+        return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])

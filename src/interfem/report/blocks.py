@@ -52,6 +52,7 @@ class Picture:
     """A PNG file inside the page."""
 
     source: str
+    size: tuple[int, int]  # pixels; keeps the place of a picture that is not loaded yet
     caption: str
     alt: str
     kind: ClassVar[str] = "picture"
@@ -144,4 +145,6 @@ class Page:
 
 def embedded(png: Path, caption: str, alt: str) -> Picture:
     """A PNG file as a block."""
-    return Picture("data:image/png;base64," + b64encode(png.read_bytes()).decode(), caption, alt)
+    data = png.read_bytes()
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    return Picture("data:image/png;base64," + b64encode(data).decode(), (width, height), caption, alt)

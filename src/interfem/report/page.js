@@ -110,7 +110,9 @@ function setUpScenes(figure) {
   const end = viewer.lastIndexOf("</body>");
   const frame = figure.querySelector("iframe");
   let start = null;
-  const camera = () => frame.contentWindow.global?.renderWindow?.getRenderers()[0]?.getActiveCamera();
+  const target = () => frame.contentWindow.global?.renderWindow;
+  const renderer = () => target()?.getRenderers().find(one => one.getActors().length);
+  const camera = () => renderer()?.getActiveCamera();
 
   function open(number) {
     const { data, bars } = views[number];
@@ -126,8 +128,10 @@ function setUpScenes(figure) {
   function watch(number, patience) {
     if (camera()) {
       const narrow = Math.max(1, frame.clientHeight / frame.clientWidth); // a scene is made for a frame that is wider than high
-      camera().setParallelScale(narrow * camera().getParallelScale());
-      frame.contentWindow.global.renderWindow.render();
+      camera().setParallelProjection(true);
+      camera().setParallelScale(narrow * views[number].scale);
+      renderer().resetCameraClippingRange();
+      target().render();
       start = { position: camera().getPosition(), focus: camera().getFocalPoint(), up: camera().getViewUp(), scale: camera().getParallelScale() };
       root.dataset.scene = String(number);
     } else if (patience > 0) setTimeout(() => watch(number, patience - 1), 100);
@@ -141,9 +145,8 @@ function setUpScenes(figure) {
     if (!camera() || !start) return;
     acts[button.dataset.act](camera());
     camera().orthogonalizeViewUp();
-    const target = frame.contentWindow.global.renderWindow;
-    target.getRenderers()[0].resetCameraClippingRange();
-    target.render();
+    renderer().resetCameraClippingRange();
+    target().render();
   });
   const select = figure.querySelector("select.field");
   select.addEventListener("change", () => open(Number(select.value)));

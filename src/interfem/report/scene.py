@@ -46,10 +46,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class View:
-    """One scene: title, vtk.js archive in base64, colour bars."""
+    """One scene: title, vtk.js archive in base64, half the height that it shows (um; the archive has no parallel projection), colour bars."""
 
     title: str
     data: str
+    scale: float
     bars: tuple[Bar, ...]
 
 
@@ -70,7 +71,7 @@ def scenes(run: Run) -> tuple[View, ...]:
         with pyvista.vtk_verbosity("off"):  # it tries a display first, and says so
             plotter = _plotter(run, whole, scale, _colored, off_screen=True)
             plotter.render()
-            found.append(View(scale.plan.title, b64encode(archive(plotter)).decode(), tuple(_bars(scale))))
+            found.append(View(scale.plan.title, b64encode(archive(plotter)).decode(), plotter.parallel_scale, tuple(_bars(scale))))
             plotter.close()
     return tuple(found)
 
