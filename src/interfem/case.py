@@ -289,14 +289,14 @@ class Support(Model):
     """
 
     kind: Literal["free", "roller", "clamped", "stack", "platen", "pressure", "spring"] = "pressure"
-    allow: bool = Field(False, strict=True)  # more than 500 MPa
+    allow: bool | None = Field(None, strict=True)  # more than 500 MPa
     pressure: Pressure = "0 MPa"
     spring: quantity("stiffness", least=0) = "0 MPa/um"
 
     @field_validator("pressure")
     @classmethod
     def _sized(cls, pressure, info):
-        return sized(pressure, info.data.get("allow", False))
+        return sized(pressure, bool(info.data.get("allow")))
 
     @property
     def pressed(self) -> bool:

@@ -110,7 +110,7 @@ class PressureStep(_Step):
     """
 
     kind: Literal["pressure"]
-    allow: bool = Field(False, strict=True)  # more than 500 MPa
+    allow: bool | None = Field(None, strict=True)  # more than 500 MPa
     to: StackPressure
     duration: Duration = "1 s"
     hold: Hold = "pressure"
@@ -119,7 +119,7 @@ class PressureStep(_Step):
     @field_validator("to")
     @classmethod
     def _sized(cls, pressure, info):
-        return sized(pressure, info.data.get("allow", False))
+        return sized(pressure, bool(info.data.get("allow")))
 
     @model_validator(mode="after")
     def _frame(self):
