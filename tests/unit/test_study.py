@@ -223,6 +223,7 @@ BAD = [
     (HEAD + '[sample]\nmethod = "sobol"\ncount = 12\n' + AXIS + 'linear = {from = "1 um", to = "3 um"}', "use 16"),
     (HEAD + AXIS + 'values = ["3 um"]\n' + AXIS + 'values = ["4 um"]', "two have the column"),
     (HEAD + AXIS + 'linear = {from = "1 um", to = "3 um", count = 201}', "--yes"),
+    (HEAD + 'outputs = [{column = "a", below = 1, above = 2}]\n' + AXIS + 'values = ["3 um"]', "keep one"),
     (HEAD + "outputs = [3]\n" + AXIS + 'values = ["3 um"]', "outputs[0]"),
     (HEAD + 'outputs = ["a", "a"]\n' + AXIS + 'values = ["3 um"]', "another name"),
     (HEAD + AXIS + 'values = ["3 um"]\n[[figures]]\nx = "layers.sse.thicknes"\ny = "asr_ohm_cm2"', "did you mean"),
@@ -270,6 +271,8 @@ def test_outputs_reduce_columns_over_time_and_at_events(tmp_path):
     found = {reduce: value_of(Output(column="a_V", reduce=reduce), run) for reduce in ("last", "max", "min", "largest")}
     assert found == {"last": 4, "max": 4, "min": -5, "largest": -5}
     assert value_of(Output(event="void_closed"), run) == 2 and value_of(Output(event="void_closed[right]", column="a_V"), run) == 4
+    assert value_of(Output(column="a_V", below=-1.5), run) == pytest.approx(1.5) and value_of(Output(column="a_V", above=1), run) == 1
+    assert np.isnan(value_of(Output(column="a_V", above=9), run)) and np.isnan(value_of(Output(column="b", below=9), run))
     assert np.isnan(value_of(Output(event="contact_lost"), run)) and np.isnan(value_of(Output(column="b"), run))
 
 

@@ -123,6 +123,11 @@ class Sheet:
         ends = [(row["event"] or "").partition("[")[0] if row["status"] == "stopped" else None for row in self.rows]
         return np.array([end is not None and end not in asked for end in ends])
 
+    def instant(self, column: str) -> bool:
+        """An output that is known at some instant, whatever ended the run after it."""
+        output = next((output for output in self.plan.file.outputs if output.title == column), None)
+        return output is not None and any(value is not None for value in (output.event, output.below, output.above))
+
     @property
     def ended(self) -> np.ndarray:
         """Rows of runs that have ended well."""
@@ -167,11 +172,11 @@ def _draw_lines(sheet: Sheet, path: Path) -> Path:
 
 def _panel(box, sheet: Sheet, name: str) -> None:
     x, texts = sheet.places(sheet.figure.x)
-    y = sheet.values(name)
+    y, hollow = sheet.values(name), sheet.cut & ~sheet.instant(name)
     for label, colour, rows in _families(sheet):
         order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
-        whole, cut = shown[~sheet.cut[shown]], shown[sheet.cut[shown]]
+        whole, cut = shown[~hollow[shown]], shown[hollow[shown]]
         if _is_curve(sheet, rows) and not texts:
             box.plot(x[whole], y[whole], color=colour)
         box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
@@ -179,10 +184,8 @@ def _panel(box, sheet: Sheet, name: str) -> None:
     _references(box, sheet.figure.reference)
     _scales(box, sheet, texts, name)
     _missing(box, x, sheet.lost, "x", 0.03, "failed")
-    event = next((o.event for o in sheet.plan.file.outputs if o.title == name and o.event), None)
-    if event is not None:
-        _missing(box, x, sheet.ended & ~np.isfinite(y), "^", 0.96, f"no {event.replace('_', ' ')} in the run")
-    if sheet.cut.any():
+    _missing(box, x, sheet.ended & ~np.isfinite(y), "^", 0.96, "no value in the run")
+    if hollow.any():
         box.plot([], [], "o", ms=5, mfc="white", color=LINE, label="hollow: ended early by an event")
 
 

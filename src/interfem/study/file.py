@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ..explain import explain
 from ..overrides import key_parts
-from ..quantities import Model
+from ..quantities import Model, quantity
 
 LIMIT = 200  # runs that need no --yes
 
@@ -105,17 +105,24 @@ class Sample(Model):
 
 
 class Output(Model):
-    """A number of a run: a column of scalars.csv reduced over time, or its value at an event (by default the time)."""
+    """A number of a run: a column of scalars.csv reduced over time, its value at an event (by default the time), or the time in s
+    when it first falls below or rises above a number.
+    """
 
     column: Text = "time_s"
     reduce: Literal["last", "max", "min", "largest"] = "last"  # largest: in magnitude, with its sign
     event: Text | None = None
+    below: quantity("number") | None = None
+    above: quantity("number") | None = None
     name: Text | None = None
 
     @model_validator(mode="after")
     def _plain(self):
-        if self.event and self.reduce != "last":
-            raise ValueError("`reduce` does not go with `event`, which is one instant; remove it")
+        given = [key for key in ("event", "below", "above") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"`{given[1]}`: does not go with `{given[0]}`; keep one of them")
+        if given and self.reduce != "last":
+            raise ValueError(f"`reduce`: does not go with `{given[0]}`, which is one instant; remove it")
         return self
 
     @property
@@ -123,6 +130,9 @@ class Output(Model):
         """Its column in the study's tables."""
         if self.name or self.event:
             return self.name or f"{self.event}_{self.column}"
+        for word, bound in (("below", self.below), ("above", self.above)):
+            if bound is not None:
+                return f"{self.column}_{word}_{bound:g}_time_s"
         return self.column if self.reduce == "last" else f"{self.column}_{self.reduce}"
 
 

@@ -60,7 +60,7 @@ def _ending(run: Run) -> tuple[str | None, float]:
 
 
 def value_of(output: Output, run: Run) -> float:
-    """An output of a run; NaN if the run has no such column, or the event did not come."""
+    """An output of a run; NaN if the run has no such column, or what is asked for did not come."""
     values = run.scalars.get(output.column, np.empty(0))
     known = np.isfinite(values)
     if output.event is not None:
@@ -71,8 +71,20 @@ def value_of(output: Output, run: Run) -> float:
     if not known.any():
         return math.nan
     found = values[known]
+    if output.below is not None:
+        return _crossing(run.time[known], output.below - found)
+    if output.above is not None:
+        return _crossing(run.time[known], found - output.above)
     largest = found[np.argmax(np.abs(found))]
     return float({"last": found[-1], "max": found.max(), "min": found.min(), "largest": largest}[output.reduce])
+
+
+def _crossing(time: np.ndarray, excess: np.ndarray) -> float:
+    """When the excess first turns positive, by a straight line between steps; NaN if it never does."""
+    n = int(np.argmax(excess > 0))
+    if not excess[n] > 0:
+        return math.nan
+    return float(time[n] if n == 0 else time[n - 1] - excess[n - 1] * (time[n] - time[n - 1]) / (excess[n] - excess[n - 1]))
 
 
 def columns_of(plan: Plan, rows: list[Row]) -> list[str]:
