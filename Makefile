@@ -25,7 +25,7 @@ help:
 	@echo "make test    all tests: unit, verify, gallery, then tests/mpi on 2 and 3 ranks"
 	@echo "make setup   only build .venv from requirements.lock (PYTHON=/path/to/python chooses the interpreter)"
 	@echo "make system  as root, install the Debian or Ubuntu packages it needs"
-	@echo "make bench   speed and size, as JSON        make docs   build the documentation"
+	@echo "make bench   speed and size, as JSON        make docs   build docs/build/index.html"
 	@echo "make lock    renew requirements.lock (uv)   make clean  remove .venv, runs/ and cached meshes"
 
 demo: setup
@@ -76,7 +76,7 @@ system:
 
 lock:
 	uv pip compile --quiet --upgrade --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	    --extra test --output-file requirements.lock pyproject.toml requirements.in
+	    --extra test --extra docs --output-file requirements.lock pyproject.toml requirements.in
 
 clean:
 	rm -rf .venv runs dist .pytest_cache .ruff_cache

@@ -147,8 +147,8 @@ def output_charts(keys: Sequence[str], axes: Mapping[str, Sequence], outputs: Ma
                 continue
             by = _other(x_name, axes)
             data = _families(keys, x, y, by)
-            look = layout(study_axis(x_name, x), study_axis(y_name, y), height=310, hovermode="closest", showlegend=len(data) > 1)
-            look["legend"] = look["legend"] | {"title": {"text": f"{by[0]}: " if by else "", "side": "left"}}
+            look = layout(study_axis(x_name, x), study_axis(y_name, y), height=320, hovermode="closest", showlegend=len(data) > 1)
+            look["legend"] = look["legend"] | {"title": {"text": by[0] if by else "", "side": "top"}}
             charts.append(Chart(f"{y_name[0].upper()}{y_name[1:]} over {x_name.partition(' (')[0]}", tuple(data), look, "study"))
     return charts
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -174,21 +175,20 @@ def _outcomes(study: Study) -> Section | None:
 
 def _pictures(study: Study) -> Section | None:
     files = sorted(study.folder.glob("figures/*.png"))
-    pictures = tuple(embedded(png, png.stem.replace("_", " "), f"{png.stem.replace('_', ' ')} of the study") for png in files)
+    named = {png: re.sub(r"^(figure)(\d+)$", r"\1 \2", png.stem.replace("_", " ")).capitalize() for png in files}
+    pictures = tuple(embedded(png, name, f"{name} of the study") for png, name in named.items())
     return Section("pictures", "Figures of the study", pictures) if pictures else None
 
 
 def _members(study: Study, target: Path) -> Section:
     names = [*study.parameters, *study.outputs]
-    rows = []
-    for row, outcome in zip(study.rows[:SHOWN], study.outcomes):
-        wall = _shown(row["wall_s"])
-        rows.append((row["member"], *(_shown(row[name]) for name in names), Cell(outcome, tone=TONES.get(row["status"], "quiet")), wall,
-                     _link(study, row, target)))
-    numeric = frozenset(n for n in range(len(names) + 3) if n != len(names) + 1 and (n == 0 or n > len(names) or _numbers(study, names[n - 1])))
+    rows = tuple((row["member"], _link(study, row, target), Cell(outcome, tone=TONES.get(row["status"], "quiet")),
+                  *(_shown(row[name]) for name in names), _shown(row["wall_s"]))
+                 for row, outcome in zip(study.rows[:SHOWN], study.outcomes))
+    numeric = frozenset({0, len(names) + 3, *(n for n, name in enumerate(names, 3) if _numbers(study, name))})
     more = f"; {len(study.rows) - SHOWN} more are in study.csv" if len(study.rows) > SHOWN else ""
-    table = Table(("member", *map(words, names), "ended", "wall time (s)", "run"), tuple(rows), f"All columns are in study.csv{more}.", numeric, 0)
-    return Section("members", "Members", (table,))
+    return Section("members", "Members", (Table(("member", "run", "ended", *map(words, names), "wall time (s)"), rows,
+                                                f"All columns are in study.csv{more}.", numeric, 0),))
 
 
 def _numbers(study: Study, name: str) -> bool:
