@@ -120,7 +120,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     _fill(domain, unknowns, parameters)
     plated = (fem.Function(spaces["i"], name="growth"), fem.Function(spaces["i"])) if "i" in spaces else (None, None)
     fields = Fields(unknowns, *plated, _contact(case, domain, spaces), {}, parameters)
-    if "i" in spaces and any(r.layer is None and r.reservoir and not r.hollow for r in domain.regions):
+    inside = case.geometry.file is not None or any(r.layer is None and r.reservoir and not r.hollow for r in domain.regions)
+    if "i" in spaces and inside and any(r.reservoir for r in domain.regions):  # layers as built have no necks
         fields.living = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         fields.living.x.array[:] = 1.0
     if case.mechanics is not None:

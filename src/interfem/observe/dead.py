@@ -4,7 +4,7 @@ The cells that carry electrons are the nodes of a graph, the faces between them 
 is dead where the best path to a terminal has less than `LEAST` of areal conductance, as on an island; or where nothing of a
 connected piece of metal passes charge. A cell of metal has been stripped away once the face of the metal has come past its middle:
 `d + (u_face - u_cell).n + w <= 0`, with its distance d from the nearest face; where metal creeps after, the face stays. Cells count
-whole. Faces behind a neck that has been stripped through pass no charge from the next step on, so that what lies there floats.
+whole, and remnants thinner than a cell not at all. Faces behind a neck that has been stripped through pass no charge from the next step on, so that what lies there floats.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Graph:
     """On rank 0, over all ranks. Cells that carry electrons, links between them, faces of the metal with the cell behind each."""
 
     middles: np.ndarray  # (cell, dim), um
+    sizes: np.ndarray  # of the cells, um
     charge: np.ndarray  # of the lithium in each cell of metal, pC; 0 elsewhere
     region: np.ndarray
     links: np.ndarray  # (link, 2)
@@ -72,20 +73,20 @@ class DeadLithium:
         number = domain.mesh.topology.index_map(dim).local_to_global
         self.global_cells = number(self.cells)
         region = domain.region_of_cell[self.cells]
-        volume = fem.assemble_vector(self._volumes()).array[self.cells]
+        volume, plain = (fem.assemble_vector(self._volumes(weight)).array[self.cells] for weight in (domain.weight, 1.0))
         per_volume = np.array([FARADAY / r.material.get("molar_volume").at(self.case.temperature) if r.reservoir else 0.0 for r in domain.regions])
         places = mesh.compute_midpoints(gamma.mesh, dim - 1, np.arange(self.owned, dtype=np.int32))[:, :dim]
         behind, normals = self._behind(gamma, places)
         area = fem.assemble_vector(fem.form(self._per_face() * domain.dx_gamma())).array[: self.owned]
         plated = self.model.plated_rate.x.array[: self.owned]
         rate = np.divide(1.0, plated, out=np.zeros_like(plated), where=plated > 0)
-        rows = [middles, volume * per_volume[region], region, self.global_cells, self._links(), self._terminals(),
+        rows = [middles, plain ** (1 / dim), volume * per_volume[region], region, self.global_cells, self._links(), self._terminals(),
                 number(behind), places, normals, area, rate]
         gathered = [domain.comm.gather(row) for row in rows]
         self.counts = domain.comm.gather(self.owned)
         if domain.comm.rank > 0:
             return None
-        middles, charge, region, ids, links, terminals, owner, places, normals, areas, rate = (np.concatenate(g) for g in gathered)
+        middles, sizes, charge, region, ids, links, terminals, owner, places, normals, areas, rate = (np.concatenate(g) for g in gathered)
         order = np.argsort(ids)
 
         def index(of: np.ndarray) -> np.ndarray:
@@ -95,11 +96,11 @@ class DeadLithium:
         sigma = np.array([r.material.get("electronic_conductivity").at(self.case.temperature) if r.electrons else 1.0 for r in domain.regions])
         half = np.linalg.norm(middles[links[:, 0]] - middles[links[:, 1]], axis=1) / 2
         resistance = half / sigma[region[links[:, 0]]] + half / sigma[region[links[:, 1]]]
-        return Graph(middles, charge, region, links, resistance, index(np.unique(terminals)), index(owner), places, normals, areas, rate)
+        return Graph(middles, sizes, charge, region, links, resistance, index(np.unique(terminals)), index(owner), places, normals, areas, rate)
 
-    def _volumes(self) -> fem.Form:
+    def _volumes(self, weight) -> fem.Form:
         one = ufl.TestFunction(fem.functionspace(self.domain.mesh, ("DG", 0)))
-        return fem.form(one * self.domain.weight * ufl.dx(domain=self.domain.mesh))
+        return fem.form(one * weight * ufl.dx(domain=self.domain.mesh))
 
     def _per_face(self):
         return ufl.TestFunction(fem.functionspace(self.domain.submeshes["gamma"].mesh, ("DG", 0)))
@@ -186,16 +187,21 @@ class DeadLithium:
         """Rank 0: (faces that pass charge, dead charge by region in C/m^2)."""
         g = self.graph
         metal = np.flatnonzero(g.charge > 0)
-        kept = np.ones(len(g.middles), bool)
+        kept, left = np.ones(len(g.middles), bool), np.full(len(g.middles), np.inf)
         faces = np.flatnonzero(g.rate > 0)
         if len(faces) and len(metal):
             near = faces[cKDTree(g.places[faces]).query(g.middles[metal])[1]]
             depth = ((g.places[near] + of_face[near] - g.middles[metal] - of_cell[metal]) * g.normals[near]).sum(axis=1)
-            kept[metal] = depth + w[near] > 0
+            left[metal] = depth + w[near]
+            kept[metal] = left[metal] > 0
         reached = self._reached(kept)
         if self.first is None:
             self.first = self._reached(np.ones_like(kept))
-        dead = kept & (g.charge > 0) & ~(reached & self._touched(kept, touching))
+        pieces = self._pieces(kept)
+        bodies = np.zeros(pieces.max() + 1, bool)
+        bodies[pieces[kept & (left > g.sizes)]] = True  # others are ragged remnants of cells beside the face
+        reached |= ~bodies[pieces]
+        dead = kept & (g.charge > 0) & ~(reached & (self._touched(kept, touching, pieces) | ~bodies[pieces]))
         beside = self._beside(kept, metal)
         cut = kept & self.first & ~reached  # conducted once, and no longer
         living = np.ones(len(g.owner), bool)
@@ -227,11 +233,15 @@ class DeadLithium:
         network = coo_matrix((g.resistance[through], g.links[through].T), shape=(count, count)).tocsr()
         return dijkstra(network, directed=False, indices=starts, min_only=True, limit=1 / LEAST) < 1 / LEAST
 
-    def _touched(self, kept: np.ndarray, touching: np.ndarray) -> np.ndarray:
-        """Cells in a piece of electron conductor of which some face passes charge."""
+    def _pieces(self, kept: np.ndarray) -> np.ndarray:
+        """Number of the connected piece of electron conductor to which each cell belongs."""
         g, count = self.graph, len(self.graph.middles)
         through = kept[g.links].all(axis=1)
-        pieces = connected_components(coo_matrix((np.ones(through.sum()), g.links[through].T), shape=(count, count)), directed=False)[1]
+        return connected_components(coo_matrix((np.ones(through.sum()), g.links[through].T), shape=(count, count)), directed=False)[1]
+
+    def _touched(self, kept: np.ndarray, touching: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+        """Cells in a piece of electron conductor of which some face passes charge."""
+        g = self.graph
         beside = pieces[self._beside(kept, np.flatnonzero(g.charge > 0))]
         area, passing = (np.bincount(beside, weights=values, minlength=pieces.max() + 1) for values in (g.areas, touching))
         return (passing > TOUCHING * area)[pieces]
