@@ -358,6 +358,7 @@ class Limits(Model):
     voltage_above: Potential | None = None
     voltage_below: Potential | None = None
     k_ratio_above: quantity("number", above=0) | None = None  # K_I/K_IC of any crack front
+    contact_below: quantity("number", above=0, below=1) | None = None  # contact fraction of the anode's faces
 
     @model_validator(mode="after")
     def _order(self):

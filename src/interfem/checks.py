@@ -297,6 +297,14 @@ def _roughness_height(feature, case, place: str) -> Iterator[str]:
         yield f"{place}.amplitude = {_um(feature.amplitude)}: reaches out of the cell ({_um(room)} on one side); reduce it"
 
 
+def _contact_limit(case) -> Iterator[str]:
+    """A limit of the contact fraction that nothing could ever reach."""
+    limit = case.limits.contact_below
+    if limit is not None and not any(table.parts or table.chi for table in case.interfaces.values()):
+        yield (f'limits.contact_below = {limit:g}: no interface of the case loses contact; set contact = "unilateral", or chi, in '
+               f"[interfaces], or remove the limit")
+
+
 def _both_ways(interface: str) -> tuple[str, str]:
     return interface, "|".join(reversed(interface.split("|")))
 
@@ -581,5 +589,5 @@ STAGES = (
     (_order, _references),
     (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _protocol),
     (_populations,),
-    (_overlaps, _limits_at_rest, _lithium, _fracture),
+    (_overlaps, _limits_at_rest, _lithium, _fracture, _contact_limit),
 )

@@ -216,7 +216,7 @@ def eis(
     """
     comm = world()
     set_up_logging(comm.rank, quiet)
-    first, last = (_frequency(name, text) for name, text in (("from", from_), ("to", to)))
+    first, last = (_quantity(name, text, "frequency") for name, text in (("from", from_), ("to", to)))
     loaded = load_case(source, overrides) if not source.is_dir() else None
 
     from .domain import DomainError
@@ -242,9 +242,9 @@ def eis(
     return status
 
 
-def _frequency(name: str, text: str) -> float:
+def _quantity(name: str, text: str, dimension: str) -> float:
     try:
-        return to_internal(text, "frequency")
+        return to_internal(text.strip(), dimension)
     except UnitError as error:
         raise InputError(f"--{name}: {error}") from None
 
@@ -280,6 +280,74 @@ def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"look at {sheet}; table.md, table.csv and the other figures are beside it")
     return 0
+
+
+@app.command
+def critical(
+    case: Path, /, *, from_: Annotated[str, Parameter(name="--from")] = "0.01 mA/cm^2", to: str = "20 mA/cm^2", tolerance: float = 0.05,
+    pressures: str = "", temperatures: str = "", out: Path | None = None, overrides: Overrides = (),
+    quiet: Annotated[bool, Parameter(negative=())] = False
+) -> int:
+    """Smallest current density at which a flaw grows, contact, voltage or lithium gives out; which of them, and where.
+
+    Parameters
+    ----------
+    case
+        Case file whose protocol presses first and then passes constant currents, which are scaled.
+    from_
+        Smallest current density to try.
+    to
+        Largest one.
+    tolerance
+        How close, relative, the smallest that fails and the largest that passes are brought.
+    pressures
+        Stack pressures for a map, such as "1 MPa,5 MPa".
+    temperatures
+        Temperatures for it, such as "25 degC,60 degC".
+    out
+        Folder; by default runs/critical-<case>-<short hash>.
+    overrides
+        path.to.key=value, as for `run`; several may follow.
+    quiet
+        Tell warnings only.
+    """
+    comm = world()
+    set_up_logging(comm.rank, quiet)
+    low, high = (_quantity(name, text, "current density") for name, text in (("from", from_), ("to", to)))
+    grid = [[_quantity(name, text, kind) for text in filter(str.strip, given.split(","))]
+            for name, given, kind in (("pressures", pressures, "pressure"), ("temperatures", temperatures, "temperature"))]
+    loaded = load_case(case, overrides)
+
+    from .critical import CriticalError
+    from .critical import critical as search
+    from .domain import DomainError
+    from .geometry import GeometryError
+    from .run import RunError
+
+    folder = out or Path("runs") / f"critical-{case.stem}-{loaded.hash[:8]}"
+    try:
+        found = search(loaded, folder, low, high, tolerance, *grid)
+    except (CriticalError, GeometryError, DomainError, RunError) as error:
+        raise InputError(str(error)) from None
+    print(closing_critical(found, folder))
+    return 3 if any(c.failed and c.failed.mode == "unsolved" for c in found) else 0
+
+
+def closing_critical(found, folder: Path) -> str:
+    """The bracket, the mechanism and the place, for each condition."""
+    from .critical import told
+
+    lines = []
+    for c in found:
+        at = f"{c.pressure:g} MPa, " if c.pressure is not None else ""
+        lines.append(f"at {at}{c.temperature - 273.15:.4g} degC:")
+        if c.failed is None:
+            lines.append(f"  nothing fails up to {c.passed.density / 10:.4g} mA/cm2")
+            continue
+        passed = f"{c.passed.density / 10:.4g} mA/cm2 passes" if c.passed else "fails at the smallest current tried"
+        lines.append(f"  critical current {c.failed.density / 10:.4g} mA/cm2 ({passed})")
+        lines.append(f"  {told(c.failed)}")
+    return "\n".join([*lines, f"critical: {folder}"])
 
 
 studies = App(name="study", help="Run a base case over many values of its keys, on this machine, and gather tables and figures.")

@@ -80,6 +80,7 @@ class Fields:
     contact: Contact | None  # history of interfaces that may part, slide or hold vacancies
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
+    living: fem.Function | None = None  # 1 on faces of the interface mesh, next to nothing where the metal behind has been cut off
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:
@@ -119,6 +120,10 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     _fill(domain, unknowns, parameters)
     plated = (fem.Function(spaces["i"], name="growth"), fem.Function(spaces["i"])) if "i" in spaces else (None, None)
     fields = Fields(unknowns, *plated, _contact(case, domain, spaces), {}, parameters)
+    inside = case.geometry.file is not None or any(r.layer is None and r.reservoir and not r.hollow for r in domain.regions)
+    if "i" in spaces and inside and any(r.reservoir for r in domain.regions):  # layers as built have no necks
+        fields.living = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
+        fields.living.x.array[:] = 1.0
     if case.mechanics is not None:
         for name, body in BODIES.items():
             flow = _flow(domain, case, fields, name, body) if name in fields else None

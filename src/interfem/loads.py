@@ -40,6 +40,12 @@ class Loads:
             self.held.value, self.pressure.value, self.place.value = 1.0, pressure, place
             self.give.value = 0.0 if self.hold == "fixed" else 1.0 / self.hold
 
+    def leave(self, step) -> None:
+        """Behind a pressure step: its pressure is reached, and the frame to be locked if it says so."""
+        self.turned(step).value = step.to
+        if step.boundary is None:
+            self.hold = step.hold
+
     def turned(self, step) -> fem.Constant:
         """The pressure that a step of kind "pressure" changes."""
         return self.pressure if step.boundary is None else self.others[step.boundary]

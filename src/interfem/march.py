@@ -111,11 +111,15 @@ class _Phase:
     ended: bool = False  # by an event
 
 
-def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer) -> Iterator[Step]:
-    """Advance through the protocol. Raises StepFailed; every yielded step is final."""
-    cell = _Cell(case, domain, fields, model, solver, observer, case.temperature)
+def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer, done: int = 0) -> Iterator[Step]:
+    """Advance through the protocol; `done` of its plain steps lie behind the fields already. Raises StepFailed; every yielded step is final."""
+    cell = _Cell(case, domain, fields, model, solver, observer, model.parameters.temperature)
     _start_at_rest(fields, observer)
     for number, entry in enumerate(flat_steps(case.protocol)):
+        if number < done:
+            if entry.kind == "pressure":
+                model.controls.loads.leave(entry)
+            continue
         for step in _phase(cell, number, entry):
             yield step
             if step.ends_run:
@@ -350,6 +354,8 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         else:
             taper = _distance(observer.current_size, limit, sign)
             found.append(Watch("current_reached", taper, TIGHT_CURRENT * limit, False, at_start=False))
+    if observer.contact is not None and case.limits.contact_below is not None:
+        found.append(Watch("contact_below", _parted(observer, cell.model, case.limits.contact_below), 1e-3, True))
     if observer.contact is not None and entry.kind in ("current", "ramp", "profile"):
         found.append(Watch("contact_lost", _lost(observer, cell.model), 0.2 * LOST, True))
     if entry.kind == "current" and entry.value > 0 and observer.without_source():
@@ -360,6 +366,18 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
 def _breaking(tips, name: str, limit: float) -> Watch:
     """K_I/K_IC of a crack front reaches its limit."""
     return Watch(f"fracture[{name}]", lambda dt: tips.ratio(name) - limit, 1e-3 * limit, True)
+
+
+def _parted(observer: Observer, model: Model, limit: float):
+    """The contact fraction falls below its limit."""
+    def value(dt: float) -> float:
+        if dt > 0:
+            observer.contact.look(backward(model))
+        else:
+            observer.contact.accept()
+        return limit - observer.contact_fraction()
+
+    return value
 
 
 def _lost(observer: Observer, model: Model):

@@ -318,6 +318,8 @@ def transfer_parameters(domain, fields, controls, data, label) -> dict:
     group, _ = domain.transfer_labels[label]
     par = {key: data[key] for key in ("exchange_current_density", "transfer_coefficient", "resistance")}
     par |= {"activity": 1.0, "contact": contact_state(fields, controls, data) if fields.contact is not None else 1.0}
+    if fields.living is not None:
+        par["contact"] = par["contact"] * fields.living("+")
     head = group.head
     if not head.deposits and head.material.has("exchange_current_density") and head.material.get("exchange_current_density").table:
         par["exchange_current_density"] = fields.parameters.of_filling(group, "exchange_current_density", fields[f"x:{group.name}"]("+"))
@@ -670,11 +672,19 @@ def _electrode_conditions(case, domain, fields) -> list[fem.DirichletBC]:
         bcs.append(_zero(domain, fields["phi_m"], "electrons", "counter"))
     elif floats(domain, case):
         bcs.append(_zero(domain, fields["phi"], "ions", "counter"))
-    wired = [r for r in case.regions if r.wired and r.electrons]
+    wired = [r for r in case.regions if r.electrons and (r.wired or _alone(domain, r))]
     if wired:
         space, cells = fields["phi_m"].function_space, domain.cells_of(wired, "electrons")
         bcs.append(fem.dirichletbc(0.0, fem.locate_dofs_topological(space, domain.dimension, cells), space))
     return bcs
+
+
+def _alone(domain, region) -> bool:
+    """An inert island: electrons neither come to it through other conductors nor by transfer, so that any potential would do."""
+    if region.layer is not None or any(region.name in name.split("|") for name in domain.kinetics):
+        return False
+    others = [n for n, other in enumerate(domain.regions) if other.electrons and other is not region]
+    return not domain.comm.allreduce(len(domain.facets_between(domain.regions.index(region), others)))
 
 
 def _zero(domain, function, sub: str, boundary: str) -> fem.DirichletBC:

@@ -36,6 +36,14 @@ class BalanceError(Exception):
 
 
 @dataclass(frozen=True)
+class Start:
+    """The state of an earlier run of the same cell, which stands for the first `done` plain steps of the protocol."""
+
+    state: Path
+    done: int
+
+
+@dataclass(frozen=True)
 class Result:
     """What a run left: its folder, how it ended ("completed", "stopped", "failed"), and why."""
 
@@ -58,8 +66,8 @@ def default_folder(case: Case, name: str) -> Path:
     return Path("runs") / f"{name}-{case.hash[:8]}"
 
 
-def run(case: Case, out: str | Path | None = None, *, name: str = "case", progress=None) -> Result:
-    """Solve a case and write its run folder; the same on any number of ranks.
+def run(case: Case, out: str | Path | None = None, *, name: str = "case", progress=None, begin: Start | None = None) -> Result:
+    """Solve a case and write its run folder; the same on any number of ranks. With `begin` it goes on from a state, at time zero.
 
     Raises GeometryError or DomainError when the mesh cannot be made. A run that ends early returns a Result with everything up to there
     kept on disk. `progress(fraction, text)` is called on rank 0.
@@ -70,7 +78,7 @@ def run(case: Case, out: str | Path | None = None, *, name: str = "case", progre
     _prepare(folder, comm)
     handler = _log_to(folder, comm)
     try:
-        return _run(case, folder, comm, timings, started, progress)
+        return _run(case, folder, comm, timings, started, progress, begin)
     finally:
         if handler is not None:
             log.removeHandler(handler)
@@ -122,13 +130,13 @@ def make_mesh(case: Case, comm: MPI.Comm, timings: Timings) -> Path:
     return path
 
 
-def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: float, progress) -> Result:
+def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: float, progress, begin: Start | None) -> Result:
     from .domain import read_domain  # dolfinx only now: reading a case stays fast
     from .fields import make_fields
     from .model import build_model
     from .observe.files import FieldWriter
     from .observe.scalars import Observer
-    from .observe.state import write_state
+    from .observe.state import read_state, write_state
 
     path = make_mesh(case, comm, timings)
     start = time.perf_counter()
@@ -138,6 +146,8 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     fields = make_fields(domain, case)
     model = build_model(case, domain, fields)
     timings.add("compile", start)
+    if begin is not None:
+        read_state(begin.state, domain, fields, model)
     solver = Solver(case, domain, fields, model, timings)
     start = time.perf_counter()
     observer = Observer(case, domain, fields, model, solver)
@@ -149,7 +159,7 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     for text in cautions(case):
         log.info("caution: %s", text)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
-    steps = march(case, domain, fields, model, solver, observer)
+    steps = march(case, domain, fields, model, solver, observer, begin.done if begin is not None else 0)
     status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, progress if comm.rank == 0 else None)
     if cycles is not None:
         cycles.close(event or status)

@@ -110,8 +110,8 @@ def test_each_mode_is_told_apart(mode, wanted):
     tree["mechanics"]["boundaries"]["flaw|sse"] = "free"
     pieces = Pieces(case(tree))
     front, elastic = fronts(pieces.case)[0], Elastic(YOUNG, NU, 0.0, None)
-    body = Body(pieces.domain, pieces.fields)
-    place = Place(body, front, 0.0, pieces.case, pieces.fields)
+    body = Body(pieces.domain, pieces.fields, pieces.model.controls.loads)
+    place = Place(body, front, 0.0, pieces.case)
     points = np.zeros((len(body.space.tabulate_dof_coordinates()), 3))
     points[:, [0, 2]] = body.space.tabulate_dof_coordinates()[:, :2]
     seen = near(front, points, "plane")

@@ -12,6 +12,7 @@ from ..fields import Fields
 from ..model import Model
 from ..solve import Solver
 from ..units import FARADAY
+from .dead import DeadLithium
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 LEAST = 1e-3  # A/m^2: the least current that the solver resolves
@@ -25,7 +26,8 @@ class LithiumAudit:
     conductor, from the reaction of the charge balance there. Salt keeps its lithium and is left out.
     """
 
-    def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver):
+    def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, dead: DeadLithium | None):
+        self.dead = dead
         self.case, self.domain, self.fields, self.model, self.solver = case, domain, fields, model, solver
         reservoirs = {r.name for r in domain.regions if r.reservoir}
         forms = {"reservoir": self._deposit(lambda metal: metal in reservoirs), "plated": self._deposit(lambda metal: metal not in reservoirs)}
@@ -72,13 +74,14 @@ class LithiumAudit:
         return self.domain.comm.allreduce(local, MPI.SUM)
 
     def _parts(self) -> dict[str, float]:
-        """C/m^2, by place. Dead lithium is not told apart here: it is part of the reservoir and of what is plated."""
+        """C/m^2, by place. Dead lithium is metal that the reservoir has lost."""
         area, kelvin = self.model.area, self.model.parameters.temperature
         stored = sum(self._value(f"x:{g.name}") * FARADAY * g.head.material.get("maximum_concentration").at(kelvin)
                      for g in self.domain.groups if f"x:{g.name}" in self.fields)
         in_sei = self._value("in_sei") if "in_sei" in self.forms else 0.0
-        return {"reservoir": self.metal + self._value("reservoir") / area, "plated": self._value("plated") / area,
-                "alloyed": stored / area, "in_sei": in_sei / area, "dead": 0.0, "beyond_counter": self.beyond}
+        dead = sum(self.dead.charge.values()) if self.dead is not None else 0.0
+        return {"reservoir": self.metal + self._value("reservoir") / area - dead, "plated": self._value("plated") / area,
+                "alloyed": stored / area, "in_sei": in_sei / area, "dead": dead, "beyond_counter": self.beyond}
 
     def scalars(self) -> dict[str, float]:
         """Of the last accepted state; the error against all lithium, or against the least current that is resolved."""

@@ -21,6 +21,7 @@ from ..laws import LAWS
 from ..model import Model, medium, thermal_strain, vertex_share
 from ..physics import KINEMATICS, third_medium
 
+INSTANT = 1e12  # 1/s, weight of the backward formula over no time
 FAINT = 1e-2  # MPa: energies and works of less are lost in the tolerance of the solver and in rounding
 WORKS = ("external", "interface", "expansion")
 COLUMNS = {kind: f"work_{kind}_pJ" for kind in (*WORKS, "growth")}
@@ -35,16 +36,27 @@ class Energy:
         self.motion = KINEMATICS[case.mechanics.kinematics]
         self.changing = case.heated or bool(fields.parameters.fillings)
         self.sums = dict.fromkeys(COLUMNS, 0.0)
-        self.stored = 0.0
         self.grown = None if fields.growth is None else fem.Function(fields.growth.function_space)  # thickness after the step
         self.before: dict[fem.Function, fem.Function] = {}  # moduli and thermal strain of the last accepted step
         self.vectors = {"external": self._rows("loads"), "interface": self._rows("interfaces"), "swelling": self._swelling()}
-        self.last = {kind: {name: 0.0 for name in rows} for kind, rows in self.vectors.items()}
         self.forms = {name: self._sum(form) for name, form in self._functionals().items()}
         self.faint = sum(domain.integral(FAINT**2 / 6 / shear * dx) for shear, dx in self._shears())
         self.throughput = self.faint  # half of all that has been turned over so far
         self.flow_time = float("inf")  # stored deviatoric energy over the rate at which flow dissipated in the last step, s
+        self._begin()
         self.heat = {name: self._heat(name) for name in fields.flows}
+
+    def _begin(self) -> None:
+        """Forces and stored energy of the state from which the run starts, all of whose strain is elastic."""
+        ratios = [(flow.ratio, flow.ratio.x.array.copy()) for flow in self.fields.flows.values()]
+        for ratio, _ in ratios:
+            ratio.x.array[:] = 1.0
+        for weight, value in zip(self.model.controls.weights, (INSTANT, -INSTANT, 0.0)):
+            weight.value = value  # nothing grows
+        self.last = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()} for kind, rows in self.vectors.items()}
+        self.stored = self.first = self._value("stored")
+        for ratio, values in ratios:
+            ratio.x.array[:] = values
 
     # ---- forms --------------------------------------------------------------------------------------------------------
 
@@ -184,7 +196,7 @@ class Energy:
             self.sums[kind] += value
         for value, old in self.before.items():
             old.x.array[:] = value.x.array
-        missing = sum(self.sums[kind] for kind in WORKS) - self.stored - self.sums["plastic"]
+        missing = sum(self.sums[kind] for kind in WORKS) - (self.stored - self.first) - self.sums["plastic"]
         return {COLUMNS[kind]: value for kind, value in self.sums.items()} | {
             "elastic_energy_pJ": stored, "work_balance_error": abs(missing) / self.throughput,
             "negative_dissipation_MPa": self._negative()}

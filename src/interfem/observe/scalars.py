@@ -21,6 +21,7 @@ from ..units import FARADAY
 from .audit import LithiumAudit
 from .breakdown import Breakdown
 from .contact import Contact
+from .dead import DeadLithium
 from .energy import Energy
 from .flaws import make_flaws
 from .reaction import ReactionLayer
@@ -43,7 +44,7 @@ class Observer:
             self._charge_forms()
         self._mechanics_forms()
         self.energy = Energy(case, domain, fields, model) if case.mechanics is not None else None
-        self.tips = Tips(case, domain, fields, model.parameters)
+        self.tips = Tips(case, domain, fields, model)
         for group in domain.groups:
             if f"x:{group.name}" in fields:
                 self._form(f"x:{group.name}", fields[f"x:{group.name}"] * domain.dx(GROUP + group.number))
@@ -60,10 +61,18 @@ class Observer:
         self.voids = Voids(case, domain, fields) if any(r.hollow for r in domain.regions) else None
         if domain.kinetics:
             self._contact_area_form()
-            self.audit = LithiumAudit(case, domain, fields, model, solver)
+            self.dead = self._dead() if fields.living is not None else None
+            self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
         self.flaws = make_flaws(case, domain, fields, model)
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
+
+    def _dead(self) -> DeadLithium:
+        if self.contact is None:
+            return DeadLithium(self.case, self.domain, self.fields, self.model, None)
+        per_face = ufl.TestFunction(self.fields.living.function_space)
+        touching = fem.form(per_face * self.contact.state * self.domain.dx_gamma(), entity_maps=self.domain.entity_maps)
+        return DeadLithium(self.case, self.domain, self.fields, self.model, touching)
 
     def _form(self, name: str, form) -> None:
         self.forms[name] = fem.form(form, entity_maps=self.domain.entity_maps)
@@ -163,6 +172,10 @@ class Observer:
         """Total current of the anode, pA: through its faces, and out of its mixed conductors' stores."""
         return self._value("anode current") + sum(self._value(f"exchange:{group.name}") for group, _ in self.model.exchange)
 
+    def contact_fraction(self) -> float:
+        """Part of the anode's faces that passes charge, voids and patches counting as none."""
+        return self._value("contact area") / (self._value("face area") + self.roof_area)
+
     def current_size(self) -> float:
         """Magnitude of the current density over the cell's area, A/m^2."""
         return abs(self._current()) / self.area
@@ -187,6 +200,8 @@ class Observer:
         if self.voids is not None:
             self.voids.accept()
         if self.domain.kinetics:
+            if self.dead is not None:
+                self.dead.accept()
             found |= self._electrical()
         if self.case.mechanics is not None:
             found |= self._mechanical() | self.tips.scalars()
@@ -277,7 +292,7 @@ class Observer:
         found = {"current_density_A_per_m2": current, "cell_voltage_V": voltage, "overpotential_V": over,
                  "asr_ohm_cm2": over / current * 1e4 if flowing else math.nan,
                  "current_focusing": largest / abs(current) if flowing else math.nan,
-                 "contact_fraction": self._value("contact area") / (face + self.roof_area) if face else math.nan,
+                 "contact_fraction": self.contact_fraction() if face else math.nan,
                  "plated_thickness_um": self._value("growth") / self.area,
                  "areal_charge_mAh_per_cm2": self.charge * MAH_PER_CM2}
         found |= self.breakdown.scalars(current * self.area, rest - shift, shift) | self.audit.scalars()

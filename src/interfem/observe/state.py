@@ -79,9 +79,11 @@ def _functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
         yield "widest gap", {"old": fields.contact.widest}
     if fields.contact is not None and fields.contact.covered is not None:
         yield "covered roofs", {"old": fields.contact.covered}
+    if fields.living is not None:
+        yield "living faces", {"old": fields.living}
     for name, flow in fields.flows.items():
         yield f"plastic strain of {name}", {"old": flow.plastic}
-        yield f"hardening of {name}", {"old": flow.hardened, "ratio": flow.ratio}
+        yield f"hardening of {name}", {"old": flow.hardened, "ratio": flow.ratio} | flow.resistances
 
 
 def _gathered(domain: Domain, rows: np.ndarray) -> np.ndarray | None:

@@ -29,7 +29,8 @@ from ..case import Case
 from ..domain import Domain
 from ..fields import Fields
 from ..fracture import Front, fronts
-from ..parameters import Parameters
+from ..loads import Loads
+from ..model import Model
 from ..physics.williams import MODES, Auxiliary, auxiliary
 
 DEGREE, FACE_DEGREE = 6, 10  # of the quadrature; auxiliary fields are no polynomials
@@ -160,14 +161,15 @@ class Patch:
     xi: np.ndarray  # (n, m, 3)
     xi_slope: np.ndarray | None = None  # (n, m, 3, 3): xi_k,j
     normal: np.ndarray | None = None  # (n, 3), out of the body
-    load: tuple[np.ndarray, np.ndarray] | float = 0.0  # (degrees of freedom (n, vertices), shapes (m, vertices)) of p_c, or a pressure
+    load: tuple[np.ndarray, np.ndarray] | str = ""  # (degrees of freedom (n, vertices), shapes (m, vertices)) of p_c, or a boundary
 
 
 class Body:
     """The ceramic body: displacement u_s as arrays. Vectors have three components: x (radius), y, height."""
 
-    def __init__(self, domain: Domain, fields: Fields):
-        self.domain, self.sub, self.u = domain, domain.submeshes["ceramic"], fields["u_s"]
+    def __init__(self, domain: Domain, fields: Fields, loads: Loads):
+        self.domain, self.fields, self.loads = domain, fields, loads
+        self.sub, self.u = domain.submeshes["ceramic"], fields["u_s"]
         self.kind, self.dim = domain.kind, domain.dimension
         self.axes = [0, 2] if self.dim == 2 else [0, 1, 2]
         geometry = self.sub.mesh.geometry
@@ -220,9 +222,9 @@ class Body:
         measure = np.abs(np.linalg.det(jacobian))[:, None] * weights * self.radius(points)
         return Patch(self.space.dofmap.list[cells], shapes, slopes, measure, points, xi_points, slope)
 
-    def walls(self, front: Front, place: float, case: Case, fields: Fields) -> list[Patch]:
+    def walls(self, front: Front, place: float) -> list[Patch]:
         """Faces of the flaw that it reaches: those of what fills it, with p_c, and those of an empty one, with the given pressure."""
-        found, domain = [], self.domain
+        found, domain, fields = [], self.domain, self.fields
         if "p_c" in fields:
             names = [n for n, name in enumerate(domain.interfaces) if front.feature in name.split("|")]
             gamma = domain.submeshes["gamma"]
@@ -234,16 +236,15 @@ class Body:
             if boundary.split("|")[0] == front.feature and "|" in boundary:
                 facets = domain.facet_tags.find(tag)
                 facets = facets[facets < domain.mesh.topology.index_map(self.dim - 1).size_local]
-                support = case.mechanics.support(boundary)
-                found.append(self._faces(front, place, facets, self._corners_of(facets), support.pressure))
-        return [patch for patch in found if patch is not None]
+                found.append(self._faces(front, place, facets, self._corners_of(facets), boundary))
+        return found
 
     def _corners_of(self, facets: np.ndarray) -> np.ndarray:
         if not len(facets):
             return np.zeros((0, self.dim, 3))
         return self._spread(self.domain.mesh.geometry.x[mesh.entities_to_geometry(self.domain.mesh, self.dim - 1, facets)])
 
-    def _faces(self, front, place, facets, corners, load) -> Patch | None:
+    def _faces(self, front, place, facets, corners, load) -> Patch:
         """Facets of the parent mesh with their corners (n, vertex, 3); those beside the ceramic that the growth reaches."""
         links = self.domain.mesh.topology.connectivity(self.dim - 1, self.dim)
         beside = np.array([max((self.of_parent[c] for c in links.links(f)), default=-1) for f in facets], int)
@@ -294,9 +295,9 @@ def _within(front: Front, corners: np.ndarray) -> np.ndarray:
 class Place:
     """One place of a front: its integrals at the present displacement."""
 
-    def __init__(self, body: Body, front: Front, place: float, case: Case, fields: Fields):
-        self.body, self.front, self.fields = body, front, fields
-        self.volume, self.faces = body.inside(front, place), body.walls(front, place, case, fields)
+    def __init__(self, body: Body, front: Front, place: float, case: Case):
+        self.body, self.front = body, front
+        self.volume, self.faces = body.inside(front, place), body.walls(front, place)
         self.length = self._length(case, place) / front.shares
         self.along = self._along(place)
         self._seen = [near(front, patch.points, body.kind) for patch in (self.volume, *self.faces)]
@@ -383,8 +384,9 @@ class Place:
     def _pressure(self, patch: Patch) -> np.ndarray:
         if isinstance(patch.load, tuple):
             dofs, linear = patch.load
-            return self.fields["p_c"].x.array[dofs] @ linear.T
-        return np.full(patch.weights.shape, patch.load)
+            return self.body.fields["p_c"].x.array[dofs] @ linear.T
+        given = self.body.loads.others.get(patch.load)
+        return np.full(patch.weights.shape, 0.0 if given is None else float(given.value))
 
     def intensity(self, elastic: Elastic, comm: MPI.Comm) -> Intensity:
         total = comm.allreduce(self.integrals(elastic), MPI.SUM)
@@ -413,11 +415,11 @@ def _turned(fields: Auxiliary, frame: np.ndarray) -> Auxiliary:
 class Tips:
     """All crack fronts of a case."""
 
-    def __init__(self, case: Case, domain: Domain, fields: Fields, parameters: Parameters):
-        self.case, self.domain, self.parameters = case, domain, parameters
+    def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model):
+        self.case, self.domain, self.parameters = case, domain, model.parameters
         self.fronts = fronts(case) if "u_s" in fields else ()
-        body = Body(domain, fields) if self.fronts else None
-        self.places = {front.name: [Place(body, front, t, case, fields) for t in front.places] for front in self.fronts}
+        body = Body(domain, fields, model.controls.loads) if self.fronts else None
+        self.places = {front.name: [Place(body, front, t, case) for t in front.places] for front in self.fronts}
 
     @cached_property
     def judged(self) -> list[str]:
