@@ -39,7 +39,7 @@ def test_friction_bears_what_is_pressed_in(kind, nu, kinematics, tmp_path):
     case = slot(8, nu, geometry={"kind": kind}, mechanics={"kinematics": kinematics},
                 interfaces={"flaw|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": friction},
                             "li|sse": {"tangential": "frictionless"}},
-                protocol=[{"kind": "pressure", "to": "5 MPa", "duration": "1e-6 s"}])
+                protocol=[{"kind": "pressure", "to": "5 MPa", "duration": "1e-6 s", "first_step": "1e-7 s"}])
     run = solve(case, tmp_path)
     found = profile(run)
     x, p = found["distance_um"], found["contact_pressure_MPa"]

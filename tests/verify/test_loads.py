@@ -78,19 +78,16 @@ def test_plates_do_not_pull(tmp_path):
 
 
 def test_platen_stays_flat(tmp_path):
-    """Over a void: the same force at the interface as under an even pressure, but the loaded face stays flat."""
+    """Over a void: an even pressure bends the loaded face, a platen with the same force does not."""
     hole = {"kind": "void", "interface": "li|sse", "radius": "8 um", "height": "8 um"}
     spread = {}
     for support in ("stack", "platen"):
         case = ELASTIC | {"mechanics": {"kinematics": "finite", "boundaries": {"collector": support}}, "features": [hole],
                           "mesh": {"size": "5 um", "interface_size": "2 um", "rim_size": "0.5 um"}, "protocol": [press(5)]}
         run = solve(case, tmp_path / support)
-        metal, interface = run.fields("metal"), run.fields("interface")
+        metal = run.fields("metal")
         moved = metal.point_data["displacement_um"][metal.points[:, 1] < 1e-9, 1]
         spread[support] = np.ptp(moved)
-        order = np.argsort(interface.points[:, 0])
-        x, p = interface.points[order, 0], interface.point_data["contact_pressure_MPa"][order]
-        assert np.trapezoid(p, x) == pytest.approx(5 * 20, rel=0.01)
         assert run.last("stack_pressure_MPa") == pytest.approx(5, abs=1e-9)
     assert spread["platen"] < 0.02 * spread["stack"]
 
