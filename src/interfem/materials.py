@@ -97,6 +97,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "poisson_ratio": ("between -1 and 0.5, both excluded", lambda x: -1.0 < x < 0.5),
     "transfer_coefficient": ("between 0 and 1, both excluded", lambda x: 0.0 < x < 1.0),
     "transference_number": ("above 0 and at most 1", lambda x: 0.0 < x <= 1.0),
+    "sei_current_fraction": ("at least 0 and below 1", lambda x: 0.0 <= x < 1.0),
     "anand_rate_sensitivity": ("above 0 and at most 1", lambda x: 0.0 < x <= 1.0),
     **dict.fromkeys(("creep_exponent", "anand_hardening_exponent"), ("at least 1", lambda x: x >= 1.0)),
     **dict.fromkeys(
@@ -104,7 +105,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
         ("finite", math.isfinite),
     ),
     **dict.fromkeys(
-        ("hardening_modulus", "minimum_concentration", "sei_current_fraction", "initial_concentration", "creep_activation_energy",
+        ("hardening_modulus", "minimum_concentration", "initial_concentration", "creep_activation_energy",
          "creep_diffusional_activation_energy", "anand_activation_energy", "anand_hardening"),
         ("zero or positive", lambda x: x >= 0.0),
     ),

@@ -13,6 +13,9 @@ from .data import Part, Phase, Run
 from .style import CYCLE, DIVERGING, LINE, SEQUENTIAL, SHADES, beyond, canvas, scale_bar, signed_range, span, time_unit
 
 
+RESISTANCES = ("bulk", "constriction", "charge transfer", "contact", "film", "concentration", "pressure", "reaction")
+
+
 @dataclass(frozen=True)
 class Panel:
     """Scalars that share an axis: (column, or the start of several; label), a factor on the values, the axis label."""
@@ -22,6 +25,7 @@ class Panel:
     columns: tuple[tuple[str, str], ...]
     factor: float = 1.0
     log: bool = False
+    stacked: bool = False  # parts of a sum, on top of each other
 
 
 PANELS = (
@@ -31,6 +35,12 @@ PANELS = (
     Panel("Charge in the cycle", "µAh/cm²", (("stripped_mAh_per_cm2", "stripped"), ("plated_mAh_per_cm2", "plated")), 1e3),
     Panel("Overpotential", "mV", (("overpotential_V", ""),), 1e3),
     Panel("Areal resistance", "Ω cm²", (("asr_ohm_cm2", ""),)),
+    Panel(
+        "Areal resistance by part",
+        "Ω cm²",
+        tuple((f"asr_{part.replace(' ', '_')}_ohm_cm2", part) for part in RESISTANCES),
+        stacked=True,
+    ),
     Panel("Current focusing", "largest / mean", (("current_focusing", ""),)),
     Panel("Mean current by interface", "mA/cm²", (("current_density[", ""),), 0.1),
     Panel("Lithium plated, mean", "µm", (("plated_thickness_um", ""),)),
@@ -72,15 +82,17 @@ PANELS = (
     Panel(
         "Balance errors",
         "relative",
-        (("charge_balance_error", "charge"), ("lithium_balance_error", "lithium"), ("salt_balance_error", "salt"),
-         ("work_balance_error", "work")),
+        (("charge_balance_error", "charge"), ("lithium_balance_error", "stored lithium"), ("lithium_audit_error", "all lithium"),
+         ("salt_balance_error", "salt"), ("work_balance_error", "work")),
         1.0,
         True,
     ),
 )
 UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2", "cycle", "coulombic_efficiency",
-             "negative_dissipation_MPa", "work_growth_pJ"}
+             "negative_dissipation_MPa", "work_growth_pJ",
+             *(f"lithium_{place}_mAh_per_cm2" for place in ("reservoir", "plated", "alloyed", "in_sei", "dead", "beyond_counter", "total"))}
 STEADY = {"Contact fraction": "contact_fraction", "Temperature": "temperature_K", "Charge in the cycle": "plated_mAh_per_cm2"}
+LITTLE = 0.01  # of a sum: parts below are not drawn
 MANY = 6  # events; more are not named
 
 
@@ -141,14 +153,7 @@ def draw_times(run: Run, path: Path) -> Path | None:
         axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True, squeeze=False)).reshape(-1)
         for n, (box, panel) in enumerate(zip(axes, panels)):
             shade(box, run, second, labels=n < columns)
-            for k, (label, values) in enumerate(lines(panel, run)):
-                box.plot(
-                    run.time / second,
-                    values,
-                    color=CYCLE[k % len(CYCLE)],
-                    label=label or None,
-                    marker="." if len(run.time) < 8 else None,
-                )
+            _draw_lines(box, run, panel, second)
             dress_time(box, panel)
             box.set_xlim(0.0, run.time[-1] / second)
             if n + columns >= len(panels):
@@ -158,6 +163,19 @@ def draw_times(run: Run, path: Path) -> Path | None:
             box.remove()
         figure.suptitle(f"{run.title}\n{run.ending}; shaded: steps of the protocol" + (", dotted: events" if run.events else ""))
     return path
+
+
+def _draw_lines(box, run: Run, panel: Panel, second: float) -> None:
+    """One line each; of a sum, the parts that matter on top of each other, negative ones below zero."""
+    found = [(CYCLE[k % len(CYCLE)], *line) for k, line in enumerate(lines(panel, run))]
+    if not panel.stacked:
+        for color, label, values in found:
+            box.plot(run.time / second, values, color=color, label=label or None, marker="." if len(run.time) < 8 else None)
+        return
+    whole = np.nanmax(sum(np.abs(values) for _, _, values in found))
+    colors, labels, parts = zip(*(part for part in found if np.nanmax(np.abs(part[2])) > LITTLE * whole))
+    for clip, told in ((np.maximum, labels), (np.minimum, ())):
+        box.stackplot(run.time / second, *(clip(np.nan_to_num(part), 0.0) for part in parts), colors=colors, labels=told, step="pre", lw=0)
 
 
 def dress_time(box, panel: Panel) -> None:
