@@ -53,8 +53,11 @@ class Energy:
             ratio.x.array[:] = 1.0
         for weight, value in zip(self.model.controls.weights, (INSTANT, -INSTANT, 0.0)):
             weight.value = value  # nothing grows
-        self.last = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()} for kind, rows in self.vectors.items()}
+        self.last = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()}
+                     for kind, rows in self.vectors.items()}
         self.stored = self.first = self._value("stored")
+        if self.stored < self.faint:  # nothing bears a load yet: those that are there from the start come with the first step
+            self.last = {kind: {name: 0.0 for name in rows} for kind, rows in self.vectors.items()}
         for ratio, values in ratios:
             ratio.x.array[:] = values
 
