@@ -100,6 +100,15 @@ class Browser:
         return self.run(f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'center', behavior: 'instant'}});"
                         "const b = e.getBoundingClientRect(); return {x: b.x, y: b.y, width: b.width, height: b.height}; })()")  # fmt: skip
 
+    def hover(self, x: float, y: float, script: str) -> None:
+        """The mouse stays about a place, as a hand does, until an expression is true."""
+        end = time.monotonic() + PATIENCE
+        while not self.run(script):
+            assert time.monotonic() < end, f"never true: {script}"
+            for shift in (3, 0):
+                self.mouse("mouseMoved", x + shift, y)
+                self.run("new Promise(done => setTimeout(done, 120))")
+
     def mouse(self, kind: str, x: float, y: float) -> None:
         """kind: mousePressed, mouseMoved, mouseReleased"""
         pressed = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}

@@ -18,12 +18,18 @@ from .words import BREAKDOWN, number
 
 INK, GRID = "#2b2f36", "#e7e9ec"
 OUTCOMES = {"completed": "#009e73", "failed": "#b00020", "waiting": "#b9bec6"}  # other outcomes take the colours of CYCLE in turn
+NOTHING = 1e-9
 MARK = {"size": 9, "line": {"width": 0.8, "color": "white"}}
 
 
 def rounded(values: Iterable[float], digits: int = 6) -> list[float | None]:
     """Numbers short enough for a page; None for what is not known."""
     return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in values]
+
+
+def cleaned(values: np.ndarray) -> np.ndarray:
+    """Zero for what is nothing beside the largest."""
+    return np.where(np.abs(values) < NOTHING * np.nanmax(np.abs(values)), 0.0, values)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
@@ -56,9 +62,10 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
         if all(_steady(values) for _, values in lines(panel, run)):
             steady += [f"{title}{f', {label}' if label else ''}: {number(values[-1])} {unit_y}".rstrip() for label, values in lines(panel, run)]
             continue
+        found = [(label, values if panel.log else cleaned(values)) for label, values in lines(panel, run)]
         data = [{"type": "scatter", "mode": "lines", "name": label or title, "x": time, "y": rounded(values),
-                 "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8}, "hovertemplate": f"%{{y:.4g}} {unit_y}"}
-                for k, (label, values) in enumerate(lines(panel, run))]
+                 "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8},
+                 "hovertemplate": f"%{{y:.4g}} {unit_y}{'' if len(found) > 1 else '<extra></extra>'}"} for k, (label, values) in enumerate(found)]
         y = axis(unit_y, **({"type": "log", "dtick": 1} if panel.log else {}))
         look = layout(axis(f"time ({unit})"), y, hovermode="x", showlegend=len(data) > 1, shapes=_shades(run, second))
         charts.append(Chart(title, tuple(data), look, "time"))
@@ -67,7 +74,7 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
 
 def _steady(values: np.ndarray) -> bool:
     """The same at every step."""
-    return not np.isnan(values).any() and float(np.ptp(values)) <= 1e-9 * float(np.abs(values).max())
+    return not np.isnan(values).any() and float(np.ptp(values)) <= NOTHING * float(np.abs(values).max())
 
 
 def _named(panel: Panel) -> tuple[str, str]:
@@ -100,7 +107,7 @@ def resistance_charts(run: Run) -> list[Chart]:
     parts, from_fields = resistance_parts(run)
     if not parts:
         return []
-    shown = {name: value for name, value in parts.items() if abs(value) > 1e-6 * max(map(abs, parts.values()))}
+    shown = {name: value for name, value in parts.items() if abs(value) > NOTHING * max(map(abs, parts.values()))}
     bars = {"type": "bar", "orientation": "h", "y": list(shown)[::-1], "x": rounded(shown.values())[::-1],
             "marker": {"color": [CYCLE[k % len(CYCLE)] for k in range(len(shown))][::-1]}, "hovertemplate": "%{x:.4g} Ω cm²<extra></extra>",
             "text": [number(v, 3) for v in shown.values()][::-1], "textposition": "outside", "cliponaxis": False}
