@@ -27,6 +27,7 @@ from .populations import PlacedPore, place
 from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps, sized
 from .quantities import Dimension, Model, dimension_of, key_of, quantity, quantity_schema
 from .regions import Region, cell_regions, roof_law
+from .scattered import PlacedVoid, place_voids
 from .units import show, to_internal
 
 
@@ -118,6 +119,21 @@ class Void(Model):
     height: Length  # extent away from the interface
 
 
+class Voids(Model):
+    """A seeded population of voids on one interface, clear of the sides and of other features; see scattered.py."""
+
+    kind: Literal["voids"]
+    name: Name = "voids"
+    interface: str
+    layer: Name | None = None  # as of a single void
+    coverage: quantity("number", above=0, below=1)  # fraction of the interface that they cover
+    radius: Length  # mean half extent along the interface
+    radius_spread: quantity("number", least=0, most=1) = 0.0  # standard deviation over the mean
+    aspect: quantity("number", least=0.1, most=10) = 1.0  # height over radius
+    spacing: Length | None = None  # smallest gap to each other and to the sides; default a fifth of the radius
+    seed: int = Field(0, ge=0, strict=True)
+
+
 class Flaw(Model):
     """Surface flaw from an interface into the electrolyte: a wedge, half an ellipse, or a slot (parallel sides, flat end); filled
     by a material or empty.
@@ -199,7 +215,7 @@ class Roughness(Model):
     fits: bool = Field(True, strict=True)
 
 
-Feature = Annotated[Union[Void, Flaw, Pore, Pores, Patch, Roughness], Field(discriminator="kind")]
+Feature = Annotated[Union[Void, Voids, Flaw, Pore, Pores, Patch, Roughness], Field(discriminator="kind")]
 
 
 class MeshOptions(Model):
@@ -479,12 +495,14 @@ class Case(Model):
         return self.interfaces.get(name) or self.interfaces.get(roof_law(name, self), Interface())
 
     @cached_property
-    def populations(self) -> dict[str, tuple[PlacedPore, ...]]:
-        """Single pores of each feature of kind "pores", by its name. PopulationError if they do not fit."""
-        found: dict[str, tuple[PlacedPore, ...]] = {}
+    def populations(self) -> dict[str, tuple[PlacedPore | PlacedVoid, ...]]:
+        """Single pores and voids of each feature of kind "pores" or "voids", by its name. PopulationError if they do not fit."""
+        found: dict[str, tuple[PlacedPore | PlacedVoid, ...]] = {}
         for feature in self.features:
             if feature.kind == "pores":
-                found[feature.name] = place(feature, self, [pore for pores in found.values() for pore in pores])
+                found[feature.name] = place(feature, self, [pore for pores in found.values() for pore in pores if pore.kind == "pore"])
+            elif feature.kind == "voids":
+                found[feature.name] = place_voids(feature, self)
         return found
 
     @cached_property

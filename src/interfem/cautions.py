@@ -9,7 +9,7 @@ from .at_rest import rest_voltage
 from .case import Case
 from .checks import key_path
 from .protocol import flat_steps
-from .regions import Region, touched_layers, used_properties
+from .regions import Region, hollow, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
 
 ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "storage_exchange_current_density",
@@ -94,7 +94,7 @@ def _voids(case: Case) -> Iterator[str]:
         yield (f"stack pressure {show(pressure, 'pressure')}: above {BREAKDOWN} MPa lithium creeps faster than its power "
                f"law; no test of lithium backs a rate there")
     for feature in case.features:
-        if feature.kind == "void":
+        if feature.kind == "void" and not hollow(feature, case):
             region = next(regions[name] for name in touched_layers(feature, case) if regions[name].electrons)
             closing = closing_time(region, feature, pressure, case)
             if time > SMALL * closing:

@@ -18,8 +18,8 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import ROLES, SIDES, boundary_names, direction, extent, interface_name, is_transfer, kinetics, layer_pair
-from .regions import ordered, reaction, required_properties, touching
+from .regions import ROLES, SIDES, boundary_names, cut_layer, direction, extent, interface_name, is_transfer, kinetics, layer_pair
+from .regions import ordered, reaction, required_properties, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
 
@@ -198,7 +198,7 @@ def _references(case) -> Iterator[str]:
         if feature.kind in ("pore", "pores") and feature.layer not in layers:
             yield f'{place}.layer = "{feature.layer}" is no layer{suggestion(feature.layer, layers)}; known: {", ".join(layers)}'
         try:
-            if feature.kind in ("void", "flaw"):
+            if feature.kind in ("void", "voids", "flaw"):
                 direction(feature, case)
             elif feature.kind not in ("pore", "pores"):
                 layer_pair(feature.interface, case, f"{place}.interface")
@@ -213,7 +213,7 @@ def _references(case) -> Iterator[str]:
 
 def _features(case) -> Iterator[str]:
     for n, feature in enumerate(case.features):
-        if feature.kind != "pores":  # these are placed where they fit
+        if feature.kind not in ("pores", "voids"):  # these are placed where they fit
             place = f"features[{n}]"
             yield from _sides(feature, case, place)
             yield from HEIGHTS[feature.kind](feature, case, place)
@@ -318,11 +318,19 @@ def _populations(case) -> Iterator[str]:
         case.populations
     except PopulationError as error:
         yield str(error)
+        return
+    for n, feature in enumerate(case.features):
+        if feature.kind == "voids":
+            highest = max(void.height for void in case.populations[feature.name])
+            layer = next(item for item in case.layers if item.name == cut_layer(feature, case))
+            if highest >= layer.thickness:
+                yield (f"features[{n}].aspect = {feature.aspect:g}: the largest void is {_um(highest)} high and exceeds layer "
+                       f'"{layer.name}" ({_um(layer.thickness)}); reduce it or thicken the layer')
 
 
 def _overlaps(case) -> Iterator[str]:
     """By the boxes around them, so that features that only just pass each other are refused too."""
-    solid = [(n, f) for n, f in enumerate(case.features) if f.kind not in ("pores", "roughness")]
+    solid = [(n, f) for n, f in enumerate(case.features) if f.kind not in ("pores", "voids", "roughness")]
     for (n, a), (m, b) in combinations(solid, 2):
         if not (_beside(a, b, case) or _inside(a, b, case) or _inside(b, a, case)):
             yield f'features[{m}] "{b.name}" overlaps or touches features[{n}] "{a.name}"; change center of one of them'
@@ -361,6 +369,8 @@ def _interfaces(case) -> Iterator[str]:
         known = f"known: {', '.join(transfer) or 'none'}"
         if len(parts) != 2 or not set(parts) <= set(regions):
             yield f"{place} names no pair of regions{suggestion(key, transfer)}; {known}"
+        elif roof_law(key, case) != key:
+            yield f'{place}: the roof of a void follows the interface that it lies on; set {key_path("interfaces", roof_law(key, case))}'
         elif key not in pairs:
             name = interface_name(*parts, case)
             yield f'{place}: write it as "{name}"' if name in pairs else f"{place}: these two do not touch; {known}"

@@ -11,7 +11,7 @@ from mpi4py import MPI
 from .domain import Domain
 from .fields import BODIES, Fields
 
-LEAST = 0.1  # of an element's quality at the start: below it the solution is no longer to be trusted
+LEAST = 0.02  # of an element's quality at the start: below it the solution is no longer to be trusted
 
 
 def distortion(domain: Domain, fields: Fields) -> Callable[[], float]:

@@ -27,10 +27,10 @@ from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinet
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
 IONS, ELECTRONS, EVERYWHERE, SALT = 1, 2, 3, 4
 ELASTIC = {"metal": 5, "mixed": 6, "ceramic": 7}  # cells of a body that do not flow
-HOLLOW = 8  # cells inside voids
+ROOFED, BURIED = 8, 9  # cells inside voids at an electrolyte, and inside pores in metal
 BLOCKED = 1
 BONDED = {("metal", "ceramic"): 2, ("metal", "mixed"): 3, ("mixed", "ceramic"): 4}  # facets between two bodies
-ROOF = 5  # facets between what is inside a void and the electrolyte
+ROOF, WALL = 5, 6  # facets between what is inside a void and the electrolyte, or the metal; the void is the "+" side
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
 PART = 10000  # added once to the label of a boundary for its part on the metal, twice for that on the mixed conductor, ...
@@ -90,7 +90,7 @@ class Domain:
     facet_tags: mesh.MeshTags
     boundaries: dict[str, int]  # name -> facet tag
     groups: tuple[Group, ...]
-    submeshes: dict[str, Submesh]  # "ions", "electrons", "salt", bodies, "gamma", and "<group>" for groups with own fields
+    submeshes: dict[str, Submesh]  # "ions", "electrons", "salt", bodies, "solid metal" if voids are meshed, "gamma", and "<group>" for groups with own fields
     interfaces: tuple[str, ...]  # names of the interfaces in gamma
     interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
     blocked: np.ndarray  # True where a cell of gamma passes no charge
@@ -109,6 +109,10 @@ class Domain:
         """Interfaces of what is inside voids."""
         hollow = {r.name for r in self.regions if r.hollow}
         return tuple(name for name in self.interfaces if hollow & set(name.split("|")))
+
+    def on(self, names) -> np.ndarray:
+        """True for the cells of the interface mesh that lie on one of the named interfaces."""
+        return np.isin(self.interface_of_gamma, [self.interfaces.index(name) for name in names])
 
     @cached_property
     def entity_maps(self) -> list:
@@ -134,7 +138,9 @@ class Domain:
         labels = [(IONS, cells([r for r in regions if r.ions])), (ELECTRONS, cells([r for r in regions if r.electrons])),
                   (EVERYWHERE, cells(regions)), (SALT, cells([r for r in regions if r.binary]))]
         labels += [(label, cells([r for r in regions if r.body == body and not r.flows and not r.hollow])) for body, label in ELASTIC.items()]
-        labels += [(HOLLOW, cells([r for r in regions if r.hollow]))]
+        roofed = {name for roof in self.roofs for name in roof.split("|")}
+        labels += [(ROOFED, cells([r for r in regions if r.hollow and r.name in roofed])),
+                   (BURIED, cells([r for r in regions if r.hollow and r.name not in roofed]))]
         labels += [(GROUP + g.number, cells(g.regions)) for g in self.groups]
         return ufl.Measure("dx", domain=self.mesh, subdomain_data=labels, metadata={"quadrature_degree": self.degree})
 
@@ -157,6 +163,10 @@ class Domain:
     def dx(self, label: int) -> Weighted:
         return Weighted(self._volumes(label), self.weight)
 
+    def dx_hollow(self, *labels: int) -> Weighted:
+        """Inside voids and pores, at so many points that no element is turned over between them."""
+        return Weighted(self._volumes(labels or (ROOFED, BURIED), metadata={"quadrature_degree": 6}), self.weight)
+
     def dx_store(self, group: Group) -> Weighted:
         """Where lithium is stored. The places of a mixed conductor need not exchange any among themselves: it is integrated by its
         vertices, so that no place is filled beyond its limits (not so around an axis, where vertices have no weight).
@@ -176,7 +186,7 @@ class Domain:
 
     def dS_between(self, names: tuple[str, ...]) -> Weighted:
         """Over the named interfaces."""
-        measure = ufl.Measure("dS", domain=self.mesh, subdomain_data=[(1, _rows(self, _on(self, names)))], metadata={"quadrature_degree": 5})
+        measure = ufl.Measure("dS", domain=self.mesh, subdomain_data=[(1, _rows(self, self.on(names)))], metadata={"quadrature_degree": 5})
         return Weighted(measure(1), self.weight("+") if self.kind == "axisymmetric" else 1.0)
 
     def ds(self, boundary: str, body: str | None = None) -> Weighted:
@@ -367,6 +377,8 @@ def _submeshes(parent, region_of_cell, regions, facets, facet_tags, groups, comm
         same = next((name for name, carrying in carriers.items() if members == carrying), None)
         if members:
             found[body] = found[same] if same else _submesh(parent, dimension, cells_where(lambda r: r.body == body), facet_tags)
+    if any(r.hollow for r in regions):
+        found["solid metal"] = _submesh(parent, dimension, cells_where(lambda r: r.body == "metal" and not r.hollow), facet_tags)
     for group in groups:
         if group.head.flows:
             found[group.name] = _submesh(parent, dimension, cells_where(lambda r: r in group.regions), facet_tags)
@@ -402,13 +414,13 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     if "gamma" not in domain.submeshes:
         return []
     bodies, roofs = {r.name: r.body for r in domain.regions}, domain.roofs
-    labels = [(BLOCKED, _rows(domain, domain.blocked)), (ROOF, _rows(domain, _on(domain, roofs)))]
+    labels = [(BLOCKED, _rows(domain, domain.blocked)), (ROOF, _rows(domain, domain.on(roofs))), (WALL, _walls(domain))]
     for pair, label in BONDED.items():
         names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair) and n not in roofs]
-        labels.append((label, _rows(domain, _on(domain, names))))
+        labels.append((label, _rows(domain, domain.on(names))))
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
-        labels.append((label, _rows(domain, _on(domain, names) & ~domain.blocked)))
+        labels.append((label, _rows(domain, domain.on(names) & ~domain.blocked)))
     return labels
 
 
@@ -422,9 +434,16 @@ def _outer(domain: Domain) -> list[tuple[int, np.ndarray]]:
     return labels
 
 
-def _on(domain: Domain, names) -> np.ndarray:
-    """True for the cells of the interface mesh that lie on one of the named interfaces."""
-    return np.isin(domain.interface_of_gamma, [domain.interfaces.index(n) for n in names])
+def _walls(domain: Domain) -> np.ndarray:
+    """The same for the walls of voids that have a roof, the void's side first."""
+    roofed = {name for roof in domain.roofs for name in roof.split("|")}
+    metal = [n for n, r in enumerate(domain.regions) if r.body == "metal" and not r.hollow]
+    found = [domain.facets_between(n, metal) for n, r in enumerate(domain.regions) if r.hollow and r.name in roofed]
+    facets = np.sort(np.concatenate([np.empty(0, np.int32), *found])).astype(np.int32)
+    rows = fem.compute_integration_domains(fem.IntegralType.interior_facet, domain.mesh.topology, facets).reshape(-1, 4)
+    swap = np.isin(domain.region_of_cell[rows[:, 0]], metal)
+    rows[swap] = rows[swap][:, [2, 3, 0, 1]]
+    return rows.reshape(-1)
 
 
 def transfer_label(group: int, law: str) -> int:

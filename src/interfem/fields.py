@@ -18,6 +18,7 @@ from .interface.sei import reaction_current
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics import KINEMATICS
+from .roofs import Roofs, make_roofs, raise_roofs
 from .units import FARADAY
 
 
@@ -64,7 +65,7 @@ class Contact:
     vacancy: fem.Function | None  # state theta of the vacancy law, in the space of i
     vacancy_older: fem.Function | None
     widest: fem.Function | None  # largest gap so far, um
-    covered: fem.Function | None  # contact state of the roofs of voids, 1 elsewhere; see observe.voids
+    roofs: Roofs | None  # of voids whose inside is meshed
     laws: dict[str, fem.Function]  # values per interface, see model._contact_data; set with the equations
 
 
@@ -204,18 +205,10 @@ def _contact(case: Case, domain: Domain, spaces: dict[str, fem.FunctionSpace]) -
         return fem.Function(spaces[space]) if space in spaces and needed else None
 
     hollow = any(case.interface(name).chi for name in domain.kinetics)
-    found = Contact(function("i", hollow), function("i", hollow), function("gap"), _covered(domain), {})
+    found = Contact(function("i", hollow), function("i", hollow), function("gap"), make_roofs(case, domain, spaces["u_m"]) if domain.roofs else None, {})
     if hollow:
         found.vacancy.x.array[:] = found.vacancy_older.x.array[:] = 1.0
     return found if hollow or "gap" in spaces or "slip" in spaces or domain.roofs else None
-
-
-def _covered(domain: Domain) -> fem.Function | None:
-    if not domain.roofs:
-        return None
-    covered = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
-    covered.x.array[:] = ~np.isin(domain.interface_of_gamma, [domain.interfaces.index(name) for name in domain.roofs])
-    return covered
 
 
 def _start(unknown: Unknown, value: float) -> None:
@@ -404,6 +397,8 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
         w[dofs] = grown
     if fields.contact is not None:
         _commit_contact(fields, weights)
+        if domain.roofs and fields.growth is not None:
+            raise_roofs(domain, fields.contact.roofs, fields.growth, fields["i"], plated_rate)
     for unknown in fields.unknowns.values():
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array

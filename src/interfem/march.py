@@ -28,6 +28,7 @@ log = logging.getLogger("interfem")
 
 GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
 EASY, HARD = 4, 8  # Newton iterations
+EASY_AT_VOIDS = 6  # where walls come to rest on roofs, node by node
 SHORTEST = 1e-12  # of a protocol step: below it the run has failed
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
@@ -288,7 +289,8 @@ def _deviation(domain: Domain, fields: Fields, dt: float, dt_old: float) -> floa
 
 
 def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
-    factor = GROWTH if iterations <= EASY else 1.0 if iterations < HARD else SHRINK
+    easy = EASY if cell.observer.voids is None else EASY_AT_VOIDS
+    factor = GROWTH if iterations <= easy else 1.0 if iterations < HARD else SHRINK
     if cell.increment > 0:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
     if cell.relaxation > 0:
@@ -474,14 +476,15 @@ def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
     """
     found = []
     for feature in case.features:
-        if feature.kind != "void" or case.mechanics is None or hollow(feature, case):
+        if feature.kind not in ("void", "voids") or case.mechanics is None or hollow(feature, case):
             continue
         level, sign = direction(feature, case)
         for boundary in domain.boundaries:
             hole, _, region = boundary.partition("|")
             owner = next((r for r in case.regions if r.name == region), None)
             if hole == feature.name and owner is not None and owner.electrons:
-                found.append(_approach(domain, fields, boundary, level, sign, feature.height))
+                height = feature.height if feature.kind == "void" else feature.aspect * feature.radius
+                found.append(_approach(domain, fields, boundary, level, sign, height))
     return found
 
 

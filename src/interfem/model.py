@@ -10,7 +10,7 @@ import ufl
 from dolfinx import fem, la
 
 from .case import Case
-from .domain import BLOCKED, BONDED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, HOLLOW, IONS, ROOF, SALT, Domain, DomainError
+from .domain import BLOCKED, BONDED, BURIED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, ROOF, ROOFED, SALT, WALL, Domain, DomainError
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
 from .geometry.roughness import gap
 from .interface import KINETICS
@@ -23,7 +23,7 @@ from .loads import Loads, boundary_sides, load_terms, make_loads
 from .parameters import Parameters
 from .physics import KINEMATICS, charge, storage, third_medium, transport
 from .reaction import reaction_data
-from .regions import kinetics, ordered, plated_material, void_size
+from .regions import hollow, kinetics, ordered, plated_material, void_size
 from .units import FARADAY, GAS_CONSTANT
 
 CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
@@ -331,7 +331,7 @@ def transfer_parameters(domain, fields, controls, data, label) -> dict:
 def contact_state(fields, controls, data):
     """Contact state at the end of the step, on the "+" side: of the gap, times that of the vacancies."""
     history = fields.contact
-    state = 1.0 if history.covered is None else history.covered("+")
+    state = 1.0 if history.roofs is None else history.roofs.covered("+")
     if "gap" in fields:
         state = state * contact.closeness(fields["gap"]("+"), data["contact_gap"])
     if history.vacancy is not None:
@@ -464,7 +464,7 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
             work = motion.elastic_work(fields[name], unknowns[name].test, domain.kind, r, shear, bulk, thermal_strain(case, fields, body))
             bodies.append(work * domain.dx(ELASTIC[body]))
     if any(r.hollow for r in domain.regions):
-        bodies.append(_medium_term(case, domain, fields))
+        bodies += _hollow_terms(case, domain, fields)
     for group in domain.groups:
         if f"p:{group.name}" in fields:
             bodies += _flowing_terms(case, domain, fields, controls, group)
@@ -473,21 +473,22 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
             if DISPLACEMENT[plus] in fields and DISPLACEMENT[minus] in fields:
                 bonds += _bond_terms(case, domain, fields, controls, interface, (plus, minus), label)
     if domain.roofs:
-        bonds += _roof_terms(case, domain, fields, controls, interface)
+        bonds += _roof_terms(domain, fields, controls, interface)
     if "gap" in fields or "slip" in fields:
         bonds += _parting_terms(case, domain, fields, interface)
     return {"bodies": bodies, "loads": load_terms(case, domain, fields, controls.loads), "interfaces": bonds}
 
 
-def _medium_term(case, domain, fields):
-    """What fills the voids."""
-    work = third_medium.work(fields["u_m"], fields.unknowns["u_m"].test, domain.kind, domain.x[0], *medium(case, fields))
-    return work * domain.dx(HOLLOW)
+def _hollow_terms(case, domain, fields) -> list:
+    """What fills voids, and pores in metal."""
+    inside, (bulk, length) = (fields["u_m"], fields.unknowns["u_m"].test, domain.kind, domain.x[0]), medium(case, fields)
+    return [third_medium.filling_work(*inside, bulk) * domain.dx_hollow(ROOFED),
+            third_medium.medium_work(*inside, bulk, length) * domain.dx_hollow(BURIED)]
 
 
 def medium(case, fields) -> tuple[fem.Function, fem.Function]:
     """(bulk modulus of the metal in MPa, size in um) of what fills each void."""
-    sizes = {f.name: void_size(f) for f in case.features if f.kind != "roughness"}
+    sizes = {f.name: void_size(f) for f in case.features if hollow(f, case)}
     length = fields.parameters.field(lambda at: sizes[at.region.name] if at.region.hollow else 0.0)
     return modulus(fields, "metal", "bulk"), length
 
@@ -550,14 +551,25 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     return terms
 
 
-def _roof_terms(case, domain, fields, controls, interface) -> list:
-    """What is inside a void against the electrolyte: no friction, and no pull if the interface may part."""
-    data, n, dS = _plus(interface), domain.normal(), domain.dS(ROOF)
-    v_m, v_s = fields.unknowns["u_m"].test("+"), fields.unknowns["u_s"].test("-")
-    w = _plated(fields, controls, data) if fields.growth is not None else 0.0
-    pressure = third_medium.roof_pressure(fields["u_m"]("+"), fields["u_s"]("-"), n, w, data["roof"], "gap" in fields)
-    told = (fields["p_c"]("+") - pressure) / data["roof"] * fields.unknowns["p_c"].test("+")
-    return [contact_work(pressure, n, v_m, v_s, dS), told * domain.dS_vertices(ROOF)]
+def _roof_terms(domain, fields, controls, interface) -> list:
+    """A void under its roof: its wall may press on it, without friction; the filling rests on it, but for the rim.
+
+    What the wall presses and how high the roof is are those of the last accepted step; what is plated on it goes on as it did then, and
+    the pressure that the kinetics feel rises with what is plated in excess of that.
+    """
+    n, roofs, k, up = domain.normal(), fields.contact.roofs, interface["roof"]("+"), domain.dimension - 1
+    u, v, u_s, v_s = fields["u_m"]("+"), fields.unknowns["u_m"].test("+"), fields["u_s"]("-"), fields.unknowns["u_s"].test("-")
+    into = fields.parameters.field(lambda at: float(roofs.into.get(at.region.name, 0)))("+")
+    floor = roofs.wall("+")[up] + controls.dt * roofs.lifting("+")[up]
+    pressure = third_medium.wall_pressure(domain.x[up], u[up], floor, into, roofs.wall("+")[0])
+    tie = roofs.over("+") * third_medium.roof_tie(u, u_s, n, roofs.raised("+") + controls.dt * roofs.rising("+"), k)
+    excess = _plated(fields, controls, _plus(interface)) - roofs.raised("+") - controls.dt * roofs.rising("+") if fields.growth is not None else 0.0
+    borne = roofs.borne("+") + roofs.covered("+") * roofs.stiffness("+") * excess
+    told = roofs.over("+") * (fields["p_c"]("+") - borne) / k * fields.unknowns["p_c"].test("+")
+    none = [ufl.inner(fields[name]("+"), fields.unknowns[name].test("+")) for name in ("gap", "slip", "shear") if name in fields]
+    return [-into * pressure * v[up] * domain.dS(WALL), contact_work(tie, n, v, v_s, domain.dS(ROOF)),
+            -roofs.borne("+") * ufl.inner(n, v_s) * domain.dS(ROOF), told * domain.dS_vertices(ROOF),
+            *(roofs.over("+") * zero * domain.dS_vertices(ROOF) for zero in none)]
 
 
 def _parting_terms(case, domain, fields, interface) -> list:
@@ -619,8 +631,6 @@ def _essential(case, domain, fields) -> list[fem.DirichletBC]:
         bcs += _electrode_conditions(case, domain, fields)
     if "gap" in fields:
         bcs.append(_closed(case, domain, fields["gap"]))
-    if domain.roofs:
-        bcs += [_nothing_on_roofs(domain, fields[name]) for name in ("gap", "slip", "shear") if name in fields]
     if case.mechanics is not None:
         for boundary in domain.boundaries:
             support = case.mechanics.support(boundary)
@@ -648,18 +658,6 @@ def _closed(case, domain, gap) -> fem.DirichletBC:
     space = gap.function_space
     space.mesh.topology.create_connectivity(domain.dimension - 1, domain.dimension - 1)
     return fem.dirichletbc(0.0, fem.locate_dofs_topological(space, domain.dimension - 1, cells), space)
-
-
-def _nothing_on_roofs(domain, function) -> fem.DirichletBC:
-    """Zero at the vertices that lie on roofs of voids alone."""
-    space, roofs = function.function_space, [domain.interfaces.index(name) for name in domain.roofs]
-    others = fem.Function(space)
-    dofs, bs = space.dofmap.list[~np.isin(domain.interface_of_gamma, roofs)].reshape(-1), space.dofmap.bs
-    others.x.array.reshape(-1, bs)[dofs] = 1.0
-    others.x.scatter_reverse(la.InsertMode.add)
-    others.x.scatter_forward()
-    free = np.flatnonzero(others.x.array.reshape(-1, bs)[:, 0] == 0.0).astype(np.int32)
-    return fem.dirichletbc(np.zeros(bs) if bs > 1 else 0.0, free, space)
 
 
 def _electrode_conditions(case, domain, fields) -> list[fem.DirichletBC]:

@@ -112,7 +112,7 @@ def _room(feature, case, earlier: list[PlacedPore]) -> Room:
     spans = [(geometry.inner_radius, geometry.width), *([(0.0, geometry.depth)] if geometry.kind == "box" else []),
              (0.0, case.layers[n].thickness)]
     taken = []
-    for other in (*(f for f in case.features if f.kind not in ("pores", "roughness")), *earlier):
+    for other in (*(f for f in case.features if f.kind not in ("pores", "voids", "roughness")), *earlier):
         *halves, low, high = extent(other, case)
         middle = (*other.center, 0.0)[: len(spans) - 1]
         taken.append([*((c - h, c + h) for c, h in zip(middle, halves)), (low - base, high - base)])

@@ -273,7 +273,7 @@ def boundary_names(case) -> list[str]:
     if geometry.file is not None:
         return list(dict.fromkeys(geometry.boundaries.values()))
     absent = "axis" if geometry.inner_radius else "inner"
-    holes = [f for f in case.features if f.kind == "void" or getattr(f, "fill", None) == "empty"]
+    holes = [f for f in case.features if f.kind in ("void", "voids") or getattr(f, "fill", None) == "empty"]
     return ["collector", "counter", *(side for side in SIDES[geometry.kind] if side != absent),
             *(f"{f.name}|{layer}" for f in holes for layer in touched_layers(f, case))]
 
@@ -398,7 +398,7 @@ def direction(feature, case) -> tuple[float, int]:
 
     A void lies in the more metallic side of the pair, a flaw in the other, unless `layer` says otherwise.
     """
-    place = f"features[{case.features.index(feature)}]"
+    place = f"features[{case.features.index(feature)}]" if feature in case.features else feature.name
     low, high = layer_pair(feature.interface, case, f"{place}.interface")
     sides = [case.layers[low].name, case.layers[high].name]
     if feature.layer is not None:
@@ -410,12 +410,12 @@ def direction(feature, case) -> tuple[float, int]:
         if places[0] == places[1]:
             raise ValueError(f'{place}.interface = "{feature.interface}": both sides conduct alike; say which one is cut, '
                              f'for example layer = "{sides[1]}"')
-        upper = (places[1] < places[0]) == (feature.kind == "void")
+        upper = (places[1] < places[0]) == (feature.kind in ("void", "voids"))
     return case.levels[high], 1 if upper else -1
 
 
 def extent(feature, case) -> tuple[float, float, float, float] | None:
-    """(half width along x, half length along y, lowest, highest height) of a feature, of the layer if a population of pores;
+    """(half width along x, half length along y, lowest, highest height) of a feature; of the layer, or of the interface, if a population;
 
     None for roughness.
     """
@@ -434,6 +434,9 @@ def extent(feature, case) -> tuple[float, float, float, float] | None:
     level, sign = direction(feature, case)
     if feature.kind == "void":
         reach, half_x, half_y = feature.height, feature.radius, feature.radius
+    elif feature.kind == "voids":
+        heights = [void.height for void in case.populations[feature.name]]
+        reach, half_x, half_y = max(heights), 0.5 * case.geometry.width, 0.5 * (case.geometry.depth or 0.0)
     else:
         reach, half_x, half_y = feature.depth, 0.5 * feature.width, 0.5 * (feature.length or feature.width)
     return half_x, half_y, min(level, level + sign * reach), max(level, level + sign * reach)
@@ -444,6 +447,10 @@ def touched_layers(feature, case) -> list[str]:
     names = [layer.name for layer in case.layers]
     if feature.kind in ("pore", "pores"):
         return [feature.layer]
+    if feature.kind == "voids":
+        level, side = direction(feature, case)
+        above = case.levels.index(level)
+        return names[above - 1 : above + 1]
     if feature.kind not in ("void", "flaw"):
         return []
     level, side = direction(feature, case)

@@ -160,7 +160,8 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
         log.info("caution: %s", text)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
     steps = march(case, domain, fields, model, solver, observer, begin.done if begin is not None else 0)
-    status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, progress if comm.rank == 0 else None)
+    events: list[dict] = []
+    status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, events, progress if comm.rank == 0 else None)
     if cycles is not None:
         cycles.close(event or status)
     writer.close()
@@ -168,7 +169,7 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     summary = comm.bcast(table.summary if table is not None else None)
     if status != "failed":
         write_state(folder / "state.npz", domain, fields, model, summary.get("time_s", {}).get("last", 0.0))
-    record = {"status": status, "event": event or None, "reason": reason or None, "title": case.title, "hash": case.hash,
+    record = {"status": status, "event": event or None, "events": events, "reason": reason or None, "title": case.title, "hash": case.hash,
               "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
               "input": case.input}
     if comm.rank == 0:
@@ -179,8 +180,11 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     return Result(folder, status, event, reason, summary)
 
 
-def _record_steps(case, steps, table, cycles, writer, timings: Timings, progress) -> tuple[str, str, str]:
-    """Take every step, write what it shows; (status, event, reason) at the end. Rank 0 alone has the tables."""
+def _record_steps(case, steps, table, cycles, writer, timings: Timings, events: list[dict], progress) -> tuple[str, str, str]:
+    """Take every step, write what it shows; (status, event, reason) at the end, `events` on the way.
+
+    Rank 0 alone has the tables.
+    """
     written, reached, next_output = math.nan, 0.0, case.output.interval or math.inf
     total = sum(s.length for s in flat_steps(case.protocol))
     try:
@@ -198,6 +202,7 @@ def _record_steps(case, steps, table, cycles, writer, timings: Timings, progress
                     next_output += case.output.interval
             if step.event:
                 log.info("event %s at %.6g s", step.event, step.time)
+                events.append({"event": step.event, "time_s": step.time})
             timings.add("output", start)
             if progress is not None:
                 progress(min(1.0, step.time / total), f"{step.kind}, step {step.number}, t = {step.time:.4g} s")

@@ -19,5 +19,5 @@ def section_of(run: Run, time: float | None = None) -> Section | None:
         return cut(run, parts)
     names = ("r (µm)", "z (µm)") if run.axisymmetric else ("x (µm)", "y (µm)")
     points = np.concatenate([p.points for p in parts.values()])
-    centres = {f.name: f.center[0] for f in run.case.features if f.kind != "pores"} if run.case else {}
+    centres = {f.name: f.center[0] for f in run.case.features if f.kind not in ("pores", "voids")} if run.case else {}
     return Section(parts, names, close_ups(run.case, centres, (float(points[:, 0].min()), float(points[:, 0].max()))))

@@ -20,7 +20,7 @@ def plane(run: Run, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.n
 
     With one feature only, along x through it; with none, through the middle.
     """
-    features = [f for f in run.case.features if f.kind not in ("roughness", "pores")] if run.case else []
+    features = [f for f in run.case.features if f.kind not in ("roughness", "pores", "voids")] if run.case else []
     centres = {f.name: np.array((*f.center, 0.0)[:2]) for f in features}
     features.sort(key=lambda f: f.kind not in ("void", "patch"))
     first = next(iter(features), None)

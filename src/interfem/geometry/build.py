@@ -12,7 +12,7 @@ from pathlib import Path
 import gmsh
 
 from ..regions import extent, interface_name
-from . import flaw, patch, pore, pores, roughness, void
+from . import flaw, patch, pore, pores, roughness, void, voids
 from .bodies import block
 from .errors import GeometryError
 from .own import write_own
@@ -22,7 +22,7 @@ from .stack import Stack, elements_across, make_stack
 from .warp import warp
 
 FORMAT = 5  # raise it when the same case is to give another mesh
-FEATURES = {"void": void, "flaw": flaw, "pore": pore, "pores": pores, "patch": patch, "roughness": roughness}
+FEATURES = {"void": void, "voids": voids, "flaw": flaw, "pore": pore, "pores": pores, "patch": patch, "roughness": roughness}
 NO_POINTS_INSIDE = 3  # Gmsh's algorithm that only joins the points of the boundary: a row of a graded layer stays one row
 SLIVER = 0.05  # inscribed over circumscribed radius (times 3) below which tetrahedra are optimised once more
 

@@ -74,6 +74,10 @@ def close_ups(case) -> list[tuple[str, tuple[float, float, float, float]]]:
         if feature.kind == "roughness":
             views.append(_at(feature.name, center(feature, case)[0], _level(feature, case), 1.2 * feature.wavelength, case))
             continue
+        if feature.kind == "voids":
+            void = case.populations[feature.name][0]
+            views.append(_at(f"part of {feature.name}", void.center[0], _level(feature, case), 5.0 * void.radius, case))
+            continue
         if feature.kind == "pores":
             pore = case.populations[feature.name][0]
             low, high = extent(pore, case)[2:]

@@ -21,12 +21,12 @@ class Contact:
         self.domain, self.fields, history = domain, fields, fields.contact
         self.vacancy = None if history.vacancy is None else fem.Function(history.vacancy.function_space)
         before = 1.0 if history.vacancy is None else history.vacancy
-        self.covered_before = None if history.covered is None else history.covered.copy()
+        self.covered_before = None if history.roofs is None else history.roofs.covered.copy()
         passing = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         passing.x.array[:] = ~domain.blocked
         self.state = passing * self._closeness("function") * (1.0 if self.vacancy is None else self.vacancy)
         if self.covered_before is not None:
-            self.state, before = self.state * history.covered, before * self.covered_before
+            self.state, before = self.state * history.roofs.covered, before * self.covered_before
         changed = ufl.algebra.Abs(self.state - passing * self._closeness("old") * before)
         self.forms = {"change": changed * domain.dx_gamma(), "area": 1.0 * domain.dx_gamma()}
         for electrode, names in electrodes.items():
@@ -57,7 +57,7 @@ class Contact:
         if self.vacancy is not None:
             self.vacancy.x.array[:] = self.fields.contact.vacancy.x.array
         if self.covered_before is not None:
-            self.covered_before.x.array[:] = self.fields.contact.covered.x.array
+            self.covered_before.x.array[:] = self.fields.contact.roofs.covered.x.array
 
     def look(self, weights) -> None:
         """Look at the step just solved, not yet committed."""

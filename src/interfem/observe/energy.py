@@ -14,7 +14,7 @@ from dolfinx import fem
 from mpi4py import MPI
 
 from ..case import Case
-from ..domain import BONDED, ELASTIC, GROUP, HOLLOW, Domain
+from ..domain import BONDED, BURIED, ELASTIC, GROUP, ROOFED, Domain
 from ..fields import BODIES, DISPLACEMENT, Fields, modulus
 from ..interface.bond import growth
 from ..laws import LAWS
@@ -97,8 +97,9 @@ class Energy:
             if f"p:{group.name}" in self.fields:
                 self._flowing_terms(group, found)
         if any(region.hollow for region in self.domain.regions):
-            inside = third_medium.energy(self.fields["u_m"], self.domain.kind, self.domain.x[0], *medium(self.case, self.fields))
-            found["stored"].append(inside * self.domain.dx(HOLLOW))
+            inside, (bulk, length) = (self.fields["u_m"], self.domain.kind, self.domain.x[0]), medium(self.case, self.fields)
+            found["stored"] += [third_medium.filling_energy(*inside, bulk) * self.domain.dx_hollow(ROOFED),
+                                third_medium.medium_energy(*inside, bulk, length) * self.domain.dx_hollow(BURIED)]
         if "slip" in self.fields:
             slip, shear = self.fields.unknowns["slip"], self.fields["shear"]("+")
             slid = slip.function("+") - slip.old("+")

@@ -37,7 +37,7 @@ class FieldWriter:
             folder.mkdir(parents=True, exist_ok=True)
         domain.comm.barrier()
         self.fronts = FrontTable(folder.parent / "fronts.csv", observer.tips)
-        found = {name: self._body_functions(body) for name, body in PARTS.items() if body in domain.submeshes}
+        found = {name: self._solid(body, self._body_functions(body)) for name, body in PARTS.items() if body in domain.submeshes}
         if "gamma" in domain.submeshes:
             found["interface"] = self._interface_functions()
         self.parts = {name: (io.VTKFile(domain.comm, folder / f"{name}.pvd", "w"), functions) for name, functions in found.items()}
@@ -79,6 +79,23 @@ class FieldWriter:
             functions.append((fem.Function(linear, name="lithium_concentration_mol_per_m3"), lambda f: self._concentration(f, body)))
         functions.append((fem.Function(constant, name="region"), self._regions(body)))
         return functions
+
+    def _solid(self, body: str, functions: list) -> list:
+        """The same without what is inside voids."""
+        if f"solid {body}" not in self.domain.submeshes:
+            return functions
+        solid, found = self.domain.submeshes[f"solid {body}"].mesh, []
+        for whole, update in functions:
+            element = whole.function_space.ufl_element()
+            shape = element.reference_value_shape
+            family = ("Lagrange" if element.basix_element.degree else "DG", element.basix_element.degree)
+            function = fem.Function(fem.functionspace(solid, (*family, shape) if shape else family), name=whole.name)
+
+            def cut(target, whole=whole, update=update) -> None:
+                update(whole)
+                self._carry(target, f"solid {body}", whole, body)
+            found.append((function, cut))
+        return found
 
     def _carry(self, target: fem.Function, body: str, source: fem.Function, sub: str, factor: float = 1.0) -> None:
         """Values of a function on one submesh, times a factor, onto the cells that another has in common with it."""

@@ -356,5 +356,5 @@ def _on_anode(domain: Domain, interface: str) -> bool:
 def _is_roof(case: Case, boundary: str) -> bool:
     """Face of the electrolyte over a void at an interface."""
     hole, region = boundary.split("|")
-    voids = {f.name for f in case.features if f.kind == "void"}
+    voids = {f.name for f in case.features if f.kind in ("void", "voids")}
     return hole in voids and any(r.name == region and r.ions for r in case.regions)

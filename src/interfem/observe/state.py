@@ -77,8 +77,11 @@ def _functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
         yield "contact of vacancies", {"old": fields.contact.vacancy, "older": fields.contact.vacancy_older}
     if fields.contact is not None and fields.contact.widest is not None:
         yield "widest gap", {"old": fields.contact.widest}
-    if fields.contact is not None and fields.contact.covered is not None:
-        yield "covered roofs", {"old": fields.contact.covered}
+    if fields.contact is not None and fields.contact.roofs is not None:
+        roofs = fields.contact.roofs
+        yield "contact of roofs", {"old": roofs.covered, "borne": roofs.borne}
+        yield "plated on roofs", {"old": roofs.raised, "rate": roofs.rising}
+        yield "walls", {"old": roofs.wall, "rate": roofs.lifting}
     if fields.living is not None:
         yield "living faces", {"old": fields.living}
     for name, flow in fields.flows.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from dolfinx import fem
+from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
 from ..domain import Domain
@@ -30,10 +31,6 @@ class Surface:
         """Displaced nodes (facet, node, d) of this rank; where they were at the start for `moved` = 0."""
         return (self.start + moved * self.u.x.array.reshape(-1, self.dimension))[self.dofs]
 
-    def middles(self) -> np.ndarray:
-        """Of the displaced vertices, (facet, d), of this rank."""
-        return self.nodes()[:, : self.dimension].mean(axis=1)
-
     def simplices(self, moved: float = 1.0) -> np.ndarray:
         """Of all ranks, (simplex, corner, d): each facet in two, or four."""
         own = self.nodes(moved)[:, np.array(CORNERS[self.dimension])].reshape(-1, self.dimension, self.dimension)
@@ -57,6 +54,26 @@ def nearest(points: np.ndarray, simplices: np.ndarray) -> np.ndarray:
     feet = (_on_segments if simplices.shape[1] == 2 else _on_triangles)(points[:, None], *np.moveaxis(simplices[near], 2, 0))
     best = np.linalg.norm(feet - points[:, None], axis=2).argmin(axis=1)
     return feet[np.arange(len(points)), best]
+
+
+def heights(places: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """Height, along the last axis, of a surface given by points (p, d) at places along the others; outside it that of the nearest."""
+    if not len(places):
+        return np.zeros(0)
+    if places.shape[1] == 1:
+        order = np.argsort(surface[:, 0])
+        return np.interp(places[:, 0], surface[order, 0], surface[order, 1])
+    across, found = surface[:, :2], np.unique(surface, axis=0)
+    inside = LinearNDInterpolator(found[:, :2], found[:, 2])(places)
+    return np.where(np.isnan(inside), surface[cKDTree(across).query(places)[1], 2], inside)
+
+
+def measure(nodes: np.ndarray) -> np.ndarray:
+    """Lengths or areas of facets through their vertices, (facet, node, d)."""
+    d = nodes.shape[2]
+    if d == 2:
+        return np.linalg.norm(nodes[:, 1] - nodes[:, 0], axis=1)
+    return 0.5 * np.linalg.norm(np.cross(nodes[:, 1] - nodes[:, 0], nodes[:, 2] - nodes[:, 0]), axis=1)
 
 
 def _on_segments(p, a, b) -> np.ndarray:

@@ -1,22 +1,58 @@
-"""The inside of a void in finite strain: a very soft medium that carries no load until it is crushed, and then is contact.
+"""What fills a void or pore in finite strain, so that its inside is meshed and moves with the metal; and contact of its wall.
 
-`W = G/2 (F:F - 3) + h(J) + k L^2/2 |grad grad u|^2`, `h(J) = k/2 (ln J)^2 - G ln J`, `G = k/2`: its stiffness k is `SOFTNESS` of the
-metal's bulk modulus, about 1e-3 MPa, so that creep does not feel it. As J -> 0 the pressure rises without limit, so that the wall
-comes to rest at a small distance from the face opposite (J = 2e-3 at 3 MPa) and does not pass through it. The second gradient, L being
-the size of the void, keeps elements from folding. Sources: Wriggers, Schroeder and Schwarz, Comput. Mech. 52 (2013) 837;
-Bluhm, Sigmund and Poulios, Comput. Methods Appl. Mech. Eng. 381 (2021) 113798.
+Under a roof of electrolyte the filling is linear and far too soft to be felt, `W = k/2 |grad u|^2`, and may be folded: the wall itself
+is held on its side of the roof, without friction, by the pressure `p = r max(0, -d)`, d being its distance from the roof along the
+stack. Inside metal, where walls would meet walls, it is a medium that bears no load until it is crushed, and is contact then:
+`W = G/2 (F:F - 3) + h(J) + k l^2/2 |grad grad u|^2`, `h = k/2 (ln J)^2 - G ln J` and as stiff as the metal below J = `CRUSHED`.
+Sources: Wriggers, Schroeder and Schwarz, Comput. Mech. 52 (2013) 837; Bluhm, Sigmund and Poulios, Comput. Methods Appl. Mech. Eng.
+381 (2021) 113798.
 """
 
-from ufl import as_matrix, conditional, det, grad, gt, inner, ln, max_value
+from ufl import as_matrix, det, grad, inner, ln, max_value, min_value
 
 from .finite import deformation, gradient
 
-SOFTNESS = 1e-7  # stiffness k over the metal's bulk modulus
-CRUSHED = 1e-4  # J below which h is continued by its tangent parabola, so that a Newton step beyond J = 0 has a way back
-BENDING = 1e-2  # weight of the second gradient
+SOFTNESS = 1e-8  # stiffness k of the filling over the metal's bulk modulus
+CRUSHED = 0.005  # J from which on a medium inside metal bears load as stiffly as the metal
+BENDING = 0.3  # weight of its second gradient
 
 
-def cofactor(f):
+def filling_work(u, v, kind: str, r, bulk):
+    """`k grad u : grad v` under a roof; `bulk` of the metal in MPa."""
+    return SOFTNESS * bulk * inner(gradient(u, kind, r), gradient(v, kind, r))
+
+
+def medium_work(u, v, kind: str, r, bulk, length):
+    """`P : grad v + k l^2 grad grad u : grad grad v`, `P = G F + h'(J) cof F`, inside metal; l = `length`, the pore's size in um."""
+    k = SOFTNESS * bulk
+    f = deformation(u, kind, r)
+    stress = 0.5 * k * f + _slope(det(f), k, 0.5 * k, bulk) * _cofactor(f)
+    return inner(stress, gradient(v, kind, r)) + BENDING * k * length**2 * inner(grad(grad(u)), grad(grad(v)))
+
+
+def filling_energy(u, kind: str, r, bulk):
+    """W under a roof, pJ/um^3 of the reference."""
+    g = gradient(u, kind, r)
+    return 0.5 * SOFTNESS * bulk * inner(g, g)
+
+
+def medium_energy(u, kind: str, r, bulk, length):
+    """W inside metal, pJ/um^3 of the reference."""
+    k, f = SOFTNESS * bulk, deformation(u, kind, r)
+    j = det(f)
+    volume, crushed = ln(max_value(j, CRUSHED)), min_value(j - CRUSHED, 0.0)
+    slope = (k * ln(CRUSHED) - 0.5 * k) / CRUSHED
+    bent = 0.5 * BENDING * length**2 * inner(grad(grad(u)), grad(grad(u)))
+    return k * (0.25 * (inner(f, f) - 3) + 0.5 * volume**2 - 0.5 * volume + bent) + slope * crushed + 0.5 * bulk * crushed**2
+
+
+def _slope(j, k, shear, bulk):
+    """`dh/dJ` in MPa."""
+    held = max_value(j, CRUSHED)
+    return (k * ln(held) - shear) / held + bulk * min_value(j - CRUSHED, 0.0)
+
+
+def _cofactor(f):
     """`cof F = J F^-T`, polynomial in F."""
     def minor(i, j):
         a, b = ((i + 1) % 3, (i + 2) % 3), ((j + 1) % 3, (j + 2) % 3)
@@ -25,36 +61,15 @@ def cofactor(f):
     return as_matrix([[minor(i, j) for j in range(3)] for i in range(3)])
 
 
-def slope(j, k, shear):
-    """`dh/dJ` in MPa, linear in J below `CRUSHED`."""
-    start = conditional(gt(j, CRUSHED), j, CRUSHED)
-    value = (k * ln(start) - shear) / start
-    stiffness = (k * (1 - ln(CRUSHED)) + shear) / CRUSHED**2
-    return value + conditional(gt(j, CRUSHED), 0.0, stiffness * (j - CRUSHED))
+def wall_pressure(height, u, floor, into, stiffness):
+    """Pressure (MPa of the wall at the start) that holds a wall above its roof, `r max(0, -d)`, along the stack.
 
-
-def work(u, v, kind: str, r, bulk, length):
-    """`P : grad v + k L^2 grad grad u : grad grad v`, `P = G F + h'(J) cof F`; L = `length` in um, `bulk` of the metal in MPa."""
-    k = SOFTNESS * bulk
-    f = deformation(u, kind, r)
-    stress = 0.5 * k * f + slope(det(f), k, 0.5 * k) * cofactor(f)
-    return inner(stress, gradient(v, kind, r)) + BENDING * k * length**2 * inner(grad(grad(u)), grad(grad(v)))
-
-
-def energy(u, kind: str, r, bulk, length):
-    """W, pJ/um^3 of the reference."""
-    k = SOFTNESS * bulk
-    f = deformation(u, kind, r)
-    volume = ln(max_value(det(f), CRUSHED))
-    bent = 0.5 * BENDING * length**2 * inner(grad(grad(u)), grad(grad(u)))
-    return k * (0.25 * (inner(f, f) - 3) + 0.5 * volume**2 - 0.5 * volume + bent)
-
-
-def roof_pressure(u_medium, u_ion, normal, w, stiffness, parts: bool):
-    """Contact pressure on the electrolyte over a void, `k ((u_m - u_s).n + w)`, MPa; no pull if the two may part.
-
-    The stiffness k (MPa/um) is far above that of the bodies. It acts point by point: a multiplier that is linear along the
-    interface would let the soft medium ripple, and give way at the rim to what presses beside it.
+    height of the wall at the start, its displacement u along the stack, height `floor` of the roof; into = 1 or -1 is the way from the
+    roof into the void.
     """
-    pressed = stiffness * (inner(u_medium - u_ion, normal) + w)
-    return max_value(pressed, 0.0) if parts else pressed
+    return stiffness * max_value(0.0, into * (floor - height - u))
+
+
+def roof_tie(u_filling, u_ion, normal, raised, stiffness):
+    """`r ((u_f - u_s).n + w)`, MPa: keeps the filling on the roof, or on what has been plated there (`raised`, um)."""
+    return stiffness * (inner(u_filling - u_ion, normal) + raised)
