@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Critical:
-    """Smallest density that failed and largest that passed (None: there was none), at a stack pressure (MPa) and temperature (K)."""
+    """Smallest density that failed, largest that passed (None: there was none), at a stack pressure (MPa), temperature (K)."""
 
     failed: Trial | None
     passed: Trial | None
@@ -248,7 +248,8 @@ def _write(found: list[Critical], folder: Path, case: Case) -> None:
         if len(found) > 1:
             head = (*head[:2], "critical_mA_per_cm2", "passed_mA_per_cm2", "mode", "where")
             ends = [(c, c.failed or Trial(math.nan, ""), c.passed or Trial(math.nan, "")) for c in found]
-            _table(folder / "map.csv", head, [(c.pressure, c.temperature, f.density / 10, p.density / 10, f.mode, f.where) for c, f, p in ends])
+            rows = [(c.pressure, c.temperature, f.density / 10, p.density / 10, f.mode, f.where) for c, f, p in ends]
+            _table(folder / "map.csv", head, rows)
             draw_map(found, case.title, folder / "map.png")
     comm.barrier()
 

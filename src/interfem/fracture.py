@@ -316,7 +316,7 @@ def _front_faults(front: Front, case, place: str) -> Iterator[str]:
     given = case.fracture.radius if case.fracture else None
     if given is not None and given >= room:
         radius, apart = (show(value, "length") for value in (given, room))
-        yield (f'fracture.radius = {radius}: {what} is only {apart} from the tip of "{front.name}", and the integral must not touch '
-               f"it; reduce the radius, or move them apart")
+        yield (f'fracture.radius = {radius}: {what} is only {apart} from the tip of "{front.name}", and the integral must not '
+               f"touch it; reduce the radius, or move them apart")
     elif room <= 1e-3 * _size(front, case):
         yield f'{place}: the tip of "{front.name}" lies on {what}, where no integral fits around it; change its depth'

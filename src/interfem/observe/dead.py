@@ -74,7 +74,8 @@ class DeadLithium:
         number = domain.mesh.topology.index_map(dim).local_to_global
         region = domain.region_of_cell[self.cells]
         volume, plain = (fem.assemble_vector(self._volumes(weight)).array[self.cells] for weight in (domain.weight, 1.0))
-        metals = {n: r.material.get("molar_volume").at(self.case.temperature) for n, r in enumerate(domain.regions) if r.reservoir}
+        kelvin = self.case.temperature
+        metals = {n: r.material.get("molar_volume").at(kelvin) for n, r in enumerate(domain.regions) if r.reservoir}
         per_volume = np.array([FARADAY / metals[n] if n in metals else 0.0 for n in range(len(domain.regions))])
         places = mesh.compute_midpoints(gamma.mesh, dim - 1, np.arange(self.owned, dtype=np.int32))[:, :dim]
         behind, normals = self._behind(gamma, places)

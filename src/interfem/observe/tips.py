@@ -7,8 +7,8 @@ With the virtual growth xi (e1 at the front, falling to zero at the outer radius
 L = int |xi| along the front. The interaction integral has the mixed terms of J with an auxiliary field (physics/williams.py) and
 adds `int xi_k b_i u_i,k dV` for the divergence b of its stress where the front is curved; `K = E' I/2`,
 `T = E' (I + nu eps_33) - p`, `E' = E/(1 - nu^2)`, eps_33 and p at the front. Inside the inner radius faces count only by
-their load, not by `W n_k` and the auxiliary traction, so that a tip may be blunt. Small strain; p is the contact pressure of what fills the flaw (its shear on the
-walls is left out), or the given pressure in an empty one.
+their load, not by `W n_k` and the auxiliary traction, so that a tip may be blunt. Small strain; p is the contact pressure of
+what fills the flaw (its shear on the walls is left out), or the given pressure in an empty one.
 Sources: Shih, Moran and Nakamura, Int. J. Fract. 30 (1986) 79; Kfouri, Int. J. Fract. 30 (1986) 301 (T).
 """
 
