@@ -284,8 +284,8 @@ def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int
 
 @app.command
 def critical(
-    case: Path, /, *, from_: Annotated[str, Parameter(name="--from")] = "0.01 mA/cm^2", to: str = "20 mA/cm^2", tolerance: float = 0.05,
-    pressures: str = "", temperatures: str = "", out: Path | None = None, overrides: Overrides = (),
+    case: Path, /, *, from_: Annotated[str, Parameter(name="--from")] = "0.01 mA/cm^2", to: str = "20 mA/cm^2",
+    tolerance: float = 0.05, pressures: str = "", temperatures: str = "", out: Path | None = None, overrides: Overrides = (),
     quiet: Annotated[bool, Parameter(negative=())] = False
 ) -> int:
     """Smallest current density at which a flaw grows, contact, voltage or lithium gives out; which of them, and where.

@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Critical:
-    """Smallest density that failed and largest that passed (A/m^2; None if there was none), at a stack pressure (MPa) and temperature (K)."""
+    """Smallest density that failed, largest that passed (None: there was none), at a stack pressure (MPa), temperature (K)."""
 
     failed: Trial | None
     passed: Trial | None
@@ -59,13 +59,15 @@ class Critical:
     temperature: float
 
 
-def critical(case: Case, folder: Path, low: float, high: float, tolerance: float, pressures=(), temperatures=()) -> list[Critical]:
+def critical(case: Case, folder: Path, low: float, high: float, tolerance: float, pressures=(),
+             temperatures=()) -> list[Critical]:  # fmt: skip
     """Search at each stack pressure (MPa) and temperature (K), by default those of the case, between two densities (A/m^2).
 
     Writes critical.csv, critical.json and, for several conditions, map.png. CriticalError before anything is run.
     """
     if not 0 < low < high:
-        raise CriticalError(f'--from = {show(low, "current density")} should be above zero and below --to = {show(high, "current density")}')
+        first, last = (show(value, "current density") for value in (low, high))
+        raise CriticalError(f"--from = {first} should be above zero and below --to = {last}")
     if not 0 < tolerance < 1:
         raise CriticalError(f"--tolerance = {tolerance:g} should lie between 0 and 1, for example 0.05")
     conditions = [(p, t) for t in (temperatures or (None,)) for p in (pressures or (None,))]
@@ -88,7 +90,7 @@ def _at(case: Case, pressure: float | None, kelvin: float | None) -> Case:
     if pressure is not None:
         steps = [step for step in tree["protocol"][:head] if step["kind"] == "pressure" and "boundary" not in step]
         if not steps:
-            raise CriticalError("--pressures: no pressure step on the stack comes before the first current; add one to [[protocol]]")
+            raise CriticalError("--pressures: no pressure step on the stack comes before the first current; add one")
         steps[-1]["to"] = f"{pressure!r} MPa"
     if kelvin is not None:
         if case.heated:
@@ -118,8 +120,8 @@ def _currents(steps) -> list[float]:
         elif step.kind == "current":
             found.append(step.value)
         elif step.kind not in QUIET:
-            raise CriticalError(f'protocol: a step of kind "{step.kind}" cannot be scaled; search with steps of kind "current", "rest", '
-                                f'"repeat" after those of kind "pressure"')
+            raise CriticalError(f'protocol: a step of kind "{step.kind}" cannot be scaled; search with "current", "rest" '
+                                f'and "repeat" after those of kind "pressure"')
     return found
 
 
@@ -239,18 +241,20 @@ def _write(found: list[Critical], folder: Path, case: Case) -> None:
         from .figures.critical import draw_map
 
         head = ("stack_pressure_MPa", "temperature_K", "current_density_mA_per_cm2", "mode", "event", "where", "time_s", "run")
-        rows = [(f"{c.pressure:.12g}" if c.pressure is not None else "", f"{c.temperature:.12g}", f"{t.density / 10:.12g}", t.mode, t.event,
-                 t.where, f"{t.time:.12g}" if t.mode else "", t.folder) for c in found for t in c.trials]
+        rows = [(c.pressure, c.temperature, t.density / 10, t.mode, t.event, t.where, t.time, t.folder)
+                for c in found for t in c.trials]
         _table(folder / "critical.csv", head, rows)
         write_json(folder / "critical.json", {"title": case.title, "hash": case.hash, "conditions": [asdict(c) for c in found]})
         if len(found) > 1:
-            _table(folder / "map.csv", ("stack_pressure_MPa", "temperature_K", "critical_mA_per_cm2", "passed_mA_per_cm2", "mode", "where"),
-                   [(c.pressure, c.temperature, c.failed.density / 10 if c.failed else "", c.passed.density / 10 if c.passed else "",
-                     c.failed.mode if c.failed else "", c.failed.where if c.failed else "") for c in found])
+            head = (*head[:2], "critical_mA_per_cm2", "passed_mA_per_cm2", "mode", "where")
+            ends = [(c, c.failed or Trial(math.nan, ""), c.passed or Trial(math.nan, "")) for c in found]
+            rows = [(c.pressure, c.temperature, f.density / 10, p.density / 10, f.mode, f.where) for c, f, p in ends]
+            _table(folder / "map.csv", head, rows)
             draw_map(found, case.title, folder / "map.png")
     comm.barrier()
 
 
 def _table(path: Path, head: tuple, rows: list[tuple]) -> None:
+    """What is not a number is left empty."""
     with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([head, *rows])
+        csv.writer(file).writerows([head, *(["" if entry != entry else entry for entry in row] for row in rows)])

@@ -81,7 +81,7 @@ class Fields:
     contact: Contact | None  # history of interfaces that may part, slide or hold vacancies
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
-    living: fem.Function | None = None  # 1 on faces of the interface mesh, next to nothing where the metal behind has been cut off
+    living: fem.Function | None = None  # 1 on faces of the interface mesh, next to 0 behind what has been cut off
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:

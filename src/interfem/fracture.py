@@ -1,4 +1,4 @@
-"""Crack fronts of flaws, from the case alone: where they are, which way they would grow, how far around them an integral may reach.
+"""Crack fronts of flaws, from the case alone: where they are, which way they would grow, how far an integral may reach.
 
 A front is a point in the plane and about an axis (a circle there), a straight line or an arc of an ellipse in a box. No dolfinx.
 """
@@ -42,7 +42,6 @@ class Front:
     places: tuple[float, ...] = (0.0,)
     spread: float = 0.0
     shares: int = 1
-    rounded: bool = False  # the tip is blunt: its own wall counts for nothing but the load on it
     outer: float = 0.0  # radii of the integral, um
     inner: float = 0.0
 
@@ -101,11 +100,12 @@ def _of_flaw(feature, case) -> list[Front]:
     kind, x = case.geometry.kind, feature.center[0]
     if kind == "axisymmetric" and not case.geometry.inner_radius < x < case.geometry.width:
         return []
-    wide, deep, rounded = feature.width / 2, feature.depth, True
+    wide, deep = feature.width / 2, feature.depth
     y = (*feature.center, 0.0)[1] if kind == "box" else 0.0
     blunt = wide**2 / deep / 2 if feature.shape == "ellipse" else 0.0  # the fields are centred half a radius behind a round tip
-    front = Front(feature.name, feature.name, _region_at(case, level + sign * deep * (1 - 1e-9)), (x, y, level + sign * (deep - blunt)),
-                  (1.0, 0.0, 0.0), (0.0, 0.0, float(sign)), rounded=rounded, shares=2 if _symmetric(case, "x", x) else 1)
+    region, place = _region_at(case, level + sign * deep * (1 - 1e-9)), (x, y, level + sign * (deep - blunt))
+    front = Front(feature.name, feature.name, region, place, (1.0, 0.0, 0.0), (0.0, 0.0, float(sign)),
+                  shares=2 if _symmetric(case, x) else 1)  # fmt: skip
     if kind != "box":
         return [front]
     half, sides = (feature.length or feature.width) / 2, _sides(case, y)
@@ -144,7 +144,7 @@ def _pore_front(feature, case, name: str, offset, normal, ahead, a: float, b: fl
     layer = [item.name for item in case.layers].index(feature.layer)
     height = case.levels[layer] + feature.position
     place = tuple(c + o * (a - b**2 / a / 2) for c, o in zip((x, y if case.geometry.kind == "box" else 0.0, height), offset))
-    return Front(name, feature.name, feature.layer, place, normal, ahead, rounded=True)
+    return Front(name, feature.name, feature.layer, place, normal, ahead)
 
 
 def _flat_pore(feature, case, a: float, b: float) -> list[Front]:
@@ -167,7 +167,8 @@ def _arc_inside(case, feature) -> tuple[tuple[float, ...], float]:
     step = 2 * pi / POINTS["circle"]
 
     def inside(t: float) -> bool:
-        outward = ((x == 0.0) * -cos(t), (x == case.geometry.width) * cos(t), (y == 0.0) * -sin(t), (y == case.geometry.depth) * sin(t))
+        width, depth = case.geometry.width, case.geometry.depth
+        outward = ((x == 0.0) * -cos(t), (x == width) * cos(t), (y == 0.0) * -sin(t), (y == depth) * sin(t))
         return max(outward) < 1e-9
 
     angles = [n * step for n in range(2 * POINTS["circle"])]
@@ -183,7 +184,7 @@ def _tall_pore(feature, case, a: float, b: float) -> list[Front]:
     x, geometry = feature.center[0], case.geometry
     if geometry.kind == "box" or (geometry.kind == "axisymmetric" and not geometry.inner_radius < x < geometry.width):
         return []
-    shares = 2 if _symmetric(case, "x", x) else 1
+    shares = 2 if _symmetric(case, x) else 1
     return [replace(_pore_front(feature, case, f"{feature.name}:{name}", (0, 0, side), (1.0, 0.0, 0.0), (0.0, 0.0, side), b, a),
                     shares=shares) for name, side in (("lower", -1.0), ("upper", 1.0))]
 
@@ -191,7 +192,7 @@ def _tall_pore(feature, case, a: float, b: float) -> list[Front]:
 MAKERS = {"flaw": _of_flaw, "pore": _of_pore}
 
 
-def _symmetric(case, axis: str, x: float) -> bool:
+def _symmetric(case, x: float) -> bool:
     """The feature is centred on a side of the cell, its other half beyond it."""
     return case.geometry.kind != "axisymmetric" and x in (0.0, case.geometry.width)
 
@@ -214,14 +215,16 @@ def _obstacles(front: Front, case) -> Iterator[tuple[float, str]]:
     points, geometry = front.at(front.span), case.geometry
     rough = sum(f.amplitude * (1.0 if f.shape == "sinusoidal" else 4.0) for f in case.features if f.kind == "roughness")
     for n, level in enumerate(case.levels):
-        name = f'face between layers "{case.layers[n - 1].name}" and "{case.layers[n].name}"' if 0 < n < len(case.layers) else "end of the cell"
+        inside = 0 < n < len(case.layers)
+        name = f'face between layers "{case.layers[n - 1].name}" and "{case.layers[n].name}"' if inside else "end of the cell"
         yield float(np.abs(points[:, 2] - level).min()) - rough, f"the {name}"
     for axis, low, high in ((0, geometry.inner_radius, geometry.width), (1, 0.0, geometry.depth)):
         if axis == 0 or geometry.kind == "box":
             for side in (low, high):
                 if not _mirrors(front, axis, side, case):
                     yield float(np.abs(points[:, axis] - side).min()), "a side of the cell"
-    for other in [f for f in case.features if f.name != front.feature] + [p for placed in case.populations.values() for p in placed]:
+    placed = [pore for pores in case.populations.values() for pore in pores]
+    for other in [f for f in case.features if f.name != front.feature] + placed:
         if other.kind in ("void", "flaw", "pore"):
             yield _distance(points, other, case), f'feature "{other.name}"'
     for other in _all(case):
@@ -230,7 +233,8 @@ def _obstacles(front: Front, case) -> Iterator[tuple[float, str]]:
     if front.shape == "arc":
         yield 0.5 * min(_radius(front, t) for t in front.span), "the bend of its own front"
     elif feature_of(front, case).kind == "pore":
-        yield float(extent(feature_of(front, case), case)[0] if front.ahead[0] else feature_of(front, case).half_height), "its own middle"
+        pore = feature_of(front, case)
+        yield float(pore.radius if front.ahead[0] else pore.half_height), "its own middle"
 
 
 def feature_of(front: Front, case):
@@ -257,7 +261,8 @@ def _distance(points: np.ndarray, other, case) -> float:
     """From points to the box around another feature."""
     half_x, half_y, low, high = extent(other, case)
     x, y = (*other.center, 0.0)[:2]
-    away = [np.maximum(np.abs(points[:, 0] - x) - half_x, 0.0), np.maximum(np.maximum(low - points[:, 2], points[:, 2] - high), 0.0)]
+    height = np.maximum(low - points[:, 2], points[:, 2] - high)
+    away = [np.maximum(np.abs(points[:, 0] - x) - half_x, 0.0), np.maximum(height, 0.0)]
     if case.geometry.kind == "box":
         away.append(np.maximum(np.abs(points[:, 1] - y) - half_y, 0.0))
     return float(np.linalg.norm(away, axis=0).min())
@@ -292,8 +297,8 @@ def faults(case) -> Iterator[str]:
         yield f"{place} needs displacement; add a [mechanics] table, or remove it"
         return
     if not _all(case):
-        yield (f"{place}: the case has no crack front: a flaw, or a pore whose half axes differ {1 / SLENDER:g}-fold (in a box a flat one, "
-               f"about an axis off the axis or flat); add one to [[features]], or remove it")
+        yield (f"{place}: the case has no crack front: a flaw, or a pore whose half axes differ {1 / SLENDER:g}-fold (in a box a "
+               f"flat one, about an axis off the axis or flat); add one to [[features]], or remove it")
     for front in _all(case):
         yield from _front_faults(front, case, place)
 
@@ -310,7 +315,8 @@ def _front_faults(front: Front, case, place: str) -> Iterator[str]:
     room, what = min(_obstacles(front, case))
     given = case.fracture.radius if case.fracture else None
     if given is not None and given >= room:
-        yield (f'fracture.radius = {show(given, "length")}: {what} is only {show(room, "length")} from the tip of "{front.name}", and the '
-               f"integral must not touch it; reduce the radius, or move them apart")
+        radius, apart = (show(value, "length") for value in (given, room))
+        yield (f'fracture.radius = {radius}: {what} is only {apart} from the tip of "{front.name}", and the integral must not '
+               f"touch it; reduce the radius, or move them apart")
     elif room <= 1e-3 * _size(front, case):
         yield f'{place}: the tip of "{front.name}" lies on {what}, where no integral fits around it; change its depth'

@@ -112,8 +112,12 @@ class _Phase:
     ended: bool = False  # by an event
 
 
-def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer, done: int = 0) -> Iterator[Step]:
-    """Advance through the protocol; `done` of its plain steps lie behind the fields already. Raises StepFailed; every yielded step is final."""
+def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer,
+          done: int = 0) -> Iterator[Step]:  # fmt: skip
+    """Advance through the protocol; `done` of its plain steps lie behind the fields already.
+
+    Raises StepFailed; every yielded step is final.
+    """
     cell = _Cell(case, domain, fields, model, solver, observer, model.parameters.temperature)
     _start_at_rest(fields, observer)
     for number, entry in enumerate(flat_steps(case.protocol)):

@@ -32,11 +32,14 @@ def bottle(path: Path) -> Path:
             lines = [tag for _, tag in gmsh.model.getEntities(1)
                      if all(abs(gmsh.model.getBoundingBox(1, tag)[k] - height) < 1e-4 for k in (1, 4))]
             gmsh.model.addPhysicalGroup(1, lines, name=name)
-        gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: min(0.04 + 0.2 * math.hypot(max(abs(x - WIDTH / 2) - NECK, 0.0),
-                                                                                                  max(abs(y - 2.5) - 0.5, 0.0)), 0.5))
+        gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: min(0.04 + 0.2 * from_neck(x, y), 0.5))
         gmsh.model.mesh.generate(2)
         gmsh.write(str(path))
     return path
+
+
+def from_neck(x: float, y: float) -> float:
+    return math.hypot(max(abs(x - WIDTH / 2) - NECK, 0.0), max(abs(y - 2.0 - LENGTH / 2) - LENGTH / 2, 0.0))
 
 
 def test_a_neck_that_is_stripped_through_leaves_dead_lithium(tmp_path):

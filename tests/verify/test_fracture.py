@@ -69,7 +69,8 @@ def griffith(k: float) -> float:
 @pytest.mark.parametrize("kind, thin, k, t", [("plane", 0.01, CENTRE, -P), ("axisymmetric", 0.005, PENNY, -P * (0.5 + NU))])
 def test_pressurised_crack_amid_the_electrolyte(kind, thin, k, t, tmp_path):
     """Centre crack p sqrt(pi a) with T = -p, penny 2 p sqrt(a/pi) with T = -p (1 + 2 nu)/2; the same from rings of any radius."""
-    found = {r: solve(pore(kind, thin, {"pore|sse": f"{P} MPa"}, fracture={"radius": um(r)}), tmp_path / str(r)) for r in (0.15, 0.4, 0.9)}
+    loads = {"pore|sse": f"{P} MPa"}
+    found = {r: solve(pore(kind, thin, loads, fracture={"radius": um(r)}), tmp_path / str(r)) for r in (0.15, 0.4, 0.9)}
     for values in found.values():
         assert values["K_I_MPa_sqrt_m[pore]"] == pytest.approx(k, rel=0.01)
         assert values["J_N_per_m[pore]"] == pytest.approx(griffith(k), rel=0.01)
@@ -118,7 +119,8 @@ def test_each_mode_is_told_apart(mode, wanted):
     z, kappa = seen.x1 + 1j * seen.x2 + 1e-12, 3 - 4 * NU
     phi, slope, _, psi, _ = MODES[mode](z)
     moved = (kappa * phi - z * slope.conj() - psi.conj()) / (2 * elastic.shear)
-    body.u.x.array[:] = (moved.real[:, None] * seen.frame[:, 0, [0, 2]] + moved.imag[:, None] * seen.frame[:, 1, [0, 2]]).reshape(-1)
+    ahead, across = (seen.frame[:, row, [0, 2]] for row in (0, 1))
+    body.u.x.array[:] = (moved.real[:, None] * ahead + moved.imag[:, None] * across).reshape(-1)
     found = place.intensity(elastic, pieces.domain.comm)
     assert (found.K_I * 1e3, found.K_II * 1e3) == pytest.approx(wanted, abs=0.02)
     assert found.J * PLANE == pytest.approx(1.0, rel=0.02)
@@ -174,8 +176,8 @@ def plated(depth: float, eta: float, **more) -> dict:
                        "base|sse": {"kinetics": "linear", "resistance": "1e14 ohm*cm^2", "tangential": "frictionless"}},
         "mechanics": {"boundaries": {"right": "free"}},
         "mesh": {"tip_size": um(0.03 * depth)},
-        "protocol": [{"kind": "voltage", "value": f"{-eta} mV", "duration": seconds, "first_step": f"{0.1 * depth} s", "max_step": seconds},
-                     ]} | more  # fmt: skip
+        "protocol": [{"kind": "voltage", "value": f"{-eta} mV", "duration": seconds, "first_step": f"{0.1 * depth} s",
+                      "max_step": seconds}]} | more  # fmt: skip
 
 
 def test_electrochemical_griffith_limit(tmp_path):

@@ -8,7 +8,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from .style import CYCLE, GREY, LINE, canvas
 
-COLOURS = {"fracture": CYCLE[1], "contact": CYCLE[0], "voltage": CYCLE[4], "lithium": CYCLE[2], "salt": CYCLE[5], "unsolved": CYCLE[7], "": GREY}
+COLOURS = {"fracture": CYCLE[1], "contact": CYCLE[0], "voltage": CYCLE[4], "lithium": CYCLE[2], "salt": CYCLE[5],
+           "unsolved": CYCLE[7], "": GREY}  # fmt: skip
 WORDS = {"fracture": "fracture", "contact": "loss of contact", "voltage": "voltage limit", "lithium": "lithium exhausted",
          "salt": "salt exhausted", "unsolved": "not solved", "": "none in range"}
 
@@ -25,11 +26,13 @@ def draw_map(found, title: str, path: Path) -> None:
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=COLOURS[mode], edgecolor="white", linewidth=2))
             text = f"{c.failed.density / 10:.3g}" if c.failed else f"> {c.passed.density / 10:.3g}"
             text = text if c.passed else f"< {text}"
-            axes.text(x, y, text, ha="center", va="center", color=LINE if mode in ("", "voltage", "salt") else "white", fontweight="bold")
+            ink = LINE if mode in ("", "voltage", "salt") else "white"
+            axes.text(x, y, text, ha="center", va="center", color=ink, fontweight="bold")
         axes.set_xticks(range(len(pressures)), ["-" if p is None else f"{p:g}" for p in pressures])
         axes.set_yticks(range(len(temperatures)), [f"{t - 273.15:.4g}" for t in temperatures])
-        axes.set(xlim=(-0.5, len(pressures) - 0.5), ylim=(-0.5, len(temperatures) - 0.5), xlabel="stack pressure / MPa", ylabel="temperature / °C",
-                 title="critical current density / mA cm$^{-2}$")
+        axes.set(xlim=(-0.5, len(pressures) - 0.5), ylim=(-0.5, len(temperatures) - 0.5), xlabel="stack pressure / MPa",
+                 ylabel="temperature / °C", title="critical current density / mA cm$^{-2}$")
         modes = dict.fromkeys(c.failed.mode if c.failed else "" for c in found)
-        axes.legend(handles=[Patch(color=COLOURS[m], label=WORDS[m]) for m in modes], loc="center left", bbox_to_anchor=(1.0, 0.5))
+        handles = [Patch(color=COLOURS[mode], label=WORDS[mode]) for mode in modes]
+        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
         figure.suptitle(title)

@@ -1,10 +1,11 @@
 """Dead lithium: metal that no electrons reach any more, or that touches no ion conductor (model section 9). All ranks take part.
 
-The cells that carry electrons are the nodes of a graph, the faces between them its links, each of areal resistance l/sigma. Metal
-is dead where the best path to a terminal has less than `LEAST` of areal conductance, as on an island; or where nothing of a
-connected piece of metal passes charge. A cell of metal has been stripped away once the face of the metal has come past its middle:
-`d + (u_face - u_cell).n + w <= 0`, with its distance d from the nearest face; where metal creeps after, the face stays. Cells count
-whole, and remnants thinner than a cell not at all. Faces behind a neck that has been stripped through pass no charge from the next step on, so that what lies there floats.
+The cells that carry electrons are the nodes of a graph, the faces between them its links, each of areal resistance l/sigma.
+Metal is dead where the best path to a terminal has less than `LEAST` of areal conductance, as on an island; or where nothing of
+a connected piece of metal passes charge. A cell of metal is stripped away once the face of the metal has come past its middle,
+`d + (u_face - u_cell).n + w <= 0`, with its distance d from the nearest face: where metal creeps after, the cell stays. Cells
+count whole, and remnants thinner than a cell not at all. Faces behind a neck that has been stripped through pass no charge from
+the next step on, so that what lies there floats.
 """
 
 from __future__ import annotations
@@ -71,32 +72,36 @@ class DeadLithium:
         domain, gamma, dim = self.domain, self.domain.submeshes["gamma"], self.domain.dimension
         middles = mesh.compute_midpoints(domain.mesh, dim, self.cells)[:, :dim]
         number = domain.mesh.topology.index_map(dim).local_to_global
-        self.global_cells = number(self.cells)
         region = domain.region_of_cell[self.cells]
         volume, plain = (fem.assemble_vector(self._volumes(weight)).array[self.cells] for weight in (domain.weight, 1.0))
-        per_volume = np.array([FARADAY / r.material.get("molar_volume").at(self.case.temperature) if r.reservoir else 0.0 for r in domain.regions])
+        kelvin = self.case.temperature
+        metals = {n: r.material.get("molar_volume").at(kelvin) for n, r in enumerate(domain.regions) if r.reservoir}
+        per_volume = np.array([FARADAY / metals[n] if n in metals else 0.0 for n in range(len(domain.regions))])
         places = mesh.compute_midpoints(gamma.mesh, dim - 1, np.arange(self.owned, dtype=np.int32))[:, :dim]
         behind, normals = self._behind(gamma, places)
         area = fem.assemble_vector(fem.form(self._per_face() * domain.dx_gamma())).array[: self.owned]
         plated = self.model.plated_rate.x.array[: self.owned]
         rate = np.divide(1.0, plated, out=np.zeros_like(plated), where=plated > 0)
-        rows = [middles, plain ** (1 / dim), volume * per_volume[region], region, self.global_cells, self._links(), self._terminals(),
-                number(behind), places, normals, area, rate]
-        gathered = [domain.comm.gather(row) for row in rows]
+        cells = [middles, plain ** (1 / dim), volume * per_volume[region], region, number(self.cells)]
+        faces = [number(behind), places, normals, area, rate]
+        gathered = [domain.comm.gather(row) for row in (self._links(), self._terminals(), *cells, *faces)]
         self.counts = domain.comm.gather(self.owned)
-        if domain.comm.rank > 0:
-            return None
-        middles, sizes, charge, region, ids, links, terminals, owner, places, normals, areas, rate = (np.concatenate(g) for g in gathered)
+        return self._joined([np.concatenate(rows) for rows in gathered]) if domain.comm.rank == 0 else None
+
+    def _joined(self, gathered: list[np.ndarray]) -> Graph:
+        """The graph from what all ranks have; cells are numbered anew."""
+        links, terminals, middles, sizes, charge, region, ids, owner, *faces = gathered
         order = np.argsort(ids)
 
         def index(of: np.ndarray) -> np.ndarray:
             return order[np.searchsorted(ids[order], of)]
 
         links = index(np.unique(np.sort(links, axis=1), axis=0))
-        sigma = np.array([r.material.get("electronic_conductivity").at(self.case.temperature) if r.electrons else 1.0 for r in domain.regions])
+        kelvin, regions = self.case.temperature, self.domain.regions
+        sigma = np.array([r.material.get("electronic_conductivity").at(kelvin) if r.electrons else 1.0 for r in regions])
         half = np.linalg.norm(middles[links[:, 0]] - middles[links[:, 1]], axis=1) / 2
         resistance = half / sigma[region[links[:, 0]]] + half / sigma[region[links[:, 1]]]
-        return Graph(middles, sizes, charge, region, links, resistance, index(np.unique(terminals)), index(owner), places, normals, areas, rate)
+        return Graph(middles, sizes, charge, region, links, resistance, index(np.unique(terminals)), index(owner), *faces)
 
     def _volumes(self, weight) -> fem.Form:
         one = ufl.TestFunction(fem.functionspace(self.domain.mesh, ("DG", 0)))
@@ -237,7 +242,8 @@ class DeadLithium:
         """Number of the connected piece of electron conductor to which each cell belongs."""
         g, count = self.graph, len(self.graph.middles)
         through = kept[g.links].all(axis=1)
-        return connected_components(coo_matrix((np.ones(through.sum()), g.links[through].T), shape=(count, count)), directed=False)[1]
+        network = coo_matrix((np.ones(through.sum()), g.links[through].T), shape=(count, count))
+        return connected_components(network, directed=False)[1]
 
     def _touched(self, kept: np.ndarray, touching: np.ndarray, pieces: np.ndarray) -> np.ndarray:
         """Cells in a piece of electron conductor of which some face passes charge."""

@@ -6,9 +6,9 @@ With the virtual growth xi (e1 at the front, falling to zero at the outer radius
 
 L = int |xi| along the front. The interaction integral has the mixed terms of J with an auxiliary field (physics/williams.py) and
 adds `int xi_k b_i u_i,k dV` for the divergence b of its stress where the front is curved; `K = E' I/2`,
-`T = E' (I + nu eps_33) - p`, `E' = E/(1 - nu^2)`, eps_33 and p at the front. At a blunt tip `W n_k` and the auxiliary
-traction count only outside the inner radius. Small strain; p is the contact pressure of what fills the flaw (its shear on the
-walls is left out), or the given pressure in an empty one.
+`T = E' (I + nu eps_33) - p`, `E' = E/(1 - nu^2)`, eps_33 and p at the front. Inside the inner radius faces count only by
+their load, not by `W n_k` and the auxiliary traction, so that a tip may be blunt. Small strain; p is the contact pressure of
+what fills the flaw (its shear on the walls is left out), or the given pressure in an empty one.
 Sources: Shih, Moran and Nakamura, Int. J. Fract. 30 (1986) 79; Kfouri, Int. J. Fract. 30 (1986) 301 (T).
 """
 
@@ -77,7 +77,7 @@ class Intensity:
 
 @dataclass(frozen=True)
 class Near:
-    """Points seen from a front: its parameter t at the closest place, (x1, x2) across it, the frame's rows e1, e2, e3, and `bend`."""
+    """Points seen from a front: its parameter t at the closest place, (x1, x2) across it, rows e1, e2, e3 of the frame, bend."""
 
     t: np.ndarray
     x1: np.ndarray
@@ -161,7 +161,7 @@ class Patch:
     xi: np.ndarray  # (n, m, 3)
     xi_slope: np.ndarray | None = None  # (n, m, 3, 3): xi_k,j
     normal: np.ndarray | None = None  # (n, 3), out of the body
-    load: tuple[np.ndarray, np.ndarray] | str = ""  # (degrees of freedom (n, vertices), shapes (m, vertices)) of p_c, or a boundary
+    load: tuple[np.ndarray, np.ndarray] | str = ""  # (dofs (n, vertices), shapes (m, vertices)) of p_c, or a boundary
 
 
 class Body:
@@ -191,7 +191,8 @@ class Body:
         jacobian = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)
         inverse = np.linalg.inv(jacobian)
         reference = np.einsum("nij,nmj->nmi", inverse, points[..., self.axes] - corners[:, :1])
-        table = self.element.tabulate(1, reference.reshape(-1, self.dim))[..., 0].reshape(self.dim + 1, *points.shape[:2], self.element.dim)
+        table = self.element.tabulate(1, reference.reshape(-1, self.dim))[..., 0]
+        table = table.reshape(self.dim + 1, *points.shape[:2], self.element.dim)
         slopes = np.zeros((*table.shape[1:], 3))
         slopes[..., self.axes] = np.einsum("anmb,naj->nmbj", table[1:], inverse)
         return table[0], slopes
@@ -223,7 +224,7 @@ class Body:
         return Patch(self.space.dofmap.list[cells], shapes, slopes, measure, points, xi_points, slope)
 
     def walls(self, front: Front, place: float) -> list[Patch]:
-        """Faces of the flaw that it reaches: those of what fills it, with p_c, and those of an empty one, with the given pressure."""
+        """Faces of the flaw that it reaches: of what fills it, with p_c, and of an empty one, with the given pressure."""
         found, domain, fields = [], self.domain, self.fields
         if "p_c" in fields:
             names = [n for n, name in enumerate(domain.interfaces) if front.feature in name.split("|")]
@@ -261,7 +262,8 @@ class Body:
         normal, size = self._normals(corners, self.corners[cells].mean(axis=1))
         pressure = (load[kept], linear) if isinstance(load, np.ndarray) else load
         measure = size[:, None] * weights * self.radius(points)
-        return Patch(self.space.dofmap.list[cells], shapes, slopes, measure, points, np.einsum("mv,nvi->nmi", linear, xi), None, normal, pressure)
+        xi = np.einsum("mv,nvi->nmi", linear, xi)
+        return Patch(self.space.dofmap.list[cells], shapes, slopes, measure, points, xi, None, normal, pressure)
 
     def _normals(self, corners: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(unit normals away from the middles of the cells, size over that of the reference facet)."""
@@ -309,7 +311,8 @@ class Place:
             return self.front.center[0] if self.body.kind == "axisymmetric" else 1.0
         t = np.linspace(place - self.front.spread, place + self.front.spread, 2001)
         points = self.front.at(t)
-        inside = [(points[:, k] > -1e-9) & (points[:, k] < size + 1e-9) for k, size in ((0, case.geometry.width), (1, case.geometry.depth))]
+        sizes = enumerate((case.geometry.width, case.geometry.depth))
+        inside = [(points[:, k] > -1e-9) & (points[:, k] < size + 1e-9) for k, size in sizes]
         speed = np.linalg.norm(self.front.slope(t), axis=1) * hat(self.front, place, t) * (inside[0] & inside[1])
         return float(np.trapezoid(speed, t))
 
@@ -329,7 +332,7 @@ class Place:
         return self._known[1]
 
     def integrals(self, elastic: Elastic) -> np.ndarray:
-        """(J, interaction with K_I, K_II and T) times L; sums and weights of eps_33 and of p at the front. Of this rank's cells."""
+        """(J, interaction with K_I, K_II, T) times L; sums and weights of eps_33 and p at the front. Of this rank's cells."""
         found = np.zeros(5 + len(MODES))
         fields = self._auxiliary(elastic)
         for n, patch in enumerate((self.volume, *self.faces)):
@@ -337,7 +340,8 @@ class Place:
             strain = 0.5 * (gradient + np.swapaxes(gradient, -1, -2)) - elastic.thermal * np.eye(3)
             stress = elastic.stress(strain)
             modes = [fields[mode][n] for mode in MODES]
-            found += self._over_volume(patch, gradient, strain, stress, modes) if n == 0 else self._over_faces(n, patch, gradient, strain, stress, modes)
+            over = (gradient, strain, stress, modes)
+            found += self._over_volume(patch, *over) if n == 0 else self._over_faces(n, patch, *over)
         return found
 
     def _over_volume(self, patch: Patch, gradient, strain, stress, modes: list[Auxiliary]) -> np.ndarray:
@@ -364,7 +368,7 @@ class Place:
     def _over_faces(self, n: int, patch: Patch, gradient, strain, stress, modes: list[Auxiliary]) -> np.ndarray:
         normal, weights = patch.normal[:, None, :], patch.weights
         traction = -self._pressure(patch)[..., None] * normal
-        counted = (self._seen[n].r >= self.front.inner) | (not self.front.rounded)
+        counted = self._seen[n].r >= self.front.inner
         forward = (patch.xi * normal).sum(-1)
 
         def work(force, u):
@@ -377,7 +381,8 @@ class Place:
             mixed = np.einsum("nmij,nmij->nm", mode.stress, strain) * forward
             drawn = np.einsum("nmij,nmj->nmi", mode.stress, np.broadcast_to(normal, patch.xi.shape))
             drawn = np.where(counted[..., None], drawn, mode.bent[..., None] * normal)
-            found.append(float(((counted * mixed - work(drawn, gradient) - loaded * work(traction, mode.gradient)) * weights).sum()))
+            given = work(drawn, gradient) + loaded * work(traction, mode.gradient)
+            found.append(float(((counted * mixed - given) * weights).sum()))
         core = _at_front(patch, self._seen[n])
         return np.array([*found, 0.0, 0.0, float((core * self._pressure(patch)).sum()), float(core.sum())])
 
@@ -409,7 +414,8 @@ def _turned(fields: Auxiliary, frame: np.ndarray) -> Auxiliary:
     def tensor(t):
         return np.einsum("...ai,...ab,...bj->...ij", frame, t, frame, optimize=True)
 
-    return Auxiliary(tensor(fields.gradient), tensor(fields.stress), np.einsum("...ai,...a->...i", frame, fields.divergence), fields.bent)
+    divergence = np.einsum("...ai,...a->...i", frame, fields.divergence)
+    return Auxiliary(tensor(fields.gradient), tensor(fields.stress), divergence, fields.bent)
 
 
 class Tips:
@@ -428,7 +434,8 @@ class Tips:
 
     def _elastic(self, front: Front) -> Elastic:
         material, kelvin = self.case.region(front.region).material, self.parameters.temperature
-        thermal = material.get("thermal_expansion").at(kelvin) * (kelvin - self.case.temperature) if material.has("thermal_expansion") else 0.0
+        expands, warmer = material.has("thermal_expansion"), kelvin - self.case.temperature
+        thermal = material.get("thermal_expansion").at(kelvin) * warmer if expands else 0.0
         toughness = material.get("fracture_toughness").at(kelvin) if material.has("fracture_toughness") else None
         return Elastic(material.get("youngs_modulus").at(kelvin), material.get("poisson_ratio").at(kelvin), thermal, toughness)
 

@@ -1,8 +1,8 @@
 """Auxiliary fields about a crack front, for interaction integrals. Plain numpy, at points off the front.
 
 In the plane across the front, with x1 ahead of the crack, x2 normal to it and z = x1 + i x2, the potentials of Kolosov and
-Muskhelishvili give `2 mu (u1 + i u2) = kappa phi - z conj(phi') - conj(psi)`, `kappa = 3 - 4 nu` (plane strain). Where the front is
-curved the same displacement turns with it: it stays compatible, but gains a hoop strain, and its stress a divergence.
+Muskhelishvili give `2 mu (u1 + i u2) = kappa phi - z conj(phi') - conj(psi)`, `kappa = 3 - 4 nu` (plane strain). Where the front
+is curved the same displacement turns with it: it stays compatible, but gains a hoop strain, and its stress a divergence.
 Sources: Williams, J. Appl. Mech. 24 (1957) 109; Nahta and Moran, Int. J. Solids Struct. 30 (1993) 2027 for curved fronts.
 """
 
@@ -39,7 +39,7 @@ def mode_2(z):
 
 
 def line_force(z):
-    """Unit force per length on the front along x1: `sigma_rr = -cos(theta)/(pi r)`, all else zero; it singles out the T-stress."""
+    """Unit force per length on the front along x1: `sigma_rr = -cos(theta)/(pi r)`, all else zero; for the T-stress."""
     c = -0.25 / np.pi
     return c * np.log(z), c / z, -c / z**2, -c * np.log(z), -c / z
 
@@ -67,5 +67,6 @@ def auxiliary(mode, x1: np.ndarray, x2: np.ndarray, bend: np.ndarray, shear: flo
     stress = 2 * shear * strain + lame * np.trace(strain, axis1=-2, axis2=-1)[..., None, None] * np.eye(3)
     rising = np.einsum("...i,...ij->...j", bend, gradient[..., :2, :2]) - hoop[..., None] * bend
     divergence = np.zeros((*z.shape, 3))
-    divergence[..., :2] = lame * rising + np.einsum("...ij,...j->...i", stress[..., :2, :2], bend) - stress[..., 2, 2, None] * bend
+    turning = np.einsum("...ij,...j->...i", stress[..., :2, :2], bend) - stress[..., 2, 2, None] * bend
+    divergence[..., :2] = lame * rising + turning
     return Auxiliary(gradient, stress, divergence, lame * hoop)
