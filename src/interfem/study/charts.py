@@ -172,7 +172,7 @@ def _draw_lines(sheet: Sheet, path: Path) -> Path:
 
 def _panel(box, sheet: Sheet, name: str) -> None:
     x, texts = sheet.places(sheet.figure.x)
-    y, hollow = sheet.values(name), sheet.cut & ~sheet.instant(name)
+    y, hollow = sheet.values(name), sheet.cut & (not sheet.instant(name))
     for label, colour, rows in _families(sheet):
         order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
