@@ -179,8 +179,9 @@ def _panel(box, sheet: Sheet, name: str) -> None:
         whole, cut = shown[~hollow[shown]], shown[hollow[shown]]
         if _is_curve(sheet, rows) and not texts:
             box.plot(x[whole], y[whole], color=colour)
-        box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
-        box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
+        first = label if len(whole) or not len(cut) else None
+        box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=first)
+        box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if first else label)
     _references(box, sheet.figure.reference)
     _scales(box, sheet, texts, name)
     _missing(box, x, sheet.lost, "x", 0.03, "failed")
