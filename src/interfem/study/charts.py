@@ -172,15 +172,16 @@ def _draw_lines(sheet: Sheet, path: Path) -> Path:
 
 def _panel(box, sheet: Sheet, name: str) -> None:
     x, texts = sheet.places(sheet.figure.x)
-    y, hollow = sheet.values(name), sheet.cut & ~sheet.instant(name)
+    y, hollow = sheet.values(name), sheet.cut & (not sheet.instant(name))
     for label, colour, rows in _families(sheet):
         order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
         whole, cut = shown[~hollow[shown]], shown[hollow[shown]]
         if _is_curve(sheet, rows) and not texts:
             box.plot(x[whole], y[whole], color=colour)
-        box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=label)
-        box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if len(whole) else label)
+        first = label if len(whole) or not len(cut) else None
+        box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=first)
+        box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if first else label)
     _references(box, sheet.figure.reference)
     _scales(box, sheet, texts, name)
     _missing(box, x, sheet.lost, "x", 0.03, "failed")
