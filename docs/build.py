@@ -1,7 +1,7 @@
-"""Build the documentation in docs/build: pages, the interfaces of all modules from their docstrings, and the tutorial as it was really run.
+"""Build the documentation in docs/build: pages, all modules from their docstrings, and the tutorial as it was really run.
 
-    python docs/build.py            # runs the commands of the tutorial (some minutes)
-    python docs/build.py --pages    # pages only; the tutorial without outputs and figures
+python docs/build.py            # runs the commands of the tutorial (some minutes)
+python docs/build.py --pages    # pages only; the tutorial without outputs and figures
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BuildError(Exception):
 
 
 def build(target: Path = DOCS / "build", run: bool = True) -> Path:
-    """The site in a folder, made anew; gives its first page. BuildError if a command fails, a link leads nowhere, and the like."""
+    """The site in a folder, made anew; gives its first page. BuildError if a command fails or a link leads nowhere."""
     from mkdocs.commands.build import build as make
     from mkdocs.config import load_config
     from mkdocs.exceptions import Abort
@@ -45,7 +45,9 @@ def build(target: Path = DOCS / "build", run: bool = True) -> Path:
                             else without_figures(tutorial.read_text(encoding="utf-8")), encoding="utf-8")  # fmt: skip
         interfaces = interface_pages(pages)
         os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
-        config = load_config(str(DOCS / "mkdocs.yml"), docs_dir=str(pages), site_dir=str(target), strict=True, nav=navigation(pages, interfaces))
+        config = load_config(
+            str(DOCS / "mkdocs.yml"), docs_dir=str(pages), site_dir=str(target), strict=True, nav=navigation(pages, interfaces)
+        )
         config["plugins"]["mkdocstrings"].config["handlers"]["python"]["paths"] = [str(ROOT / "src")]
         try:
             make(config)
@@ -59,7 +61,9 @@ def build(target: Path = DOCS / "build", run: bool = True) -> Path:
 
 def navigation(pages: Path, interfaces: list) -> list:
     """Pages in the order of reading, then the interfaces."""
-    found = sorted((path.stem for path in pages.glob("*.md")), key=lambda stem: (ORDER.index(stem) if stem in ORDER else len(ORDER), stem))
+    found = sorted(
+        (path.stem for path in pages.glob("*.md")), key=lambda stem: (ORDER.index(stem) if stem in ORDER else len(ORDER), stem)
+    )
     return [*({NAMES.get(stem, stem.replace("_", " ").capitalize()): f"{stem}.md"} for stem in found), {"Modules": interfaces}]
 
 
@@ -97,7 +101,9 @@ def play(text: str, work: Path, pages: Path) -> str:
     told = {command: execute(command, work) for command in track(commands(text), "tutorial")}
 
     def filled(block: re.Match) -> str:
-        lines = [line + (f"\n{told[line[2:]]}" if line.startswith("$ ") and told[line[2:]] else "") for line in block[1].splitlines()]
+        lines = [
+            line + (f"\n{told[line[2:]]}" if line.startswith("$ ") and told[line[2:]] else "") for line in block[1].splitlines()
+        ]
         return "```console\n" + "\n".join(lines) + "\n```"
 
     for _, figure in FIGURE.findall(text):
@@ -109,8 +115,22 @@ def play(text: str, work: Path, pages: Path) -> str:
 def execute(command: str, work: Path) -> str:
     """What a command prints; BuildError if it fails."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYVISTA_OFF_SCREEN": "true", "COLUMNS": "120"}
-    done = subprocess.run(["bash", "-c", command], cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+    environment = os.environ | {
+        "PATH": path,
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "Agg",
+        "PYVISTA_OFF_SCREEN": "true",
+        "COLUMNS": "120",
+    }
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=work,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
     if done.returncode:
         raise BuildError(f"tutorial: `{command}` ended with {done.returncode}:\n{done.stderr or done.stdout}")
     lines = done.stdout.rstrip().splitlines()

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions", "--hide-scrollbars",
-         "--remote-debugging-pipe")  # fmt: skip
+FLAGS = ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--disable-extensions", "--hide-scrollbars", "--remote-debugging-pipe")  # fmt: skip
 PATIENCE = 40.0  # s
 
 
@@ -28,8 +28,9 @@ class Browser:
             os.dup2(first, 3)
             os.dup2(second, 4)
 
-        self.process = subprocess.Popen([PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"], preexec_fn=ends, close_fds=False,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        command = [PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        self.process = subprocess.Popen(command, preexec_fn=ends, close_fds=False, **quiet)
         os.close(to_read)
         os.close(to_write)
         self.session = None
@@ -49,7 +50,9 @@ class Browser:
 
     def send(self, method: str, **parameters):
         self.count += 1
-        message = {"id": self.count, "method": method, "params": parameters} | ({"sessionId": self.session} if self.session else {})
+        message = {"id": self.count, "method": method, "params": parameters} | (
+            {"sessionId": self.session} if self.session else {}
+        )
         os.write(self.write_end, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._next()
@@ -74,7 +77,12 @@ class Browser:
             self.errors.append(json.dumps(data["args"])[:500])
         elif method == "Log.entryAdded" and data["entry"]["level"] == "error":
             self.errors.append(data["entry"]["text"])
-        elif method == "Network.requestWillBeSent" and data["request"]["url"].partition(":")[0] not in ("file", "data", "blob", "about"):
+        elif method == "Network.requestWillBeSent" and data["request"]["url"].partition(":")[0] not in (
+            "file",
+            "data",
+            "blob",
+            "about",
+        ):
             self.requests.append(data["request"]["url"])
 
     def open(self, page: Path, width: int = 1280, height: int = 900, mobile: bool = False) -> None:
@@ -97,8 +105,8 @@ class Browser:
 
     def box(self, selector: str) -> dict:
         """Place of an element in the window after it was scrolled there."""
-        return self.run(f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'center', behavior: 'instant'}});"
-                        "const b = e.getBoundingClientRect(); return {x: b.x, y: b.y, width: b.width, height: b.height}; })()")  # fmt: skip
+        self.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        return self.run(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
 
     def hover(self, x: float, y: float, script: str) -> None:
         """The mouse stays about a place, as a hand does, until an expression is true."""

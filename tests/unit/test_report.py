@@ -1,4 +1,4 @@
-"""Pages about runs and studies, opened in a browser where there is one; field files in ParaView, or in the VTK that pyvista brings."""
+"""Pages about runs and studies, in a browser where there is one; field files in ParaView, or in the VTK of pyvista."""
 
 import csv
 import io
@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import PROGRAM, Browser
+from PIL import Image
+
 from interfem.case import parse_case
 from interfem.cli import main
 from interfem.figures.data import open_run
@@ -22,13 +24,13 @@ from interfem.report import write_report
 from interfem.report.charts import resistance_parts, time_charts
 from interfem.report.words import number, typeset
 from interfem.run import run as solve
-from PIL import Image
 
 CASE = """
 title = "Void <script>alert(1)</script> & film"
 temperature = "298.15 K"
 geometry = {kind = "plane", width = "10 um"}
-layers = [{name = "li", material = "Li", thickness = "5 um", law = "elastic"}, {name = "sse", material = "Li6PS5Cl", thickness = "10 um"}]
+layers = [{name = "li", material = "Li", thickness = "5 um", law = "elastic"},
+          {name = "sse", material = "Li6PS5Cl", thickness = "10 um"}]
 features = [{kind = "void", interface = "li|sse", radius = "3 um", height = "1 um"}]
 mechanics = {}
 protocol = [{kind = "pressure", to = "1 MPa", duration = "1 s", first_step = "1 s", max_step = "1 s"},
@@ -180,8 +182,8 @@ def test_run_page_in_a_browser(page, browser):
     assert differ(first, settled(browser, frame)), "another field"
 
     plot = browser.box(".charts .plot")
-    browser.hover(plot["x"] + 0.6 * plot["width"], plot["y"] + 0.5 * plot["height"],
-                  "[...document.querySelectorAll('.charts .plot')].filter(p => p.querySelector('.hovertext')).length >= 3")  # fmt: skip
+    told = "[...document.querySelectorAll('.charts .plot')].filter(p => p.querySelector('.hovertext')).length >= 3"
+    browser.hover(plot["x"] + 0.6 * plot["width"], plot["y"] + 0.5 * plot["height"], told)
     healthy(browser)
 
 
@@ -232,13 +234,18 @@ STUDY = """
 title = "Film & <current>"
 case = "base.toml"
 outputs = ["asr_ohm_cm2", {column = "current_focusing", reduce = "max"}]
-axes = [{key = "layers.film.thickness", name = "film", log = {from = "10 nm", to = "1 um", count = 3}}, {key = "protocol.0.value", name = "current", values = ["1 mA/cm^2", "2 mA/cm^2"]}]
+axes = [{key = "layers.film.thickness", name = "film", log = {from = "10 nm", to = "1 um", count = 3}},
+        {key = "protocol.0.value", name = "current", values = ["1 mA/cm^2", "2 mA/cm^2"]}]
 """
-HEAD = ("member,film_nm,current_mA_per_cm2,asr_ohm_cm2,current_focusing_max,status,event,event_time_s,reason,wall_s,ranks,interfem,hash").split(",")
+HEAD = (
+    "member,film_nm,current_mA_per_cm2,asr_ohm_cm2,current_focusing_max,"
+    "status,event,event_time_s,reason,wall_s,ranks,interfem,hash"
+).split(",")
 MEMBERS = [  # what a study's tables hold
     "1,10,1,4,3,completed,,,,1.5,1,0.1.0,aaaaaaaaaaaa1", "2,10,2,4.5,3.5,stopped,contact_lost,5,,1.5,1,0.1.0,aaaaaaaaaaaa2",
     "3,100,1,5,2,completed,,,,1.5,1,0.1.0,aaaaaaaaaaaa3", "4,100,2,6,2.5,stopped,voltage_limit,5,,1.5,1,0.1.0,aaaaaaaaaaaa4",
-    "5,1000,1,9,1.5,completed,,,,1.5,1,0.1.0,aaaaaaaaaaaa5", "6,1000,2,,,failed,,,Newton <did> not converge,1.5,1,0.1.0,aaaaaaaaaaaa6"]  # fmt: skip
+    "5,1000,1,9,1.5,completed,,,,1.5,1,0.1.0,aaaaaaaaaaaa5",
+    "6,1000,2,,,failed,,,Newton <did> not converge,1.5,1,0.1.0,aaaaaaaaaaaa6"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +261,13 @@ def study_page(tmp_path_factory) -> Path:
 def test_page_of_a_study(study_page):
     found = check_self_contained(study_page)
     assert "Film & <current>" in found.text and "Newton <did> not converge" in found.text
-    for words in ("3 completed, 2 stopped, 1 failed", "contact lost", "had lost almost all contact", "film (nm)", "current focusing, largest"):
+    for words in (
+        "3 completed, 2 stopped, 1 failed",
+        "contact lost",
+        "had lost almost all contact",
+        "film (nm)",
+        "current focusing, largest",
+    ):
         assert words in found.text, words
     runs = [link for link in found.links if not link.startswith("#")]
     assert len(runs) == 6 and (study_page.parent / runs[0]).is_dir()
@@ -268,8 +281,15 @@ def test_study_page_in_a_browser(study_page, browser):
     browser.open(study_page)
     browser.wait("document.documentElement.dataset.ready === 'yes'")
     assert browser.run("document.querySelector('.explorer').dataset.front") == "1 3 5", "the front of what is less in both"
-    outcomes = browser.run("document.querySelector('#outcomes .plot').data.map(t => [t.name, t.customdata.join(' '), t.marker.color])")
-    assert {name: members for name, members, _ in outcomes} == {"completed": "1 3 5", "contact lost": "2", "voltage limit": "4", "failed": "6"}
+    outcomes = browser.run(
+        "document.querySelector('#outcomes .plot').data.map(t => [t.name, t.customdata.join(' '), t.marker.color])"
+    )
+    assert {name: members for name, members, _ in outcomes} == {
+        "completed": "1 3 5",
+        "contact lost": "2",
+        "voltage limit": "4",
+        "failed": "6",
+    }
     assert len({color for *_, color in outcomes}) == 4
     browser.box("#outputs .plot")
     place = browser.run("(() => { const b = document.querySelector('#outputs .plot .point').getBoundingClientRect();"
@@ -299,11 +319,13 @@ print(json.dumps(found))
 
 
 def read_by_paraview(folder: Path, tmp_path: Path) -> dict:
-    """Times, arrays and integrals at the last time of each part: in ParaView, or by the same filter of the VTK that pyvista brings."""
+    """Times, arrays and integrals at the last time of each part: in ParaView, or by the same filter in pyvista."""
     if shutil.which("pvpython"):
         script = tmp_path / "integrate.py"
         script.write_text(INTEGRATE, encoding="utf-8")
-        done = subprocess.run(["pvpython", str(script), str(folder)], capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            ["pvpython", str(script), str(folder)], capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.strip().splitlines()[-1])
     warnings.warn("no ParaView here: field files were read by pyvista", stacklevel=1)
@@ -316,19 +338,37 @@ def read_by_paraview(folder: Path, tmp_path: Path) -> dict:
         grid = reader.read().combine()
         data = grid.integrate_data().cell_data
         arrays = {n: [1 if a.ndim == 1 else a.shape[1]] for n, a in [*grid.cell_data.items(), *grid.point_data.items()]}
-        found[part] = {"times": list(reader.time_values), "arrays": arrays, "integrals": {n: float(np.ravel(data[n])[0]) for n in data.keys()}}
+        found[part] = {
+            "times": list(reader.time_values),
+            "arrays": arrays,
+            "integrals": {n: float(np.ravel(data[n])[0]) for n in data.keys()},
+        }
     return found
 
 
 def test_field_files_in_paraview_on_one_and_two_ranks(folder, tmp_path):
     (tmp_path / "case.toml").write_text(CASE, encoding="utf-8")
     launcher = Path(sys.executable).with_name("mpirun")
-    command = [str(launcher), "-n", "2", sys.executable, "-m", "interfem.cli", "run", str(tmp_path / "case.toml"), "--out", str(tmp_path / "two"), "--quiet"]
+    command = [
+        str(launcher),
+        "-n",
+        "2",
+        sys.executable,
+        "-m",
+        "interfem.cli",
+        "run",
+        str(tmp_path / "case.toml"),
+        "--out",
+        str(tmp_path / "two"),
+        "--quiet",
+    ]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=200)
     one, two = (read_by_paraview(run, tmp_path) for run in (folder, tmp_path / "two"))
     assert one["metal"]["times"] == two["metal"]["times"] == pytest.approx([1.0, 2.0, 3.0])
     for part, area in AREA.items():
-        assert {"displacement_um": [3], "potential_V": [1], "current_density_A_per_m2": [3], "von_mises_MPa": [1]}.items() <= one[part]["arrays"].items()
+        assert {"displacement_um": [3], "potential_V": [1], "current_density_A_per_m2": [3], "von_mises_MPa": [1]}.items() <= one[
+            part
+        ]["arrays"].items()
         assert one[part]["integrals"]["Area"] == pytest.approx(area, rel=5e-3)
     with open(folder / "scalars.csv", newline="", encoding="utf-8") as file:
         last = list(csv.DictReader(file))[-1]

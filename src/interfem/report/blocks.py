@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text or cells; `numeric` are the columns set to the right; `key` is the column that names a row to linked charts."""
+    """Rows of text or cells; `numeric` are the columns set to the right; `key` is the column that linked charts know."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str | Cell, ...], ...]

@@ -33,17 +33,32 @@ def cleaned(values: np.ndarray) -> np.ndarray:
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title, "standoff": 6}, "gridcolor": GRID, "zerolinecolor": "#c9cdd3", "linecolor": "#9aa0a8",
-            "ticks": "outside", "ticklen": 4, "tickcolor": "#9aa0a8", "automargin": True, "exponentformat": "power"} | more
+    return {
+        "title": {"text": title, "standoff": 6},
+        "gridcolor": GRID,
+        "zerolinecolor": "#c9cdd3",
+        "linecolor": "#9aa0a8",
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": "#9aa0a8",
+        "automargin": True,
+        "exponentformat": "power",
+    } | more
 
 
 def layout(x: Mapping, y: Mapping, height: int = 270, **more: Any) -> dict[str, Any]:
     """The common look."""
-    return {"height": height, "margin": {"l": 58, "r": 14, "t": 10, "b": 44}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "white",
-            "font": {"family": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "size": 12, "color": INK},
-            "hoverlabel": {"bgcolor": "white", "bordercolor": "#9aa0a8", "font": {"color": INK}},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
-            "xaxis": dict(x), "yaxis": dict(y)} | more
+    return {
+        "height": height,
+        "margin": {"l": 58, "r": 14, "t": 10, "b": 44},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "white",
+        "font": {"family": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "size": 12, "color": INK},
+        "hoverlabel": {"bgcolor": "white", "bordercolor": "#9aa0a8", "font": {"color": INK}},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        "xaxis": dict(x),
+        "yaxis": dict(y),
+    } | more
 
 
 # ---- a run ------------------------------------------------------------------------------------------------------------
@@ -60,12 +75,24 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
             continue
         title, unit_y = _named(panel)
         if all(_steady(values) for _, values in lines(panel, run)):
-            steady += [f"{title}{f', {label}' if label else ''}: {number(values[-1])} {unit_y}".rstrip() for label, values in lines(panel, run)]
+            steady += [
+                f"{title}{f', {label}' if label else ''}: {number(values[-1])} {unit_y}".rstrip()
+                for label, values in lines(panel, run)
+            ]
             continue
         found = [(label, values if panel.log else cleaned(values)) for label, values in lines(panel, run)]
-        data = [{"type": "scatter", "mode": "lines", "name": label or title, "x": time, "y": rounded(values),
-                 "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8},
-                 "hovertemplate": f"%{{y:.4g}} {unit_y}{'' if len(found) > 1 else '<extra></extra>'}"} for k, (label, values) in enumerate(found)]
+        data = [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": label or title,
+                "x": time,
+                "y": rounded(values),
+                "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8},
+                "hovertemplate": f"%{{y:.4g}} {unit_y}{'' if len(found) > 1 else '<extra></extra>'}",
+            }
+            for k, (label, values) in enumerate(found)
+        ]
         y = axis(unit_y, **({"type": "log", "dtick": 1} if panel.log else {}))
         look = layout(axis(f"time ({unit})"), y, hovermode="x", showlegend=len(data) > 1, shapes=_shades(run, second))
         charts.append(Chart(title, tuple(data), look, "time"))
@@ -89,15 +116,27 @@ def _named(panel: Panel) -> tuple[str, str]:
 def _shades(run: Run, second: float) -> list[dict]:
     """Protocol steps behind the curves; events as dotted lines."""
     across = {"yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    steps = [across | {"type": "rect", "x0": p.start / second, "x1": p.end / second, "line": {"width": 0}, "opacity": 0.55,
-                       "fillcolor": SHADES.get(p.kind, "white")} for p in run.phases]
-    events = [across | {"type": "line", "x0": t / second, "x1": t / second, "line": {"dash": "dot", "width": 1.2, "color": INK}}
-              for t, _ in run.events]
+    steps = [
+        across
+        | {
+            "type": "rect",
+            "x0": p.start / second,
+            "x1": p.end / second,
+            "line": {"width": 0},
+            "opacity": 0.55,
+            "fillcolor": SHADES.get(p.kind, "white"),
+        }
+        for p in run.phases
+    ]
+    events = [
+        across | {"type": "line", "x0": t / second, "x1": t / second, "line": {"dash": "dot", "width": 1.2, "color": INK}}
+        for t, _ in run.events
+    ]
     return steps + events
 
 
 def resistance_parts(run: Run) -> tuple[dict[str, float], bool]:
-    """(part -> ohm cm2 at the last step with current, from the fields or not): measured by power in the fields where the run has it."""
+    """(part -> ohm cm2 at the last step with current, whether measured by power in the fields), which older runs lack."""
     found = {name: value for column, (name, _) in BREAKDOWN.items() if math.isfinite(value := run.value(column, run.loaded))}
     return (found, True) if found else (resistances(run), False)
 
@@ -108,9 +147,17 @@ def resistance_charts(run: Run) -> list[Chart]:
     if not parts:
         return []
     shown = {name: value for name, value in parts.items() if abs(value) > NOTHING * max(map(abs, parts.values()))}
-    bars = {"type": "bar", "orientation": "h", "y": list(shown)[::-1], "x": rounded(shown.values())[::-1],
-            "marker": {"color": [CYCLE[k % len(CYCLE)] for k in range(len(shown))][::-1]}, "hovertemplate": "%{x:.4g} Ω cm²<extra></extra>",
-            "text": [number(v, 3) for v in shown.values()][::-1], "textposition": "outside", "cliponaxis": False}
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "y": list(shown)[::-1],
+        "x": rounded(shown.values())[::-1],
+        "marker": {"color": [CYCLE[k % len(CYCLE)] for k in range(len(shown))][::-1]},
+        "hovertemplate": "%{x:.4g} Ω cm²<extra></extra>",
+        "text": [number(v, 3) for v in shown.values()][::-1],
+        "textposition": "outside",
+        "cliponaxis": False,
+    }
     low, high = min(0.0, *shown.values()), max(0.0, *shown.values())
     room = 0.18 * (high - low)  # for the numbers
     x = axis("Ω cm²", range=[low - room if low < 0 else 0.0, high + room])
@@ -122,10 +169,26 @@ def resistance_charts(run: Run) -> list[Chart]:
 def _resistance_course(run: Run, shown: list[str]) -> Chart:
     second, unit = time_unit(run.time[-1])
     columns = {name: column for column, (name, _) in BREAKDOWN.items() if name in shown}
-    data = [{"type": "scatter", "mode": "lines", "name": name, "x": rounded(run.time / second), "y": rounded(run.scalars[columns[name]]),
-             "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8}, "hovertemplate": "%{y:.4g} Ω cm²"} for k, name in enumerate(shown)]
-    look = layout(axis(f"time ({unit})"), axis("Ω cm²"), height=max(270, 90 + 34 * len(shown)), hovermode="x", showlegend=True,
-                  shapes=_shades(run, second))
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": rounded(run.time / second),
+            "y": rounded(run.scalars[columns[name]]),
+            "line": {"color": CYCLE[k % len(CYCLE)], "width": 1.8},
+            "hovertemplate": "%{y:.4g} Ω cm²",
+        }
+        for k, name in enumerate(shown)
+    ]
+    look = layout(
+        axis(f"time ({unit})"),
+        axis("Ω cm²"),
+        height=max(270, 90 + 34 * len(shown)),
+        hovermode="x",
+        showlegend=True,
+        shapes=_shades(run, second),
+    )
     return Chart("Over time", tuple(data), look, "time")
 
 
@@ -178,11 +241,19 @@ def _families(keys: Sequence[str], x: Sequence, y: Sequence[float], by: tuple[st
             chosen.sort(key=lambda n: x[n])
         label = "" if by is None else value if isinstance(value, str) else number(value)
         single = len({x[n] for n in chosen}) == len(chosen) and lined and len(groups) <= FEW and len(chosen) < 200
-        data.append({"type": "scatter", "mode": "lines+markers" if single and by else "markers" if not single else "lines+markers",
-                     "name": label, "x": shown_values([x[n] for n in chosen]), "y": shown_values([y[n] for n in chosen]),
-                     "customdata": [keys[n] for n in chosen], "marker": MARK | {"color": CYCLE[k % len(CYCLE)]},
-                     "line": {"width": 1.2, "color": CYCLE[k % len(CYCLE)]},
-                     "hovertemplate": "member %{customdata}<br>%{x}<br>%{y:.4g}<extra></extra>"})
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers" if single and by else "markers" if not single else "lines+markers",
+                "name": label,
+                "x": shown_values([x[n] for n in chosen]),
+                "y": shown_values([y[n] for n in chosen]),
+                "customdata": [keys[n] for n in chosen],
+                "marker": MARK | {"color": CYCLE[k % len(CYCLE)]},
+                "line": {"width": 1.2, "color": CYCLE[k % len(CYCLE)]},
+                "hovertemplate": "member %{customdata}<br>%{x}<br>%{y:.4g}<extra></extra>",
+            }
+        )
     return data
 
 
@@ -198,10 +269,18 @@ def outcome_chart(keys: Sequence[str], axes: Mapping[str, Sequence], outcomes: S
     data = []
     for outcome, color in colors.items():
         chosen = [n for n, found in enumerate(outcomes) if found == outcome]
-        data.append({"type": "scatter", "mode": "markers", "name": outcome, "x": shown_values([x[n] for n in chosen]),
-                     "y": shown_values([y[n] for n in chosen]), "customdata": [keys[n] for n in chosen],
-                     "marker": MARK | {"size": 15, "color": color, "symbol": "x" if outcome == "failed" else "square"},
-                     "hovertemplate": f"member %{{customdata}}: {outcome}<br>%{{x}}<br>%{{y}}<extra></extra>"})
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": outcome,
+                "x": shown_values([x[n] for n in chosen]),
+                "y": shown_values([y[n] for n in chosen]),
+                "customdata": [keys[n] for n in chosen],
+                "marker": MARK | {"size": 15, "color": color, "symbol": "x" if outcome == "failed" else "square"},
+                "hovertemplate": f"member %{{customdata}}: {outcome}<br>%{{x}}<br>%{{y}}<extra></extra>",
+            }
+        )
     look = layout(study_axis(x_name, x), study_axis(y_name, y), height=360, hovermode="closest", showlegend=True)
     return Chart("Each member by the way it ended", tuple(data), look, "study", wide=True)
 

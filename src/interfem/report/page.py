@@ -44,7 +44,9 @@ def _read(folder: Path, out: Path) -> Page:
         return study_page(folder, out) if name == "study.csv" else run_page(folder)
     except FileNotFoundError as error:
         missing = Path(error.filename or name).name
-        raise ReportError(f"{folder}: has no {missing}; give a folder that `interfem run` or `interfem study` wrote and that has ended") from None
+        raise ReportError(
+            f"{folder}: has no {missing}; give a folder that `interfem run` or `interfem study` wrote and that has ended"
+        ) from None
     except (OSError, ValueError) as error:
         raise ReportError(f"{folder / name}: cannot be read ({error}); run it again") from None
 
@@ -52,15 +54,25 @@ def _read(folder: Path, out: Path) -> Page:
 def render(page: Page) -> str:
     """The HTML text of a page. Scripts of charts and scenes are there only if it has some."""
     kinds = set(_kinds(page.sections))
-    environment = Environment(loader=PackageLoader("interfem.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("interfem.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["script_json"] = script_json
     own = files("interfem.report")
     return environment.get_template("page.html").render(
-        page=page, version=version("interfem"), style=Markup(own.joinpath("page.css").read_text(encoding="utf-8")),
+        page=page,
+        version=version("interfem"),
+        style=Markup(own.joinpath("page.css").read_text(encoding="utf-8")),
         script=Markup(own.joinpath("page.js").read_text(encoding="utf-8")),
-        plotly=Markup(files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")) if kinds & {"chart", "explorer"} else "",
-        viewer=viewer_page() if "scenes" in kinds else "")
+        plotly=Markup(files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8"))
+        if kinds & {"chart", "explorer"}
+        else "",
+        viewer=viewer_page() if "scenes" in kinds else "",
+    )
 
 
 def _kinds(blocks):

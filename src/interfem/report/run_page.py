@@ -41,10 +41,26 @@ NOTHING = 1e-9  # of the areal resistance: a part below it is none
 def run_page(folder: Path) -> Page:
     """The page of a finished run. OSError or ValueError if the folder holds none."""
     run = open_run(folder)
-    sections = (_asked(run), _parameters(run), _results(run), _pictures(run), _scene(run), _courses(run), _resistance(run), _events(run),
-                _computed(run), _cite(run))
-    return Page(run.title, f"Run {run.folder.resolve().name}", (run.ending.replace("_", " "), TONES.get(run.record["status"], "")),
-                tuple(_lead(run)), tuple(_tiles(run)), tuple(section for section in sections if section is not None))
+    sections = (
+        _asked(run),
+        _parameters(run),
+        _results(run),
+        _pictures(run),
+        _scene(run),
+        _courses(run),
+        _resistance(run),
+        _events(run),
+        _computed(run),
+        _cite(run),
+    )
+    return Page(
+        run.title,
+        f"Run {run.folder.resolve().name}",
+        (run.ending.replace("_", " "), TONES.get(run.record["status"], "")),
+        tuple(_lead(run)),
+        tuple(_tiles(run)),
+        tuple(section for section in sections if section is not None),
+    )
 
 
 def _lead(run: Run) -> Iterator[str]:
@@ -74,15 +90,20 @@ def _asked(run: Run) -> Section:
     """Geometry, stack, loads; the case as it was given."""
     blocks: list = []
     if run.case is None:
-        blocks.append(Text(("The case of this run can't be read back (its mesh or a profile has moved); below it is as it was resolved.",)))
+        blocks.append(
+            Text(("The case of this run can't be read back (its mesh or a profile has moved); below it is as it was resolved.",))
+        )
     else:
         blocks += _mesh_picture(run)
         for heading, items in case_sections(run.case):
             lines = tuple(typeset(item) for item in items if not isinstance(item, Rows))
             tables = [_table(item) for item in items if isinstance(item, Rows)]
             if items:
-                blocks.append(Fold(heading, (*tables, *([Notes(lines)] if lines else []))) if heading == "Numerics"
-                              else Section("", heading, (*tables, *([Notes(lines)] if lines else []))))
+                blocks.append(
+                    Fold(heading, (*tables, *([Notes(lines)] if lines else [])))
+                    if heading == "Numerics"
+                    else Section("", heading, (*tables, *([Notes(lines)] if lines else [])))
+                )
     case = run.record.get("input") or run.record.get("case", {})
     blocks.append(Fold("The case, as data", (Code(json.dumps(case, indent=1, ensure_ascii=False)),)))
     return Section("asked", "What was asked", tuple(blocks))
@@ -97,8 +118,13 @@ def _mesh_picture(run: Run) -> list:
     try:
         with tempfile.TemporaryDirectory() as folder:
             png = draw_mesh(build_mesh(run.case), run.case, Path(folder) / "mesh.png")
-            return [embedded(png, "Layers and features on the mesh that was used; the collector is below, the counter electrode above.",
-                             "Mesh of the cell, coloured by layer, with close-ups")]
+            return [
+                embedded(
+                    png,
+                    "Layers and features on the mesh that was used; the collector is below, the counter electrode above.",
+                    "Mesh of the cell, coloured by layer, with close-ups",
+                )
+            ]
     except (GeometryError, OSError) as error:
         return [Notes((f"The mesh could not be drawn: {error}",), "caution")]
 
@@ -128,8 +154,16 @@ def _parameters(run: Run) -> Section | None:
 
 
 def _values(values: list[Value], caption: str) -> Table:
-    rows = tuple((v.name.replace("_", " "), typeset(v.here), typeset(v.stated), Cell(v.trust, tone="estimate" if v.estimate else "quiet"),
-                  typeset(v.source)) for v in values)
+    rows = tuple(
+        (
+            v.name.replace("_", " "),
+            typeset(v.here),
+            typeset(v.stated),
+            Cell(v.trust, tone="estimate" if v.estimate else "quiet"),
+            typeset(v.source),
+        )
+        for v in values
+    )
     return Table(("property", "here", "as stated", "trust", "source, conditions, range"), rows, caption)
 
 
@@ -137,12 +171,29 @@ def _values(values: list[Value], caption: str) -> Table:
 
 
 def _results(run: Run) -> Section:
-    rows = tuple((label, number(entry), typeset(unit)) for label, unit, (entry,) in table({"run": run}) if isinstance(entry, float))
-    summary = tuple((words(name), *(number(v.get(key)) for key in ("last", "min", "max"))) for name, v in (run.record.get("summary") or {}).items())
-    return Section("results", "Results", (
-        Table(("quantity", "value", "unit"), rows, "“Under current” is at the last step at which a net current passed.", frozenset({1})),
-        Fold("Last, smallest and largest value of every scalar",
-             (Table(("scalar", "last", "smallest", "largest"), summary, "", frozenset({1, 2, 3})),))))
+    rows = tuple(
+        (label, number(entry), typeset(unit)) for label, unit, (entry,) in table({"run": run}) if isinstance(entry, float)
+    )
+    summary = tuple(
+        (words(name), *(number(v.get(key)) for key in ("last", "min", "max")))
+        for name, v in (run.record.get("summary") or {}).items()
+    )
+    return Section(
+        "results",
+        "Results",
+        (
+            Table(
+                ("quantity", "value", "unit"),
+                rows,
+                "“Under current” is at the last step at which a net current passed.",
+                frozenset({1}),
+            ),
+            Fold(
+                "Last, smallest and largest value of every scalar",
+                (Table(("scalar", "last", "smallest", "largest"), summary, "", frozenset({1, 2, 3})),),
+            ),
+        ),
+    )
 
 
 def _pictures(run: Run) -> Section | None:
@@ -153,9 +204,14 @@ def _pictures(run: Run) -> Section | None:
         except OSError as error:
             log.warning("figures could not be written: %s", error)
     order = list(PICTURES)
-    files = sorted((png for png in run.folder.glob("figures/*.png") if png.stem != "time"),
-                   key=lambda png: (order.index(png.stem) if png.stem in order else len(order), png.stem))
-    blocks = tuple(embedded(png, PICTURES.get(png.stem, png.stem.replace("_", " ")), f"{png.stem.replace('_', ' ')}: {run.title}") for png in files)
+    files = sorted(
+        (png for png in run.folder.glob("figures/*.png") if png.stem != "time"),
+        key=lambda png: (order.index(png.stem) if png.stem in order else len(order), png.stem),
+    )
+    blocks = tuple(
+        embedded(png, PICTURES.get(png.stem, png.stem.replace("_", " ")), f"{png.stem.replace('_', ' ')}: {run.title}")
+        for png in files
+    )
     told = Text((f"Fields at {run.shown_text}. A picture opens in full size when chosen.",))
     return Section("pictures", "Pictures", (told, *blocks)) if blocks else None
 
@@ -167,7 +223,8 @@ def _scene(run: Run) -> Section | None:
         log.warning("scene: could not be made: %s: %s", type(error).__name__, error)
         return None
     how = "the half behind a cut through the features" if run.kind == "box" else "the whole section"
-    caption = f"{how[0].upper()}{how[1:]} at {run.shown_text}. Drag to turn, shift and drag to move, scroll to zoom; the buttons do the same."
+    drag = "Drag to turn, shift and drag to move, scroll to zoom; the buttons do the same."
+    caption = f"{how[0].upper()}{how[1:]} at {run.shown_text}. {drag}"
     return Section("scene", "Scene", (Scenes(views, caption),)) if views else None
 
 
@@ -176,10 +233,21 @@ def _courses(run: Run) -> Section | None:
     if not charts:
         return None
     phases = tuple((str(n), p.kind, p.text, time_words(p.start), time_words(p.end)) for n, p in enumerate(run.phases))
-    return Section("time", "Over time", (
-        Text(("Shaded: steps of the protocol; dotted: events. The pointer shows the same instant in all charts; drag to zoom, "
-              "double-click to see all.",)),
-        *charts, *([Fold("The same at every step", (Notes(tuple(steady)),))] if steady else []), Fold("Protocol as it was run", (Table(("step", "kind", "load", "from", "to"), phases, "", frozenset({0, 3, 4})),))))
+    return Section(
+        "time",
+        "Over time",
+        (
+            Text(
+                (
+                    "Shaded: steps of the protocol; dotted: events. The pointer shows the same instant in all charts; drag "
+                    "to zoom, double-click to see all.",
+                )
+            ),
+            *charts,
+            *([Fold("The same at every step", (Notes(tuple(steady)),))] if steady else []),
+            Fold("Protocol as it was run", (Table(("step", "kind", "load", "from", "to"), phases, "", frozenset({0, 3, 4})),)),
+        ),
+    )
 
 
 def _resistance(run: Run) -> Section | None:
@@ -189,13 +257,30 @@ def _resistance(run: Run) -> Section | None:
     parts, from_fields = resistance_parts(run)
     meaning = dict(BREAKDOWN.values())
     total = run.value("asr_ohm_cm2", run.loaded)
-    rows = tuple((name, number(value), f"{100 * value / total:.1f} %".replace("-", "−"), meaning.get(name, ""))
-                 for name, value in parts.items() if abs(value) > NOTHING * abs(total))
-    how = ("Parts by the power that each takes in the fields, over the square of the current." if from_fields else
-           "Bulk, charge transfer and films are those of a flat cell with this run's contact fraction; the remainder is what is left.")
-    return Section("resistance", "Resistance, told apart", (Text((how,)), *charts, Table(
-        ("part", "Ω cm²", "share", "what it is"), (*rows, ("sum", number(sum(parts.values())), "", f"areal resistance {number(total)} Ω cm²")),
-        "", frozenset({1, 2}))))
+    rows = tuple(
+        (name, number(value), f"{100 * value / total:.1f} %".replace("-", "−"), meaning.get(name, ""))
+        for name, value in parts.items()
+        if abs(value) > NOTHING * abs(total)
+    )
+    how = (
+        "Parts by the power that each takes in the fields, over the square of the current."
+        if from_fields
+        else "Bulk, charge transfer and films are those of a flat cell with this contact fraction; the remainder is what is left."
+    )
+    return Section(
+        "resistance",
+        "Resistance, told apart",
+        (
+            Text((how,)),
+            *charts,
+            Table(
+                ("part", "Ω cm²", "share", "what it is"),
+                (*rows, ("sum", number(sum(parts.values())), "", f"areal resistance {number(total)} Ω cm²")),
+                "",
+                frozenset({1, 2}),
+            ),
+        ),
+    )
 
 
 def _events(run: Run) -> Section:
@@ -210,20 +295,26 @@ def _events(run: Run) -> Section:
 def _computed(run: Run) -> Section:
     """Mesh, solver, balances, timings, versions."""
     record, mesh = run.record, run.record.get("mesh", {})
-    balances = tuple((words(name), number(entry["max"], 2)) for name, entry in (record.get("summary") or {}).items()
-                     if name.endswith(BALANCE))
+    balances = tuple(
+        (words(name), number(entry["max"], 2)) for name, entry in (record.get("summary") or {}).items() if name.endswith(BALANCE)
+    )
     regions = tuple((name, str(count)) for name, count in mesh.get("cells_by_region", {}).items())
     unknowns = tuple((name, str(count)) for name, count in record.get("unknowns", {}).items())
     timings = record.get("timings_s", {})
-    times = tuple((name, f"{value:.1f}", f"{100 * value / timings['total']:.0f} %") for name, value in timings.items()) if timings.get("total") else ()
+    times = (
+        tuple((name, f"{value:.1f}", f"{100 * value / timings['total']:.0f} %") for name, value in timings.items())
+        if timings.get("total")
+        else ()
+    )
     versions = tuple(record.get("versions", {}).items())
-    blocks = [Table(("mesh", "cells"), (("all", str(mesh.get("cells", "–"))), *regions),
-                    "", frozenset({1})),
-              Table(("field", "unknowns"), unknowns, "", frozenset({1})),
-              Table(("solution", ""), tuple(_steps(run)), "", frozenset({1})),
-              Table(("balance", "largest relative error"), balances, "", frozenset({1})),
-              Table(("wall time", "s", "share"), times, "", frozenset({1, 2})),
-              Table(("package", "version"), versions, "")]
+    blocks = [
+        Table(("mesh", "cells"), (("all", str(mesh.get("cells", "–"))), *regions), "", frozenset({1})),
+        Table(("field", "unknowns"), unknowns, "", frozenset({1})),
+        Table(("solution", ""), tuple(_steps(run)), "", frozenset({1})),
+        Table(("balance", "largest relative error"), balances, "", frozenset({1})),
+        Table(("wall time", "s", "share"), times, "", frozenset({1, 2})),
+        Table(("package", "version"), versions, ""),
+    ]
     return Section("computed", "How it was computed", tuple(block for block in blocks if block.rows))
 
 
@@ -232,7 +323,10 @@ def _steps(run: Run) -> Iterator[tuple[str, str]]:
         yield "time steps", str(len(run.time))
         yield "shortest, longest step", f"{run.scalars['dt_s'].min():.3g}, {run.scalars['dt_s'].max():.3g} s"
     if "newton_iterations" in run.scalars and len(run.time):
-        yield "Newton iterations a step, mean, most", f"{run.scalars['newton_iterations'].mean():.1f}, {run.scalars['newton_iterations'].max():.0f}"
+        yield (
+            "Newton iterations a step, mean, most",
+            f"{run.scalars['newton_iterations'].mean():.1f}, {run.scalars['newton_iterations'].max():.0f}",
+        )
     yield "vertices of the mesh", str(run.record.get("mesh", {}).get("vertices", "–"))
     yield "ranks", str(run.record.get("ranks", "–"))
     yield "started", str(run.record.get("started", "–")).replace("T", " ")
@@ -240,5 +334,11 @@ def _steps(run: Run) -> Iterator[tuple[str, str]]:
 
 def _cite(run: Run) -> Section:
     version = run.record.get("versions", {}).get("interfem", "")
-    return Section("cite", "How to cite", (Notes(tuple(line.format(version=version) for line in CITE)),
-                                           Text((f"Hash of the case: {run.record.get('hash', 'none')}",))))
+    return Section(
+        "cite",
+        "How to cite",
+        (
+            Notes(tuple(line.format(version=version) for line in CITE)),
+            Text((f"Hash of the case: {run.record.get('hash', 'none')}",)),
+        ),
+    )

@@ -46,7 +46,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class View:
-    """One scene: title, vtk.js archive in base64, half the height that it shows (um; the archive has no parallel projection), colour bars."""
+    """One scene: title, vtk.js archive in base64, half the height that it shows in parallel projection (um), colour bars."""
 
     title: str
     data: str
@@ -71,7 +71,9 @@ def scenes(run: Run) -> tuple[View, ...]:
         with pyvista.vtk_verbosity("off"):  # it tries a display first, and says so
             plotter = _plotter(run, whole, scale, _colored, off_screen=True)
             plotter.render()
-            found.append(View(scale.plan.title, b64encode(archive(plotter)).decode(), plotter.parallel_scale, tuple(_bars(scale))))
+            found.append(
+                View(scale.plan.title, b64encode(archive(plotter)).decode(), plotter.parallel_scale, tuple(_bars(scale)))
+            )
             plotter.close()
     return tuple(found)
 
@@ -91,7 +93,9 @@ def view_run(folder: Path, field: str | None = None, screenshot: Path | None = N
     if field is not None and field not in known:
         raise SceneError(f"--field {field}: this run has {', '.join(known)}")
     if screenshot is None and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise SceneError("view: there is no display for a window; say --screenshot FILE.png, or `interfem report` for a page with scenes")
+        raise SceneError(
+            "view: there is no display for a window; say --screenshot FILE.png, or `interfem report` for a page with scenes"
+        )
     scale = known[field] if field else known.get("stress") or next(iter(known.values()))
     with pyvista.vtk_verbosity("off"):
         return _show(run, _plotter(run, whole, scale, _mapped, off_screen=screenshot is not None), scale, screenshot)
@@ -100,9 +104,24 @@ def view_run(folder: Path, field: str | None = None, screenshot: Path | None = N
 def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | None) -> Path | None:
     title = f"{run.title}\n{scale.plan.title} at {run.shown_text}".replace("|", "/")  # VTK sets columns at a |
     plotter.add_text(title, font_size=10, color="black")
-    names = ("x / um", "y / um", "z / um") if run.kind == "box" else ("r / um", "z / um", "") if run.axisymmetric else ("x / um", "y / um", "")
-    plotter.show_bounds(**dict(zip(("xtitle", "ytitle", "ztitle"), names)), bounds=[round(b, 9) + 0.0 for b in plotter.bounds], fmt="%.4g",
-                        font_size=9, color="black", location="outer", n_xlabels=5, n_ylabels=5, n_zlabels=5)
+    names = (
+        ("x / um", "y / um", "z / um")
+        if run.kind == "box"
+        else ("r / um", "z / um", "")
+        if run.axisymmetric
+        else ("x / um", "y / um", "")
+    )
+    plotter.show_bounds(
+        **dict(zip(("xtitle", "ytitle", "ztitle"), names)),
+        bounds=[round(b, 9) + 0.0 for b in plotter.bounds],
+        fmt="%.4g",
+        font_size=9,
+        color="black",
+        location="outer",
+        n_xlabels=5,
+        n_ylabels=5,
+        n_zlabels=5,
+    )
     plotter.camera.zoom(0.85)  # room for the colour bars
     if run.kind == "box":
         plotter.add_axes(color="black", line_width=3)
@@ -113,7 +132,9 @@ def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | N
         screenshot.parent.mkdir(parents=True, exist_ok=True)
         plotter.screenshot(str(screenshot))
     except OSError as error:
-        raise SceneError(f"{screenshot}: cannot be written ({error.strerror or error}); choose another file with --screenshot") from None
+        raise SceneError(
+            f"{screenshot}: cannot be written ({error.strerror or error}); choose another file with --screenshot"
+        ) from None
     plotter.close()
     return screenshot
 
@@ -217,11 +238,28 @@ def _colored(plotter: pyvista.Plotter, surface: pyvista.PolyData, layer: Layer, 
 def _mapped(plotter: pyvista.Plotter, surface: pyvista.PolyData, layer: Layer, norm) -> None:
     """Values with a colour bar."""
     surface.set_active_scalars("shown")
-    plotter.add_mesh(surface, scalars="shown", cmap=layer.colors, clim=(norm.vmin, norm.vmax), log_scale=isinstance(norm, LogNorm),
-                     nan_color=GREY, lighting=False,
-                     scalar_bar_args={"title": layer.label, "color": "black", "vertical": False, "fmt": "%.3g", "title_font_size": 15,
-                                      "label_font_size": 13, "position_x": 0.04 + 0.32 * len(plotter.scalar_bars), "position_y": 0.02,
-                                      "width": 0.28, "height": 0.07, "n_labels": 4})
+    plotter.add_mesh(
+        surface,
+        scalars="shown",
+        cmap=layer.colors,
+        clim=(norm.vmin, norm.vmax),
+        log_scale=isinstance(norm, LogNorm),
+        nan_color=GREY,
+        lighting=False,
+        scalar_bar_args={
+            "title": layer.label,
+            "color": "black",
+            "vertical": False,
+            "fmt": "%.3g",
+            "title_font_size": 15,
+            "label_font_size": 13,
+            "position_x": 0.04 + 0.32 * len(plotter.scalar_bars),
+            "position_y": 0.02,
+            "width": 0.28,
+            "height": 0.07,
+            "n_labels": 4,
+        },
+    )
 
 
 def _bars(scale: Scale) -> Iterator[Bar]:
@@ -252,8 +290,15 @@ def archive(plotter: pyvista.Plotter) -> bytes:
     context = SynchronizationContext()
     context.set_ignore_last_dependencies(True)
     scene = serialize(None, window, reference_id(window), context, 1)
-    scene["extra"] = {"vtkRefId": reference_id(window), "centerOfRotation": camera.GetFocalPoint(), "camera": reference_id(camera)}
-    arrays = {entry["hash"]: entry | {"content": context.get_cached_data_array(entry["hash"], False)} for entry in extract_array_hash(scene)}
+    scene["extra"] = {
+        "vtkRefId": reference_id(window),
+        "centerOfRotation": camera.GetFocalPoint(),
+        "camera": reference_id(camera),
+    }
+    arrays = {
+        entry["hash"]: entry | {"content": context.get_cached_data_array(entry["hash"], False)}
+        for entry in extract_array_hash(scene)
+    }
     with io.BytesIO() as buffer:
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
             file.writestr("index.json", json.dumps({"hashes": arrays, "scene": scene}))

@@ -65,7 +65,9 @@ class Study:
     @cached_property
     def outcomes(self) -> list[str]:
         """The event that a member stopped at, else its status."""
-        return [(row["event"] or "stopped").replace("_", " ") if row["status"] == "stopped" else row["status"] for row in self.rows]
+        return [
+            (row["event"] or "stopped").replace("_", " ") if row["status"] == "stopped" else row["status"] for row in self.rows
+        ]
 
     def run_folder(self, row: Mapping[str, str]) -> Path | None:
         """Where the run of a member is."""
@@ -74,7 +76,7 @@ class Study:
 
 
 def words(column: str) -> str:
-    """A column in words; outputs end in how they were reduced over time: ``cell_voltage_V_max`` -> "cell voltage (V), largest"."""
+    """A column in words; outputs end in how they were reduced: ``cell_voltage_V_max`` -> "cell voltage (V), largest"."""
     for end, told in REDUCED.items():
         if column.endswith(f"_{end}"):
             return f"{column_words(column.removesuffix(f'_{end}'))}, {told}"
@@ -95,10 +97,24 @@ def study_page(folder: Path, target: Path) -> Page:
     study = open_study(folder)
     counts = Counter(row["status"] for row in study.rows)
     tone = "bad" if counts["failed"] else "caution" if counts[WAITING] else "good"
-    sections = (_asked(study), _outputs(study), _trade_off(study), _outcomes(study), _pictures(study), _members(study, target), _cite(study))
+    sections = (
+        _asked(study),
+        _outputs(study),
+        _trade_off(study),
+        _outcomes(study),
+        _pictures(study),
+        _members(study, target),
+        _cite(study),
+    )
     status = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return Page(str(study.tree.get("title", folder.name)), f"Study {folder.resolve().name}", (status, tone), tuple(_lead(study)),
-                tuple(_tiles(study)), tuple(section for section in sections if section is not None))
+    return Page(
+        str(study.tree.get("title", folder.name)),
+        f"Study {folder.resolve().name}",
+        (status, tone),
+        tuple(_lead(study)),
+        tuple(_tiles(study)),
+        tuple(section for section in sections if section is not None),
+    )
 
 
 def _lead(study: Study) -> Iterator[str]:
@@ -134,7 +150,9 @@ def _asked(study: Study) -> Section:
         sample = tree["sample"]
         facts.append(f"Sampled: {sample.get('count')} points, method {sample.get('method')}, seed {sample.get('seed', 0)}")
     text = (study.folder / "study.toml").read_text(encoding="utf-8")
-    return Section("asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), Fold("The study file", (Code(text),))))
+    return Section(
+        "asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), Fold("The study file", (Code(text),)))
+    )
 
 
 def _axes(study: Study) -> dict[str, list[float | str]]:
@@ -155,7 +173,10 @@ def _trade_off(study: Study) -> Section | None:
     columns = {name: tuple(rounded(found)) for name, found in numbers.items() if len(set(found[np.isfinite(found)])) > 1}
     if len(columns) < 2 or not study.outputs:
         return None
-    told = "Choose two columns and which way each is better. The line joins the members that no other one beats in both (the Pareto front)."
+    told = (
+        "Choose two columns and which way each is better. "
+        "The line joins the members that no other one beats in both (the Pareto front)."
+    )
     return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys))))
 
 
@@ -164,12 +185,21 @@ def _outcomes(study: Study) -> Section | None:
     chart = outcome_chart(study.keys, _axes(study), study.outcomes)
     stopped = Counter(row["event"] for row in study.rows if row["status"] == "stopped" and row["event"])
     lines = [f"{name.replace('_', ' ')} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
-    lost = tuple((row["member"], *(_shown(row[name]) for name in study.parameters), row["reason"] or "no reason is known")
-                 for row in study.rows if row["status"] == "failed")
+    lost = tuple(
+        (row["member"], *(_shown(row[name]) for name in study.parameters), row["reason"] or "no reason is known")
+        for row in study.rows
+        if row["status"] == "failed"
+    )
     blocks: list = [chart] if chart else []
     blocks += [Notes(tuple(lines))] if lines else []
     if lost:
-        blocks.append(Section("", "Members that failed", (Table(("member", *map(words, study.parameters), "reason"), lost, "", frozenset({0}), 0),)))
+        blocks.append(
+            Section(
+                "",
+                "Members that failed",
+                (Table(("member", *map(words, study.parameters), "reason"), lost, "", frozenset({0}), 0),),
+            )
+        )
     return Section("outcomes", "How the members ended", tuple(blocks)) if blocks else None
 
 
@@ -182,13 +212,31 @@ def _pictures(study: Study) -> Section | None:
 
 def _members(study: Study, target: Path) -> Section:
     names = [*study.parameters, *study.outputs]
-    rows = tuple((row["member"], _link(study, row, target), Cell(outcome, tone=TONES.get(row["status"], "quiet")),
-                  *(_shown(row[name]) for name in names), _shown(row["wall_s"]))
-                 for row, outcome in zip(study.rows[:SHOWN], study.outcomes))
+    rows = tuple(
+        (
+            row["member"],
+            _link(study, row, target),
+            Cell(outcome, tone=TONES.get(row["status"], "quiet")),
+            *(_shown(row[name]) for name in names),
+            _shown(row["wall_s"]),
+        )
+        for row, outcome in zip(study.rows[:SHOWN], study.outcomes)
+    )
     numeric = frozenset({0, len(names) + 3, *(n for n, name in enumerate(names, 3) if _numbers(study, name))})
     more = f"; {len(study.rows) - SHOWN} more are in study.csv" if len(study.rows) > SHOWN else ""
-    return Section("members", "Members", (Table(("member", "run", "ended", *map(words, names), "wall time (s)"), rows,
-                                                f"All columns are in study.csv{more}.", numeric, 0),))
+    return Section(
+        "members",
+        "Members",
+        (
+            Table(
+                ("member", "run", "ended", *map(words, names), "wall time (s)"),
+                rows,
+                f"All columns are in study.csv{more}.",
+                numeric,
+                0,
+            ),
+        ),
+    )
 
 
 def _numbers(study: Study, name: str) -> bool:
@@ -215,5 +263,11 @@ def _link(study: Study, row: Mapping[str, str], target: Path) -> Cell | str:
 
 def _cite(study: Study) -> Section:
     made = sorted({row["interfem"] for row in study.rows if row["interfem"]}) or [versions().get("interfem", "")]
-    return Section("cite", "How to cite", (Notes(tuple(line.format(version=", ".join(made)) for line in CITE[:-1])),
-                                           Text((f"Columns that every study has: {', '.join(FACTS)}.",))))
+    return Section(
+        "cite",
+        "How to cite",
+        (
+            Notes(tuple(line.format(version=", ".join(made)) for line in CITE[:-1])),
+            Text((f"Columns that every study has: {', '.join(FACTS)}.",)),
+        ),
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 PICTURES = {  # file in figures/ -> caption
-    "potential": "Ionic potential with current lines; equal currents flow between neighbouring lines. Lines that crowd mark a hot spot.",
-    "current": "Current density of ions and electrons. A bright rim or tip takes many times the mean current and plates or strips there first.",
+    "potential": "Ionic potential with current lines; equal currents flow between neighbours. Crowded lines mark a hot spot.",
+    "current": "Current density of ions and electrons. A bright rim or tip takes many times the mean.",
     "stress": "Largest principal stress in the electrolyte (positive: tension, which opens cracks) and pressure in the metal "
-              "(positive: compression).",
+    "(positive: compression).",
     "von_mises": "Von Mises stress, which makes lithium flow; in the metal it levels out where creep keeps pace with the load.",
     "plastic_strain": "Equivalent plastic strain of the metal since the start: where lithium has flowed.",
     "lithium": "Lithium stored in the alloy or the mixed conductor.",
@@ -33,16 +33,26 @@ EVENTS = {
 }
 BREAKDOWN = {  # column -> (words, what it is)
     "asr_bulk_ohm_cm2": ("bulk", "the layers, if the current were uniform"),
-    "asr_constriction_ohm_cm2": ("constriction", "detours in the volume around voids, flaws and lost contact; negative where a filled flaw shortens the way"),
+    "asr_constriction_ohm_cm2": (
+        "constriction",
+        "detours in the volume around voids, flaws and lost contact; negative where a filled flaw shortens the way",
+    ),
     "asr_charge_transfer_ohm_cm2": ("charge transfer", "the kinetics, if the whole face took part evenly"),
-    "asr_contact_ohm_cm2": ("contact", "what the kinetics take besides, since part of the face has no contact or the current crowds"),
+    "asr_contact_ohm_cm2": (
+        "contact",
+        "what the kinetics take besides, since part of the face has no contact or the current crowds",
+    ),
     "asr_film_ohm_cm2": ("film", "unresolved films and reaction layers"),
-    "asr_concentration_ohm_cm2": ("concentration", "diffusion potential of salt, and a filling of stores that varies along the face"),
+    "asr_concentration_ohm_cm2": (
+        "concentration",
+        "diffusion potential of salt, and a filling of stores that varies along the face",
+    ),
     "asr_pressure_ohm_cm2": ("pressure", "a pressure that varies along the face"),
 }
 CITE = (
-    "interfem {version}: finite-element simulator of the lithium / sulfide-electrolyte interface, with the hash of the case given on this page.",
-    "I. A. Baratta et al., DOLFINx: the next generation FEniCS problem solving environment, Zenodo (2023), doi:10.5281/zenodo.10447666.",
+    "interfem {version}: finite-element simulator of the lithium / sulfide-electrolyte interface.",
+    "I. A. Baratta et al., DOLFINx: the next generation FEniCS problem solving environment, Zenodo (2023), "
+    "doi:10.5281/zenodo.10447666.",
     "S. Balay et al., PETSc/TAO users manual, ANL-21/39, Argonne National Laboratory.",
     "C. Geuzaine, J.-F. Remacle, Gmsh: a 3-D finite element mesh generator with built-in pre- and post-processing facilities, "
     "Int. J. Numer. Methods Eng. 79 (2009) 1309-1331, doi:10.1002/nme.2579.",
@@ -76,6 +86,10 @@ RAISED = str.maketrans("+-−0123456789", "⁺⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 def typeset(text: str) -> str:
     """Units and powers of ten as they are printed: ``1e-05 ohm*cm^2`` -> 1 × 10⁻⁵ Ω cm²."""
     text = re.sub(r"\b(nm|um|mm|cm|m)\^?([23])\b", lambda found: found[1] + found[2].translate(RAISED), text)
-    text = re.sub(r"(?<!\w)(?<!\d\.)(\d+(?:\.\d+)?)e\+?([-−]?)0*(\d+)\b", lambda found: f"{found[1]} × 10{(found[2] + found[3]).translate(RAISED)}", text)
+    text = re.sub(
+        r"(?<!\w)(?<!\d\.)(\d+(?:\.\d+)?)e\+?([-−]?)0*(\d+)\b",
+        lambda found: f"{found[1]} × 10{(found[2] + found[3]).translate(RAISED)}",
+        text,
+    )
     text = re.sub(r"\bum\b", "µm", text.replace("*m^0.5", " √m").replace("degC", "°C"))
     return re.sub(r"\bohm\b", "Ω", text).replace("Ω*", "Ω ")
