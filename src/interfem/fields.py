@@ -135,7 +135,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
 
 def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
     """phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
-    interfaces, discontinuous, same degree; sei: thickness of the reaction layer, like i; V: voltage of the anode's collector, one number; c: salt, degree 2; x: filling c/c_max,
+    interfaces, discontinuous, same degree; sei: thickness of the reaction layer, like i; V: voltage of the anode's collector, one
+    number; c: salt, degree 2; x: filling c/c_max,
     degree 2, or 1 where ions, electrons and the store meet in a mixed conductor; mu: chemical potential of an alloy whose phases
     separate, degree 2.
     """
@@ -392,7 +393,8 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
             function.x.scatter_forward()
     if fields.growth is not None:
         w, dofs = fields.growth.x.array, fields.growth.function_space.dofmap.list
-        grown = growth((w[dofs], fields.growth_older.x.array[dofs]), fields.faradaic(weights)[dofs], plated_rate.x.array[:, None], weights)
+        passed, history = fields.faradaic(weights)[dofs], (w[dofs], fields.growth_older.x.array[dofs])
+        grown = growth(history, passed, plated_rate.x.array[:, None], weights)
         fields.growth_older.x.array[:] = w
         w[dofs] = grown
     if fields.contact is not None:

@@ -343,7 +343,8 @@ def contact_state(fields, controls, data):
 
 def _plated(fields, controls, data):
     """Plated thickness at the end of the step, on the "+" side."""
-    return growth((fields.growth("+"), fields.growth_older("+")), faradaic(fields, controls, data), data["plated_rate"], controls.weights)
+    history = fields.growth("+"), fields.growth_older("+")
+    return growth(history, faradaic(fields, controls, data), data["plated_rate"], controls.weights)
 
 
 def _current_law(domain, fields, controls, data, area, exchange) -> list:

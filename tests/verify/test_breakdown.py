@@ -65,7 +65,8 @@ def test_void_under_pressure_with_a_film(tmp_path):
                 {"kind": "flaw", "interface": "li|sse", "center": "7 um", "width": "1 um", "depth": "2 um"}]  # fmt: skip
     stack = [layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 15), layer("back", "Li", 3)]
     pressed = {"kind": "pressure", "to": "1 MPa", "duration": "1 s"}
-    case = build(stack, [pressed, current(-10, 2, 4)], features=features, mechanics={}, interfaces={"li|sse": {"film_resistance": "2 ohm*cm^2"}},
+    film = {"li|sse": {"film_resistance": "2 ohm*cm^2"}}
+    case = build(stack, [pressed, current(-10, 2, 4)], features=features, mechanics={}, interfaces=film,
                  mesh=MESH | {"rim_size": "0.5 um", "tip_size": "0.5 um"})  # fmt: skip
     table = rows(case, tmp_path)
     adds_up(table)

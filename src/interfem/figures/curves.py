@@ -88,9 +88,10 @@ PANELS = (
         True,
     ),
 )
+PLACES = ("reservoir", "plated", "alloyed", "in_sei", "dead", "beyond_counter", "total")
 UNPLOTTED = {"step", "time_s", "dt_s", "phase", "newton_iterations", "areal_charge_mAh_per_cm2", "cycle", "coulombic_efficiency",
              "negative_dissipation_MPa", "work_growth_pJ",
-             *(f"lithium_{place}_mAh_per_cm2" for place in ("reservoir", "plated", "alloyed", "in_sei", "dead", "beyond_counter", "total"))}
+             *(f"lithium_{place}_mAh_per_cm2" for place in PLACES)}
 STEADY = {"Contact fraction": "contact_fraction", "Temperature": "temperature_K", "Charge in the cycle": "plated_mAh_per_cm2"}
 LITTLE = 0.01  # of a sum: parts below are not drawn
 MANY = 6  # events; more are not named
@@ -175,7 +176,8 @@ def _draw_lines(box, run: Run, panel: Panel, second: float) -> None:
     whole = np.nanmax(sum(np.abs(values) for _, _, values in found))
     colors, labels, parts = zip(*(part for part in found if np.nanmax(np.abs(part[2])) > LITTLE * whole))
     for clip, told in ((np.maximum, labels), (np.minimum, ())):
-        box.stackplot(run.time / second, *(clip(np.nan_to_num(part), 0.0) for part in parts), colors=colors, labels=told, step="pre", lw=0)
+        clipped = (clip(np.nan_to_num(part), 0.0) for part in parts)
+        box.stackplot(run.time / second, *clipped, colors=colors, labels=told, step="pre", lw=0)
 
 
 def dress_time(box, panel: Panel) -> None:

@@ -30,7 +30,8 @@ class LithiumAudit:
         self.dead = dead
         self.case, self.domain, self.fields, self.model, self.solver = case, domain, fields, model, solver
         reservoirs = {r.name for r in domain.regions if r.reservoir}
-        forms = {"reservoir": self._deposit(lambda metal: metal in reservoirs), "plated": self._deposit(lambda metal: metal not in reservoirs)}
+        forms = {"reservoir": self._deposit(lambda metal: metal in reservoirs),
+                 "plated": self._deposit(lambda metal: metal not in reservoirs)}
         for group in domain.groups:
             if group.head.reservoir:
                 forms[f"metal:{group.number}"] = 1.0 * domain.dx(GROUP + group.number)

@@ -96,7 +96,10 @@ class Breakdown:
         return sum(value for name, value in self.powers.items() if name.partition(":")[0] in kinds)
 
     def scalars(self, current: float, rest: float, shift: float) -> dict[str, float]:
-        """Parts in ohm cm2, empty without a current. current: pA in all; rest: rest voltage without pressure, shift: what that adds; V."""
+        """Parts in ohm cm2, empty without a current.
+
+        current: in all, pA; rest: rest voltage without pressure, V; shift: what pressure adds to it, V.
+        """
         if not (abs(current) > 1e-9 * self.model.area and self.powers):
             return {f"asr_{name}_ohm_cm2": math.nan for name in PARTS}
         volume, salt, faces = self._sum("ions", "electrons", "driven by salt"), self._sum("salt"), self._sum("kinetics", "storing")
@@ -128,7 +131,8 @@ class Breakdown:
         """
         power, regions = self._sum("storing"), {region.name: region for region in self.domain.regions}
         for side in ("anode", "counter"):
-            passed = {n: self.powers[f"current:{n}"] for n, law in self.domain.kinetics.items() if regions[law.metal].side == side}
+            passed = {n: self.powers[f"current:{n}"] for n, law in self.domain.kinetics.items()
+                      if regions[law.metal].side == side}
             faces = {n: i for n, i in passed.items() if all(regions[r].layer is not None for r in n.split("|"))}
             if sum(faces.values()):
                 share = sum(passed.values()) / sum(faces.values())
@@ -167,4 +171,8 @@ def overpotential_of(law: Kinetics, density: float, kelvin: float) -> float:
         return abs(density) * law.resistance
     thermal, alpha, i0 = GAS_CONSTANT * kelvin / FARADAY, law.transfer_coefficient, law.exchange_current_density
     bound = thermal * (math.asinh(abs(density) / i0) + 1.0) / min(alpha, 1.0 - alpha)
-    return abs(brentq(lambda eta: i0 * (math.exp((1 - alpha) * eta / thermal) - math.exp(-alpha * eta / thermal)) - density, -bound, bound))
+
+    def excess(eta: float) -> float:
+        return i0 * (math.exp((1 - alpha) * eta / thermal) - math.exp(-alpha * eta / thermal)) - density
+
+    return abs(brentq(excess, -bound, bound))

@@ -23,7 +23,7 @@ class ReactionLayer:
         self.domain, self.fields, self.area = domain, fields, model.area
         open_, charge, resistivity = (model.interface[key] for key in ("sei_open", "sei_charge", "sei_resistivity"))
         owned = domain.submeshes["gamma"].owned
-        reacting = np.flatnonzero(np.bincount(domain.interface_of_gamma[:owned][open_.x.array[:owned] > 0], minlength=len(domain.interfaces)))
+        reacting = domain.interface_of_gamma[:owned][open_.x.array[:owned] > 0]
         numbers = set().union(*domain.comm.allgather(set(reacting.tolist())))
         self.names = [domain.interfaces[n] for n in sorted(numbers)]
         forms = {"charge": charge * fields["sei"] * domain.dx_gamma()}
@@ -33,7 +33,8 @@ class ReactionLayer:
                       f"film:{name}": open_ * resistivity * fields["sei"] * dx}
         self.forms = {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in forms.items()}
         dofs = fields["sei"].function_space.dofmap.list[:owned]
-        self.dofs = {name: dofs[domain.interface_of_gamma[:owned] == domain.interfaces.index(name)].reshape(-1) for name in self.names}
+        on = {name: domain.interface_of_gamma[:owned] == domain.interfaces.index(name) for name in self.names}
+        self.dofs = {name: dofs[chosen].reshape(-1) for name, chosen in on.items()}
 
     def _value(self, name: str) -> float:
         return self.domain.comm.allreduce(fem.assemble_scalar(self.forms[name]), MPI.SUM)
