@@ -402,7 +402,7 @@ def _reactions(case) -> Iterator[str]:
             yield f'sei, at "{interface_name(a.name, b.name, case)}": {error}{stable}'
             reacting = True
     if case.sei is not None and not reacting:
-        yield "sei: nothing reacts here: no electrons reach an ion conductor with a reduction_potential above 0 V; remove the table"
+        yield "sei: nothing reacts here: electrons reach no ion conductor with a reduction_potential above 0 V; remove it"
 
 
 # ---- mechanics --------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Fields:
         return name in self.unknowns
 
     def faradaic(self, weights) -> np.ndarray:
-        """Current of lithium at the end of the step just solved, like the array of i: what passes and what the reaction takes; A/m^2."""
+        """Current of lithium at the end of the step just solved, like the array of i: what passes and what reacts; A/m^2."""
         i = self["i"].x.array
         if "sei" not in self:
             return i

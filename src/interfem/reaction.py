@@ -14,9 +14,10 @@ from .units import FARADAY
 
 
 def reaction_data(case: Case, domain: Domain, parameters: Parameters) -> dict:
-    """Values on the interface mesh, zero where nothing reacts: charge F/V (pC/um^3) and V/F of the layer, its conductivity (electrons and
-    ions in series) and its resistivity for ions, the potential below which it forms, sei_open (1 where it may), sei_lag (um), the share
-    of the current that is spent besides, and the share of its thickness that comes between the bodies (without what was electrolyte).
+    """Values on the interface mesh, zero where nothing reacts: charge F/V (pC/um^3) and V/F of the layer, its conductivity (electrons
+    and ions in series) and its resistivity for ions, the potential below which it forms, sei_open (1 where it may), sei_lag (um), the
+    share of the current that is spent besides, and the share of its thickness that comes between the bodies (without what was
+    electrolyte).
     """
     found = reactions(case)
 

@@ -326,7 +326,7 @@ def plated_material(case, region: Region) -> Material:
 
 @dataclass(frozen=True)
 class Reaction:
-    """What is reduced behind a charge-transfer interface: the electrolyte, and the stable layers that electrons must cross to it."""
+    """What is reduced behind a charge-transfer interface: the electrolyte, and the stable layers that electrons cross to it."""
 
     electrolyte: Region
     through: tuple[Region, ...]

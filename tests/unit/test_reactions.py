@@ -12,8 +12,9 @@ FLAW = {"kind": "flaw", "interface": "li|film", "width": "0.5 um", "depth": "3 u
 
 
 def case(layers, features=(), sei=None, **more):
-    tree = {"title": "reactions", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"}, "layers": list(layers),
-            "features": list(features), "protocol": [{"kind": "rest", "duration": "1 s"}], "sei": {} if sei is None else sei}  # fmt: skip
+    tree = {"title": "reactions", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"},
+            "layers": list(layers), "features": list(features), "protocol": [{"kind": "rest", "duration": "1 s"}],
+            "sei": {} if sei is None else sei}  # fmt: skip
     return parse_case(tree | more)
 
 
@@ -25,7 +26,8 @@ def refused(*args, **more) -> str:
 
 def found(*args, **more) -> dict[str, tuple]:
     """Interface -> (electrolyte that reacts, layers that electrons cross to it)."""
-    return {name: (r.electrolyte.name, tuple(region.name for region in r.through)) for name, r in reactions(case(*args, **more)).items()}
+    reacting = reactions(case(*args, **more))
+    return {name: (r.electrolyte.name, tuple(region.name for region in r.through)) for name, r in reacting.items()}
 
 
 def test_what_reacts():

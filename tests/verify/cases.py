@@ -55,7 +55,7 @@ def build(layers: list[dict], protocol: list[dict], width: float = 10.0, kind: s
 
 
 def rows(case: Case, folder) -> list[dict[str, float]]:
-    """Run a case; the rows of scalars.csv as numbers (None where empty). Balances hold in every row, parts of the resistance add up."""
+    """Run a case; the rows of scalars.csv as numbers (None where empty). In every row balances hold and resistances add up."""
     result = run(case, folder)
     assert result.status != "failed", result.reason
     with open(folder / "scalars.csv", encoding="utf-8") as file:

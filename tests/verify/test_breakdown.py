@@ -1,4 +1,4 @@
-"""Parts of the resistance against closed forms, and that they add up where current crowds, films resist, salt and stores polarise."""
+"""Parts of the resistance against closed forms; they add up where current crowds, films resist, salt and stores polarise."""
 
 import math
 
@@ -24,7 +24,8 @@ def adds_up(table: list[dict]) -> None:
 def test_planar_cell(tmp_path, counter):
     """V05 with a film: L/kappa, (2 RT/F) asinh(i/2i0)/i, r; nothing else."""
     given = {"exchange_current_density": "10 A/m^2", "film_resistance": "5 ohm*cm^2"}
-    case = build([layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 20)], [current(-10)], interfaces={"li|sse": given}, mesh=MESH, counter=counter)
+    stack = [layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 20)]
+    case = build(stack, [current(-10)], interfaces={"li|sse": given}, mesh=MESH, counter=counter)
     row = last(case, tmp_path)
     wanted = {"bulk": 1.0, "charge_transfer": 1e4 * 2 * RT_F * math.asinh(0.5) / 10, "film": 5.0}
     for name in ("bulk", "constriction", "charge_transfer", "contact", "film", "concentration", "pressure", "reaction"):
@@ -50,9 +51,11 @@ def test_stripe_without_contact(tmp_path):
 def test_salt(tmp_path):
     """V08: steady across L = 50 um at 2 A/m^2 the concentration takes 2 RT(1 - t+)/F ln(c0/cL) = 36.27 mV, ohm's law L/kappa."""
     salt = {"Salt": {"role": "electrolyte", "law": "elastic", "ionic_conductivity": "0.1 S/m", "salt_diffusivity": "1e-12 m^2/s",
-                     "transference_number": 0.2, "initial_concentration": "1000 mol/m^3", "exchange_current_density": "10 A/m^2"}}  # fmt: skip
+                     "transference_number": 0.2, "initial_concentration": "1000 mol/m^3",
+                     "exchange_current_density": "10 A/m^2"}}  # fmt: skip
     stack = [layer("li", "Li", 2), layer("gap", "Salt", 50), layer("li2", "Li", 2)]
-    table = rows(build(stack, [current(2, 4000, 25)], materials=salt, width=5, mesh={"size": "5 um", "interface_size": "1 um"}), tmp_path)
+    mesh = {"size": "5 um", "interface_size": "1 um"}
+    table = rows(build(stack, [current(2, 4000, 25)], materials=salt, width=5, mesh=mesh), tmp_path)
     adds_up(table)
     assert part(table[-1], "concentration") == pytest.approx(1e4 * 36.27e-3 / 2, rel=2e-3)
     assert part(table[-1], "bulk") == pytest.approx(5.0, rel=1e-6)

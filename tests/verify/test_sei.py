@@ -1,12 +1,12 @@
-"""Growth of the reaction layer against closed forms: Wagner's law with and without an interlayer, its branches, charge and volume."""
+"""Growth of the reaction layer against closed forms: Wagner's law, an interlayer, branches, charge, volume."""
 
 import numpy as np
 import pytest
 from cases import OMEGA, RT_F, F, R, T, build, current, last, layer, rows
 
 V, SIGMA_E, SIGMA_I, RED, CONSUMED = 2.41e-5, 2.4e-10, 1e-3, 1.71, 1.8e-5  # m3/mol, S/m, S/m, V, m3/mol
-DATA = {"sei_molar_volume": f"{V} m^3/mol", "sei_electronic_conductivity": f"{SIGMA_E} S/m", "sei_ionic_conductivity": f"{SIGMA_I} S/m",
-        "sei_consumed_volume": f"{CONSUMED} m^3/mol", "reduction_potential": f"{RED} V"}  # fmt: skip
+DATA = {"sei_molar_volume": f"{V} m^3/mol", "sei_electronic_conductivity": f"{SIGMA_E} S/m",
+        "sei_ionic_conductivity": f"{SIGMA_I} S/m", "sei_consumed_volume": f"{CONSUMED} m^3/mol", "reduction_potential": f"{RED} V"}  # fmt: skip
 MESH = {"size": "5 um", "interface_size": "5 um"}
 HOUR = 3600.0
 
@@ -32,7 +32,7 @@ def column(table: list[dict], name: str) -> np.ndarray:
 
 
 def test_square_root_of_time_from_seconds_to_1000_h(tmp_path):
-    """V23, with the constant of LPSCl, 1.01e-19 m2/s: 27.0, 132, 350, 540, 854 nm; 3.0 uAh/cm2/h^0.5; the lithium comes from the metal."""
+    """V23, with the constant of LPSCl, 1.01e-19 m2/s; 3.0 uAh/cm2/h^0.5; the lithium comes from the metal."""
     sigma = 1.01e-19 * F / (V * RED)
     hours = [1, 24, 168, 400, 1000]
     steps = [rest(b - a, first_step="1 s" if a == 0 else "1 h") for a, b in zip([0, *hours], hours)]
@@ -63,7 +63,8 @@ def test_interlayer_slows_it_by_its_resistance_for_electrons(tmp_path, kind):
 def test_mixed_conducting_products_grow_by_their_ionic_branch(tmp_path):
     """sigma_e far above sigma_i: the ionic branch sets the rate, the layer does not passivate, and the cell shows E_red."""
     sigma_i = 1e-8
-    table = rows(case(rest(10), electrolyte={"sei_electronic_conductivity": "1e-3 S/m", "sei_ionic_conductivity": f"{sigma_i} S/m"}), tmp_path)
+    mixed = {"sei_electronic_conductivity": "1e-3 S/m", "sei_ionic_conductivity": f"{sigma_i} S/m"}
+    table = rows(case(rest(10), electrolyte=mixed), tmp_path)
     thickness = column(table, "sei_mean_nm[li|sse]")
     np.testing.assert_allclose(thickness, 1e9 * np.sqrt(2 * growth_constant(sigma_i) * column(table, "time_s")), rtol=2e-3)
     assert table[-1]["cell_voltage_V"] == pytest.approx(RED, rel=1e-3)
@@ -89,7 +90,7 @@ def test_film_resistance_enters_the_kinetics(tmp_path):
 
 
 def test_current_spends_its_share(tmp_path):
-    """`d(thickness)/dt = ... + f |i| V/F`: of 10 A/m^2 over 100 s the tenth goes into the layer besides, whichever way it flows."""
+    """`d(thickness)/dt = ... + f |i| V/F`: a tenth of 10 A/m^2 goes into the layer besides, whichever way it flows."""
     for i in (10.0, -10.0):
         fraction = {"sei_current_fraction": 0.1, "sei_electronic_conductivity": "1e-16 S/m"}
         row = last(case(current(i, 100, 4), electrolyte=fraction), tmp_path / str(i))
@@ -98,7 +99,7 @@ def test_current_spends_its_share(tmp_path):
 
 
 def test_electrochemical_reduction_on_a_mixed_conductor(tmp_path):
-    """Where no lithium is, the same law takes electrons from the circuit: held at 1 V the cell passes the layer's charge, at 2 V none."""
+    """Without lithium the same law takes electrons from the circuit: held at 1 V it passes the layer's charge, at 2 V none."""
     mixed = {"role": "mixed", "law": "elastic", "ionic_conductivity": "1 mS/cm", "electronic_conductivity": "1 S/cm",
              "exchange_current_density": "10 A/m^2"}  # fmt: skip
     stack = [layer("cu", "Cu", 2), layer("coat", "Coat", 2), layer("sse", "Li6PS5Cl", 10)]

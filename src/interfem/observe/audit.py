@@ -21,9 +21,9 @@ LEAST = 1e-3  # A/m^2: the least current that the solver resolves
 class LithiumAudit:
     """Tallies that no equation ties together directly, in C/m^2 of the cell's area:
 
-    reservoir: volume of lithium metal over Omega/F, with what its faces have gained; plated: on what is no reservoir; alloyed: the
-    integral of stored concentration; in_sei: of the reaction layers; beyond_counter: what has left through the counter face of an ion
-    conductor, from the reaction of the charge balance there. Salt keeps its lithium and is left out.
+    reservoir: volume of lithium metal over Omega/F, with what its faces have gained; plated: on what is no reservoir; alloyed:
+    the integral of stored concentration; in_sei: of the reaction layers; beyond_counter: what has left through the counter face
+    of an ion conductor, from the reaction of the charge balance there. Salt keeps its lithium and is left out.
     """
 
     def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, dead: DeadLithium | None):

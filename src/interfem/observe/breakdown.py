@@ -1,14 +1,14 @@
 """Which part of the resistance comes from what: the power that each takes, over the square of the current. All ranks take part.
 
 Electrons and ions obey `V I = int i.grad(phi) dissipated in the volume + int i (phi_m - phi)` over the faces. With
-`phi_m - phi = eta + film + U - Omega p_c/F` there, and without the power `V_rest I` of the rest voltage, the terms are the parts of
-`overpotential I`, each an areal resistance `part area/I^2`:
+`phi_m - phi = eta + film + U - Omega p_c/F` there, and without the power `V_rest I` of the rest voltage, the terms are the parts
+of `overpotential I`, each an areal resistance `part area/I^2`:
 
-bulk: of the layers if the current were uniform (of a mixed conductor, all that it takes); constriction: what the volume takes besides
-(negative where a filled flaw shortens the way); charge_transfer: `int i eta` if the current were uniform over the whole face; contact:
-what the kinetics take besides, since part of the face has no contact or the current crowds; film: films and reaction layers;
-concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same for pressure; reaction:
-current that goes into reaction layers and not into charge transfer (the mixed potential of the two).
+bulk: of the layers if the current were uniform (of a mixed conductor, all that it takes); constriction: what the volume takes
+besides (negative where a filled flaw shortens the way); charge_transfer: `int i eta` if the current were uniform over the whole
+face; contact: what the kinetics take besides, since part of the face has no contact or the current crowds; film: films and
+reaction layers; concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same
+for pressure; reaction: current that goes into reaction layers and not into charge transfer (the mixed potential of the two).
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class Breakdown:
             offset = fields["V"] * anode_volume(fields) if "V" in fields else 0.0
             rest = stored_equilibrium(fields, group)
             forms[f"stored:{group.number}"] = current * rest * domain.dx_store(group)
-            forms[f"storing:{group.number}"] = current * (fields["phi_m"] + offset - fields["phi"] - rest) * domain.dx_store(group)
+            eta = fields["phi_m"] + offset - fields["phi"] - rest
+            forms[f"storing:{group.number}"] = current * eta * domain.dx_store(group)
         return forms
 
     def _face_forms(self) -> dict:
@@ -102,7 +103,8 @@ class Breakdown:
         """
         if not (abs(current) > 1e-9 * self.model.area and self.powers):
             return {f"asr_{name}_ohm_cm2": math.nan for name in PARTS}
-        volume, salt, faces = self._sum("ions", "electrons", "driven by salt"), self._sum("salt"), self._sum("kinetics", "storing")
+        volume, salt = self._sum("ions", "electrons", "driven by salt"), self._sum("salt")
+        faces = self._sum("kinetics", "storing")
         bulk, transfer = self._bulk(current), self._uniform_transfer(current)
         values = {"bulk": bulk, "constriction": volume - salt - bulk, "charge_transfer": transfer, "contact": faces - transfer,
                   "film": self._sum("film"), "concentration": salt + self._sum("rest", "stored") - rest * current,
