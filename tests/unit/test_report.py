@@ -105,7 +105,7 @@ def test_page_of_a_run(folder, page):
     assert "Void <script>alert(1)</script> & film" in found.text and "alert(1)" not in "".join(found.scripts[-1:])
     charts, steady = time_charts(run)
     assert len(charts) > 6 and all(f"Chart: {chart.title}" in page.read_text(encoding="utf-8") for chart in charts)
-    assert any("Contact fraction" in line or "Temperature" in line or "lithium" in line.lower() for line in steady)
+    assert "Stack pressure: 1 MPa" in steady and "Stack pressure: 1 MPa" in found.text
     assert number(run.value("asr_ohm_cm2", run.loaded)) in found.text
     parts, from_fields = resistance_parts(run)
     assert from_fields and math.isclose(sum(parts.values()), run.value("asr_ohm_cm2", run.loaded), rel_tol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..figures.data import Run
 from ..figures.style import CYCLE, SHADES, time_unit
 from ..study.charts import words
 from .blocks import Chart
-from .words import BREAKDOWN, number
+from .words import number
 
 INK, GRID = "#2b2f36", "#e7e9ec"
 OUTCOMES = {"completed": "#009e73", "failed": "#b00020", "waiting": "#b9bec6"}  # other outcomes take the colours of CYCLE in turn
@@ -70,8 +71,9 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
         return [], []
     second, unit = time_unit(run.time[-1])
     time, charts, steady = rounded(run.time / second), [], []
+    own = set(part_columns(run).values())
     for panel in panels_of([run]):
-        if panel.columns[0][0] in BREAKDOWN:  # has a section of its own
+        if panel.columns[0][0] in own:  # has a section of its own
             continue
         title, unit_y = _named(panel)
         if all(_steady(values) for _, values in lines(panel, run)):
@@ -94,7 +96,7 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
             for k, (label, values) in enumerate(found)
         ]
         y = axis(unit_y, **({"type": "log", "dtick": 1} if panel.log else {}))
-        look = layout(axis(f"time ({unit})"), y, hovermode="x", showlegend=len(data) > 1, shapes=_shades(run, second))
+        look = layout(axis(f"time ({unit})"), y, hovermode="x", hoverdistance=-1, showlegend=len(data) > 1, shapes=_shades(run, second))
         charts.append(Chart(title, tuple(data), look, "time"))
     return charts, steady
 
@@ -135,9 +137,16 @@ def _shades(run: Run, second: float) -> list[dict]:
     return steps + events
 
 
+def part_columns(run: Run) -> dict[str, str]:
+    """Part of the areal resistance, in words -> its column."""
+    found = {column: re.fullmatch(r"asr_(\w+)_ohm_cm2", column) for column in run.scalars}
+    return {match[1].replace("_", " "): column for column, match in found.items() if match}
+
+
 def resistance_parts(run: Run) -> tuple[dict[str, float], bool]:
     """(part -> ohm cm2 at the last step with current, whether measured by power in the fields), which older runs lack."""
-    found = {name: value for column, (name, _) in BREAKDOWN.items() if math.isfinite(value := run.value(column, run.loaded))}
+    found = {name: run.value(column, run.loaded) for name, column in part_columns(run).items()}
+    found = {name: value for name, value in found.items() if math.isfinite(value)}
     return (found, True) if found else (resistances(run), False)
 
 
@@ -168,7 +177,7 @@ def resistance_charts(run: Run) -> list[Chart]:
 
 def _resistance_course(run: Run, shown: list[str]) -> Chart:
     second, unit = time_unit(run.time[-1])
-    columns = {name: column for column, (name, _) in BREAKDOWN.items() if name in shown}
+    columns = part_columns(run)
     data = [
         {
             "type": "scatter",

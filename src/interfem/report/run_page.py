@@ -20,7 +20,7 @@ from ..study.charts import words
 from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text, embedded
 from .charts import resistance_charts, resistance_parts, time_charts
 from .scene import scenes
-from .words import BREAKDOWN, CITE, PICTURES, event_words, number, time_words, typeset
+from .words import CITE, PARTS, PICTURES, event_words, number, time_words, typeset
 
 log = logging.getLogger("interfem")
 
@@ -255,10 +255,9 @@ def _resistance(run: Run) -> Section | None:
     if not charts:
         return None
     parts, from_fields = resistance_parts(run)
-    meaning = dict(BREAKDOWN.values())
     total = run.value("asr_ohm_cm2", run.loaded)
     rows = tuple(
-        (name, number(value), f"{100 * value / total:.1f} %".replace("-", "−"), meaning.get(name, ""))
+        (name, number(value), f"{100 * value / total:.1f} %".replace("-", "−"), PARTS.get(name, ""))
         for name, value in parts.items()
         if abs(value) > NOTHING * abs(total)
     )

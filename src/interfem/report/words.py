@@ -31,23 +31,15 @@ EVENTS = {
     "mesh_distorted": "cells were too distorted to go on",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
 }
-BREAKDOWN = {  # column -> (words, what it is)
-    "asr_bulk_ohm_cm2": ("bulk", "the layers, if the current were uniform"),
-    "asr_constriction_ohm_cm2": (
-        "constriction",
-        "detours in the volume around voids, flaws and lost contact; negative where a filled flaw shortens the way",
-    ),
-    "asr_charge_transfer_ohm_cm2": ("charge transfer", "the kinetics, if the whole face took part evenly"),
-    "asr_contact_ohm_cm2": (
-        "contact",
-        "what the kinetics take besides, since part of the face has no contact or the current crowds",
-    ),
-    "asr_film_ohm_cm2": ("film", "unresolved films and reaction layers"),
-    "asr_concentration_ohm_cm2": (
-        "concentration",
-        "diffusion potential of salt, and a filling of stores that varies along the face",
-    ),
-    "asr_pressure_ohm_cm2": ("pressure", "a pressure that varies along the face"),
+PARTS = {  # of the areal resistance
+    "bulk": "the layers, if the current were uniform",
+    "constriction": "detours in the volume around voids, flaws and lost contact; negative where a filled flaw shortens the way",
+    "charge transfer": "the kinetics, if the whole face took part evenly",
+    "contact": "what the kinetics take besides, since part of the face has no contact or the current crowds",
+    "film": "unresolved films and reaction layers",
+    "concentration": "diffusion potential of salt, and a filling of stores that varies along the face",
+    "pressure": "a pressure that varies along the face",
+    "reaction": "current that goes into reaction layers and not into charge transfer",
 }
 CITE = (
     "interfem {version}: finite-element simulator of the lithium / sulfide-electrolyte interface.",
