@@ -305,15 +305,15 @@ INTEGRATE = """
 import json, sys
 from paraview.simple import *
 found = {}
-for part in ("metal", "electrolyte", "interface"):
-    reader = PVDReader(FileName=f"{sys.argv[1]}/fields/{part}.pvd")
+for part, run in ((part, run) for run in sys.argv[1:] for part in ("metal", "electrolyte", "interface")):
+    reader = PVDReader(FileName=f"{run}/fields/{part}.pvd")
     times = list(reader.TimestepValues)
     total = IntegrateVariables(Input=reader)
     UpdatePipeline(time=times[-1], proxy=total)
     data = total.CellData
     arrays = {name: [reader.CellData[name].GetNumberOfComponents()] for name in reader.CellData.keys()}
     arrays |= {name: [reader.PointData[name].GetNumberOfComponents()] for name in reader.PointData.keys()}
-    found[part] = {"times": times, "arrays": arrays, "integrals": {name: data[name].GetRange(0)[0] for name in data.keys()}}
+    found.setdefault(run, {})[part] = {"times": times, "arrays": arrays, "integrals": {name: data[name].GetRange(0)[0] for name in data.keys()}}
 print(json.dumps(found))
 """
 

@@ -96,7 +96,8 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
             for k, (label, values) in enumerate(found)
         ]
         y = axis(unit_y, **({"type": "log", "dtick": 1} if panel.log else {}))
-        look = layout(axis(f"time ({unit})"), y, hovermode="x", hoverdistance=-1, showlegend=len(data) > 1, shapes=_shades(run, second))
+        nearest = {"hovermode": "x", "hoverdistance": -1}
+        look = layout(axis(f"time ({unit})"), y, **nearest, showlegend=len(data) > 1, shapes=_shades(run, second))
         charts.append(Chart(title, tuple(data), look, "time"))
     return charts, steady
 
