@@ -20,7 +20,7 @@ from ..study.charts import words
 from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text, embedded
 from .charts import resistance_charts, resistance_parts, time_charts
 from .scene import scenes
-from .words import CITE, PARTS, PICTURES, event_words, number, time_words, typeset
+from .words import CITE, PARTS, PICTURES, event_name, event_words, number, time_words, typeset
 
 log = logging.getLogger("interfem")
 
@@ -67,7 +67,7 @@ def _lead(run: Run) -> Iterator[str]:
     """How it ended, in a sentence or two."""
     end = f" at {time_words(run.time[-1])}" if len(run.time) else " before the first step"
     if run.record.get("event"):
-        yield f"The run ended{end} by the event {run.record['event'].replace('_', ' ')}: {event_words(run.record['event'])}."
+        yield f"The run ended{end} by the event {event_name(run.record['event'])}: {event_words(run.record['event'])}."
     elif run.record["status"] == "failed":
         yield f"The run broke off{end}: {run.record.get('reason')}. Everything up to there is kept, and shown."
     else:
@@ -284,7 +284,7 @@ def _resistance(run: Run) -> Section | None:
 
 def _events(run: Run) -> Section:
     """Events in words, in their order."""
-    lines = [f"{time_words(time)}: {name.replace('_', ' ')} – {event_words(name)}." for time, name in run.events]
+    lines = [f"{time_words(time)}: {event_name(name)} – {event_words(name)}." for time, name in run.events]
     return Section("events", "Events", (Notes(tuple(lines or ["None: no event ended the run or a step of the protocol."])),))
 
 

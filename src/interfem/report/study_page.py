@@ -22,7 +22,7 @@ from ..study.charts import words as column_words
 from ..study.gather import FACTS, WAITING
 from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded
 from .charts import finite, outcome_chart, output_charts, rounded
-from .words import CITE, event_words, number, time_words
+from .words import CITE, event_name, event_words, number, time_words
 
 TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
 SHOWN = 400  # members in the table; more are in study.csv
@@ -66,7 +66,7 @@ class Study:
     def outcomes(self) -> list[str]:
         """The event that a member stopped at, else its status."""
         return [
-            (row["event"] or "stopped").replace("_", " ") if row["status"] == "stopped" else row["status"] for row in self.rows
+            event_name(row["event"] or "stopped") if row["status"] == "stopped" else row["status"] for row in self.rows
         ]
 
     def run_folder(self, row: Mapping[str, str]) -> Path | None:
@@ -184,7 +184,7 @@ def _outcomes(study: Study) -> Section | None:
     """How the members ended: a map, the events in words, the reasons of those that failed."""
     chart = outcome_chart(study.keys, _axes(study), study.outcomes)
     stopped = Counter(row["event"] for row in study.rows if row["status"] == "stopped" and row["event"])
-    lines = [f"{name.replace('_', ' ')} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
+    lines = [f"{event_name(name)} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
     lost = tuple(
         (row["member"], *(_shown(row[name]) for name in study.parameters), row["reason"] or "no reason is known")
         for row in study.rows

@@ -27,6 +27,8 @@ EVENTS = {
     "alloy_saturated": "the alloy was full at one place and took up no more lithium",
     "salt_exhausted": "the salt was used up at one place: diffusion limits the current",
     "contact_lost": "an electrode had lost almost all contact, so that a given current had no way left",
+    "contact_below": "less contact was left than limits.contact_below of the case allows",
+    "fracture": "the stress intensity of a crack front reached the limit that the case sets to it",
     "void_closed": "a void was closed by the lithium that flows into it",
     "mesh_distorted": "cells were too distorted to go on",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
@@ -53,8 +55,14 @@ CITE = (
 
 
 def event_words(name: str) -> str:
-    """An event in words; one without an entry by its name."""
-    return EVENTS.get(name, name.replace("_", " "))
+    """What an event means; one without an entry by its name."""
+    return EVENTS.get(name.partition("[")[0], event_name(name))
+
+
+def event_name(name: str) -> str:
+    """``void_closed[left]`` -> void closed, left"""
+    what, _, where = name.rstrip("]").partition("[")
+    return what.replace("_", " ") + (f", {where}" if where else "")
 
 
 def time_words(seconds: float) -> str:
