@@ -313,7 +313,8 @@ for part, run in ((part, run) for run in sys.argv[1:] for part in ("metal", "ele
     data = total.CellData
     arrays = {name: [reader.CellData[name].GetNumberOfComponents()] for name in reader.CellData.keys()}
     arrays |= {name: [reader.PointData[name].GetNumberOfComponents()] for name in reader.PointData.keys()}
-    found.setdefault(run, {})[part] = {"times": times, "arrays": arrays, "integrals": {name: data[name].GetRange(0)[0] for name in data.keys()}}
+    integrals = {name: data[name].GetRange(0)[0] for name in data.keys()}
+    found.setdefault(run, {})[part] = {"times": times, "arrays": arrays, "integrals": integrals}
 print(json.dumps(found))
 """
 
@@ -340,7 +341,8 @@ def read_by_pyvista(file: Path) -> dict:
     grid = reader.read().combine()
     data = grid.integrate_data().cell_data
     arrays = {n: [1 if a.ndim == 1 else a.shape[1]] for n, a in [*grid.cell_data.items(), *grid.point_data.items()]}
-    return {"times": list(reader.time_values), "arrays": arrays, "integrals": {n: float(np.ravel(data[n])[0]) for n in data.keys()}}
+    integrals = {name: float(np.ravel(data[name])[0]) for name in data.keys()}
+    return {"times": list(reader.time_values), "arrays": arrays, "integrals": integrals}
 
 
 def test_field_files_in_paraview_on_one_and_two_ranks(folder, tmp_path):
