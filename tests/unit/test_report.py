@@ -180,6 +180,9 @@ def test_run_page_in_a_browser(page, browser):
     browser.run("(() => { const s = document.querySelector('.field'); s.value = '1'; s.dispatchEvent(new Event('change')); })()")
     browser.wait("document.documentElement.dataset.scene === '1'")
     assert differ(first, settled(browser, frame)), "another field"
+    window = "document.querySelector('iframe').contentWindow.global.renderWindow"
+    projections = f"{window}.getRenderers().map(r => r.getActiveCamera().getParallelProjection())"
+    assert any(browser.run(projections)), "in parallel projection, as the first"
 
     plot = browser.box(".charts .plot")
     told = "[...document.querySelectorAll('.charts .plot')].filter(p => p.querySelector('.hovertext')).length >= 3"

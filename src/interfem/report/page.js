@@ -119,9 +119,9 @@ function setUpScenes(figure) {
     const load = `<script>function loadDataSet() { OfflineLocalView.load(document.body, { base64Str: "${data}" }); }<` + "/script>";
     start = null;
     delete root.dataset.scene;
+    frame.addEventListener("load", () => watch(number, 100), { once: true }); // until then the old scene is there
     frame.srcdoc = viewer.slice(0, end) + load + viewer.slice(end);
     figure.querySelector(".bars").replaceChildren(...bars.map(legend));
-    watch(number, 100);
   }
 
   // Notes that the scene is there once it has a camera; patience in tenths of a second.
