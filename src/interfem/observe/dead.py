@@ -28,6 +28,7 @@ from ..model import Model
 from ..units import FARADAY
 
 LEAST = 1.0  # S/m^2: with less, 1 mA/cm^2 would need 10 V
+STRIPPED = 0.5  # part of a cell's distance from a face that must be stripped there: what is squeezed alone is not gone
 TOUCHING = 1e-3  # part of the face of a piece of metal that passes charge, below which it has no ionic contact
 
 
@@ -198,7 +199,8 @@ class DeadLithium:
             near = faces[cKDTree(g.places[faces]).query(g.middles[metal])[1]]
             depth = ((g.places[near] + of_face[near] - g.middles[metal] - of_cell[metal]) * g.normals[near]).sum(axis=1)
             left[metal] = depth + w[near]
-            kept[metal] = left[metal] > 0
+            apart = ((g.places[near] - g.middles[metal]) * g.normals[near]).sum(axis=1)
+            kept[metal] = (left[metal] > 0) | (-w[near] < STRIPPED * apart)
         reached = self._reached(kept)
         if self.first is None:
             self.first = self._reached(np.ones_like(kept))

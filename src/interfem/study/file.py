@@ -114,6 +114,8 @@ class Output(Model):
     event: Text | None = None
     below: quantity("number") | None = None
     above: quantity("number") | None = None
+    over: Text | None = None  # another column, by whose value that of the first is divided
+    magnitude: bool = Field(False, strict=True)  # without its sign, as a logarithmic axis wants it
     name: Text | None = None
 
     @model_validator(mode="after")

@@ -60,8 +60,15 @@ def _ending(run: Run) -> tuple[str | None, float]:
 
 
 def value_of(output: Output, run: Run) -> float:
-    """An output of a run; NaN if the run has no such column, or what is asked for did not come."""
-    values = run.scalars.get(output.column, np.empty(0))
+    """An output of a run, without its sign if so asked; NaN if the run has no such column, or what is asked for did not come."""
+    value = _signed(output, output.column, run)
+    if output.over is not None:
+        value = value / (_signed(output, output.over, run) or math.nan)
+    return abs(value) if output.magnitude else value
+
+
+def _signed(output: Output, column: str, run: Run) -> float:
+    values = run.scalars.get(column, np.empty(0))
     known = np.isfinite(values)
     if output.event is not None:
         times = [time for time, name in run.events if output.event in (name, name.partition("[")[0])]
