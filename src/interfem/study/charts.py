@@ -25,7 +25,7 @@ UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/c
          "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa",
          "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
-SPOKEN = {"asr": "areal resistance", "sse": "electrolyte"}
+SPOKEN = {"asr": "areal resistance", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
@@ -138,7 +138,9 @@ def words(column: str) -> str:
     """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
     name, _, part = column.rstrip("]").partition("[")
     end = next((end for end in UNITS if name.endswith(end)), "")
-    name = re.sub(r"^\w+", lambda first: SPOKEN.get(first[0], first[0]), name.removesuffix(end).replace("_", " "))
+    name = name.removesuffix(end).replace("_", " ")
+    said = next((text for text in sorted(SPOKEN, key=len, reverse=True) if re.match(rf"{text}\b", name)), "")
+    name = SPOKEN.get(said, "") + name.removeprefix(said)
     text = f"{name}, {part.replace('|', ' | ')}" if part else name
     return f"{text} ({UNITS[end]})" if end else text
 
