@@ -38,7 +38,7 @@ RELAXATION = 0.1  # mean part of the stress that flow takes off in a step, above
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
-REMESHED = "remeshed"  # event
+WORN_MESH = "mesh_worn"  # event
 TIGHT_VOLTAGE, TIGHT_CURRENT = 1e-5, 1e-4  # how closely a voltage (V) and a current (of its limit) are met
 
 
@@ -345,7 +345,7 @@ def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch
     cell.time += dt
     cell.dt_old = dt
     mark = None
-    if event is not None and event.name == REMESHED:
+    if event is not None and event.name == WORN_MESH:
         mark = Mark(cell.number, cell.time, cell.temperature, phase.number, phase.start, end, dt)
     return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, end == phase.entry.knots[-1] or event is not None,
                 event.name if event else "", bool(event and event.ends_run), mark)
@@ -380,7 +380,7 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
         if case.solver.on_distortion == "remesh" and (cell.mark is None or cell.mark.renews):
             worn = distortion(domain, fields, WORN, shape)
-            found.append(Watch(REMESHED, lambda dt: worn(), 0.05, True))
+            found.append(Watch(WORN_MESH, lambda dt: worn(), 0.05, True))
     if case.limits.k_ratio_above is not None:
         found += [_breaking(observer.tips, name, case.limits.k_ratio_above) for name in observer.tips.judged]
     if not domain.kinetics:

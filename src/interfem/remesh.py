@@ -1,9 +1,8 @@
 """New cells in flowing metal that is distorted, and the transfer of all that it carries. Finite strain, 2D.
 
 The reference configuration stays, and so do all boundaries and interfaces: what lives elsewhere is taken over value by value. In
-the metal the displacement, pressure, potential and filling are interpolated from the old cells; the state of flow is fitted by a
-linear function in each old cell (C by its logarithm, so that det C stays 1) and evaluated at the new quadrature points. What is
-stored is then brought to its old sum. Refused if volume, plastic strain or what is stored changes by more than `KEPT` on the way.
+the metal the displacement, pressure, potential and filling are interpolated from the old cells; the elastic strain
+and the hardening are projected from quadrature points to quadrature points. What is stored is then brought to its old sum. Refused if volume, plastic strain or what is stored changes by more than `KEPT` on the way.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import basix.ufl
 import numpy as np
 from dolfinx import fem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from .case import Case
 from .domain import GROUP, Domain
 from .fields import Fields
 from .geometry import GeometryError
@@ -29,11 +28,13 @@ from .model import Model
 from .observe.scalars import Observer
 from .observe.state import NEAR, places_of, state_functions
 from .physics import finite
-from .solve import Solver
+from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
 
 KEPT = 1e-3  # largest relative change of the metal's volume, of its plastic strain and of what it stores
+SETTLINGS = 3  # solutions after each other
+SAMPLED = 30  # degree of the rule at which a new cell looks at the old ones
 PADDING = 1e-6  # of the extent of the mesh: how far outside of an old cell a point may seem to lie
 
 
@@ -50,15 +51,19 @@ class Parts:
     shape: dict[str, np.ndarray] | None = None  # displacements by name for which the mesh was made; None: zero
 
 
-def remesh(case: Case, old: Parts, path: Path, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
+def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
     """The same state on a mesh with new cells in the metal, written to `path`, and what has changed by it; None if that is refused.
 
-    `assemble(path, restore)` builds the parts and calls `restore(domain, fields, model)` before the observers look.
+    dt: length of the step (s) in which displacements give way to one another. `assemble(path, restore)` builds the parts and calls `restore(domain, fields, model)` before the observers look.
     """
     problem = _new_mesh(old, path)
     if problem:
         return None, {"refused": problem}
     new = assemble(path, lambda domain, fields, model: _restore(old, domain, fields, model))
+    problem = _settle(old, new, dt)
+    if problem:
+        new.solver.destroy()
+        return None, {"refused": problem}
     before, after = (contents(parts.domain, parts.fields) for parts in (old, new))
     changes = {name: after[name] / before[name] - 1 if before[name] else 0.0 for name in before}
     worst = max(changes, key=lambda name: abs(changes[name]))
@@ -148,10 +153,9 @@ def _restore(old: Parts, domain: Domain, fields: Fields, model: Model) -> None:
             bs, owned = after.function_space.dofmap.index_map_bs, before.function_space.dofmap.index_map.size_local
             values = _gathered(domain.comm, before.x.array.reshape(-1, bs)[:owned])
             if not alike:
-                (_fit if before in flowing else _interpolate)(before, after)
+                (_project if before in flowing else _interpolate)(before, after)
             after.x.array.reshape(-1, bs)[known] = values[rows[known]]
     for name, flow in old.fields.flows.items():
-        _unimodular(fields.flows[name].plastic)
         fields.flows[name].hardened.x.array[:] = np.maximum(fields.flows[name].hardened.x.array, 0.0)
     _control(old.model, model)
     fields.parameters.follow_filling()
@@ -186,34 +190,104 @@ def _interpolate(before: fem.Function, after: fem.Function) -> None:
     after.x.scatter_forward()
 
 
-def _fit(before: fem.Function, after: fem.Function) -> None:
-    """By a linear function in each old cell, the least squares of its quadrature points; tensors by their logarithm."""
-    space = before.function_space
-    shape = tuple(space.element.value_shape)
+def _project(before: fem.Function, after: fem.Function) -> None:
+    """Quadrature points to quadrature points, tensors by their logarithm: in each old cell the nearest linear function, sampled
+    densely in each new cell, there again the nearest linear function. Each keeps the integral, also with a radius as weight.
+    """
+    source, target = before.function_space, after.function_space
+    shape = tuple(source.element.value_shape)
     size = int(np.prod(shape, initial=1))
-    linear = fem.Function(fem.functionspace(space.mesh, ("DG", 1, shape) if shape else ("DG", 1)))
-    ends, points = (element.interpolation_points for element in (linear.function_space.element, space.element))
-    weights = _affine(ends) @ np.linalg.pinv(_affine(points))
-    values = before.x.array.reshape(-1, size)
+    linear = fem.Function(fem.functionspace(source.mesh, ("DG", 1, shape) if shape else ("DG", 1)))
+    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=SAMPLED)
+    dense = fem.Function(fem.functionspace(target.mesh, element))
+    values = _of_eigenvalues(before.x.array, np.log) if shape else before.x.array
+    _make_linear(values, before, linear, size)
+    _interpolate(linear, dense)
+    _make_linear(dense.x.array, dense, after, size)
     if shape:
-        values = _of_eigenvalues(values, np.log)
-    linear.x.array.reshape(-1, size)[linear.function_space.dofmap.list] = weights @ values[space.dofmap.list]
-    _interpolate(linear, after)
-    if shape:
-        after.x.array[:] = _of_eigenvalues(after.x.array.reshape(-1, size), np.exp).ravel()
+        after.x.array[:] = _of_eigenvalues(after.x.array, np.exp)
+
+
+def _make_linear(values: np.ndarray, source: fem.Function, target: fem.Function, size: int) -> None:
+    """From values at the points of one function to those of another on the same mesh, cell by cell."""
+    (points, dofs), (places, targets) = ((f.function_space.element.interpolation_points, f.function_space.dofmap.list)
+                                         for f in (source, target))
+    target.x.array.reshape(-1, size)[targets] = _nearest_linear(points, places) @ values.reshape(-1, size)[dofs]
+
+
+def _nearest_linear(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Matrix from values at a rule's points to those of the linear function nearest to them, by the weights of the rule."""
+    weights = next(w for degree in range(SAMPLED + 1) for x, w in [basix.make_quadrature(basix.CellType.triangle, degree)]
+                   if x.shape == points.shape and np.allclose(x, points))
+    basis = _affine(points)
+    moments = basis.T * weights
+    return _affine(targets) @ np.linalg.solve(moments @ basis, moments)
 
 
 def _affine(points: np.ndarray) -> np.ndarray:
     return np.hstack([np.ones((len(points), 1)), points])
 
 
-def _of_eigenvalues(rows: np.ndarray, function) -> np.ndarray:
-    """A function of symmetric tensors, one a row."""
-    tensors = rows.reshape(-1, 3, 3)
+def _of_eigenvalues(values: np.ndarray, function) -> np.ndarray:
+    """A function of symmetric tensors, as a flat array like their values."""
+    tensors = values.reshape(-1, 3, 3)
     sizes, axes = np.linalg.eigh(0.5 * (tensors + np.swapaxes(tensors, 1, 2)))
-    return ((axes * function(sizes)[:, None, :]) @ np.swapaxes(axes, 1, 2)).reshape(-1, 9)
+    return ((axes * function(sizes)[:, None, :]) @ np.swapaxes(axes, 1, 2)).ravel()
 
 
-def _unimodular(plastic: fem.Function) -> None:
-    tensors = plastic.x.array.reshape(-1, 3, 3)
-    tensors /= np.cbrt(np.linalg.det(tensors))[:, None, None]
+def _settle(old: Parts, new: Parts, dt: float) -> str:
+    """Interpolated displacements keep the volume only nearly. They are made to, at the elastic strain that is there; why not, if they
+    cannot.
+
+    That strain `b` is carried over and not C, which would be as far off as the elastic strain is large: `C = Fb^-1 b Fb^-T`.
+    """
+    fields, weights, strains = new.fields, new.model.controls.weights, _elastic(old, new)
+    for _ in range(SETTLINGS):
+        if not _bear(new.domain.comm, fields, strains):
+            return "new cells would be turned over by the displacements inside them"
+        for weight, value in zip(weights, (1 / dt, -1 / dt, 0.0)):
+            weight.value = value
+        try:
+            new.solver.solve(dt)
+        except NotConverged as error:
+            return f"no equilibrium is found ({error})"
+        for unknown in fields.unknowns.values():
+            unknown.old.x.array[:] = unknown.older.x.array[:] = unknown.function.x.array
+    _bear(new.domain.comm, fields, strains)
+    new.observer.energy.begin()
+    return ""
+
+
+def _elastic(old: Parts, new: Parts) -> dict[str, np.ndarray]:
+    """Elastic left Cauchy-Green tensor at the quadrature points, by displacement, as the state of flow is numbered."""
+    found = {}
+    for name, flow in old.fields.flows.items():
+        before, after = (fem.Function(parts.fields.flows[name].plastic.function_space) for parts in (old, new))
+        _tensors(before)[:] = _evaluated(flow.trial, before)
+        _project(before, after)
+        found[name] = _tensors(after).copy()
+    return found
+
+
+def _bear(comm: MPI.Comm, fields: Fields, strains: dict[str, np.ndarray]) -> bool:
+    """Set C so that the elastic strain is this one at the present displacement; False if a cell is turned over by that."""
+    for name, flow in fields.flows.items():
+        motion = _evaluated(flow.motion, flow.plastic)  # no number if turned over
+        if not comm.allreduce(bool((np.linalg.det(motion) > 0).all()), MPI.LAND):
+            return False
+        back = np.linalg.inv(motion)
+        _tensors(flow.plastic)[:] = back @ strains[name] @ np.swapaxes(back, -1, -2)
+        flow.ratio.x.array[:] = 1.0
+    return True
+
+
+def _tensors(function: fem.Function) -> np.ndarray:
+    return function.x.array.reshape(-1, 3, 3)
+
+
+def _evaluated(expression: fem.Expression, function: fem.Function) -> np.ndarray:
+    """Values of a tensor on all cells, ghosts included, as the function numbers them."""
+    dofs = function.function_space.dofmap.list
+    found = np.empty((dofs.max(initial=-1) + 1, 3, 3))
+    found[dofs] = expression.eval(function.function_space.mesh, np.arange(len(dofs), dtype=np.int32)).reshape(*dofs.shape, 3, 3)
+    return found

@@ -27,6 +27,8 @@ log = logging.getLogger("interfem")
 BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithium_audit_error": 1e-8, "salt_balance_error": 1e-10,
             "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
 
+SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
+
 
 class RunError(Exception):
     """The run could not start; nothing was computed. The command line exits with 2 (input) or 3."""
@@ -210,11 +212,11 @@ def _remeshed(case: Case, parts: Parts, folder: Path, timings: Timings, writer, 
     comm, path = parts.domain.comm, folder / "meshes" / f"{len(meshes) + 1}.msh"
     if comm.rank == 0:
         path.parent.mkdir(exist_ok=True)
-    new, record = remesh(case, parts, path, lambda *given: _assemble(case, comm, timings, *given))
+    new, record = remesh(parts, path, SETTLING * mark.dt, lambda *given: _assemble(case, comm, timings, *given))
+    meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
         return replace(mark, renews=False, shape=parts.shape)
-    meshes.append({"time_s": mark.time} | record)
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()

@@ -11,13 +11,15 @@ from dataclasses import replace
 import gmsh
 import numpy as np
 from matplotlib.path import Path as Polygon
+from scipy.sparse import coo_matrix
 
 from .arrays import Mesh
 from .session import session
 
 CHUNK = 200  # points that are sought at a time
 LEAST_AREA = 1e-6  # of a new cell in the reference, of the mean one there
-BETTER = 2.0  # times the quality of the worst cell before
+ROUNDS = 50  # of untangling
+BETTER = 1.5  # times the quality of the worst cell before
 
 
 class NotRenewed(Exception):
@@ -34,12 +36,12 @@ def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
         outline = _outline(old)
         outline, points, moved = _split(outline, outer, facets, points, moved, _edge(moved, old))
         new, drawn = _drawn(outline, moved)
-        inside = _laid_back(drawn, moved, points, old)
-        new = np.where(new >= 0, new, len(points) - new - 1)
-        points, moved = np.vstack([points, inside]), np.vstack([moved, drawn])
-        areas = _areas(points[new])
-        if areas.min() < LEAST_AREA * np.abs(areas).mean():
-            raise NotRenewed(f'new cells of "{name}" would be turned over where they were at first')
+        first = len(points)
+        new = np.where(new >= 0, new, first - new - 1)
+        places = np.vstack([points, _carried(drawn, moved, points, old)])
+        _untangle(places, new, first)
+        moved = np.vstack([moved, _carried(places[first:], points, moved, old)])
+        points = places
         before.append(quality(moved[old]).min())
         after.append(quality(moved[new]).min())
         cells[name] = new
@@ -172,10 +174,26 @@ def _lengths(outline: list[tuple[int, int]], moved: np.ndarray) -> dict[int, flo
     return found
 
 
-def _laid_back(places: np.ndarray, moved: np.ndarray, points: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Where each place was at first: barycentric in the old cell that holds it, or that comes nearest to it."""
-    corner = moved[cells[:, 0]]
-    inverse = np.linalg.inv(np.swapaxes(moved[cells[:, 1:]] - corner[:, None], 1, 2))
+def _untangle(points: np.ndarray, cells: np.ndarray, first: int) -> None:
+    """Move points from number `first` on to the middle of their neighbours until no cell is turned over."""
+    count, sides = len(points), np.concatenate([_sides(cells), _sides(cells)[:, ::-1]])
+    links = coo_matrix((np.ones(len(sides)), sides.T), shape=(count, count)).tocsr()
+    links.data[:] = 1.0
+    degree = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1.0)[:, None]
+    for _ in range(ROUNDS):
+        areas = _areas(points[cells])
+        bad = cells[areas < LEAST_AREA * np.abs(areas).mean()]
+        if not len(bad):
+            return
+        some = np.unique(bad[bad >= first])
+        points[some] = (links @ points / degree)[some]
+    raise NotRenewed("new cells would be turned over where they were at first")
+
+
+def _carried(places: np.ndarray, source: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Places among the source points as seen among the target points: by the straight cell that holds each, or is nearest to it."""
+    corner = source[cells[:, 0]]
+    inverse = np.linalg.inv(np.swapaxes(source[cells[:, 1:]] - corner[:, None], 1, 2))
     found = np.empty_like(places)
     for begin in range(0, len(places), CHUNK):
         some = slice(begin, begin + CHUNK)
@@ -183,7 +201,7 @@ def _laid_back(places: np.ndarray, moved: np.ndarray, points: np.ndarray, cells:
         all_three = np.concatenate([1 - two.sum(axis=2, keepdims=True), two], axis=2)
         best = all_three.min(axis=2).argmax(axis=1)
         share = all_three[np.arange(len(best)), best]
-        found[some] = np.einsum("pk,pkd->pd", share, points[cells[best]])
+        found[some] = np.einsum("pk,pkd->pd", share, target[cells[best]])
     return found
 
 
