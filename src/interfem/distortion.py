@@ -15,7 +15,7 @@ LEAST = 0.02  # of an element's quality at the start: below it the solution is n
 WORN = 0.25  # likewise: below it new elements are made where the case says so
 
 
-def distortion(domain: Domain, fields: Fields, least: float = LEAST, shape: dict[str, np.ndarray] | None = None) -> Callable[[], float]:
+def distortion(domain: Domain, fields: Fields, least: float, shape: dict[str, np.ndarray] | None) -> Callable[[], float]:
     """Function that tells how far the worst element of what flows has come towards `least`; negative before it.
 
     Quality is the scaled Jacobian `d! V/(mean squared edge)^(d/2)` of the element through the displaced vertices, relative to

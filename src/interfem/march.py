@@ -347,8 +347,9 @@ def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch
     mark = None
     if event is not None and event.name == WORN_MESH:
         mark = Mark(cell.number, cell.time, cell.temperature, phase.number, phase.start, end, dt)
-    return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, end == phase.entry.knots[-1] or event is not None,
-                event.name if event else "", bool(event and event.ends_run), mark)
+    last = end == phase.entry.knots[-1] or event is not None
+    return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, last, event.name if event else "",
+                bool(event and event.ends_run), mark)
 
 
 def _scalars(cell: _Cell) -> dict[str, float]:
@@ -378,7 +379,7 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         shape = cell.mark.shape if cell.mark is not None else None
         worst = distortion(domain, fields, LEAST, shape)
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
-        if case.solver.on_distortion == "remesh" and (cell.mark is None or cell.mark.renews):
+        if case.solver.on_distortion == "remesh" and "u_m" in fields.flows and (cell.mark is None or cell.mark.renews):
             worn = distortion(domain, fields, WORN, shape)
             found.append(Watch(WORN_MESH, lambda dt: worn(), 0.05, True))
     if case.limits.k_ratio_above is not None:

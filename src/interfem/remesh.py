@@ -2,7 +2,8 @@
 
 The reference configuration stays, and so do all boundaries and interfaces: what lives elsewhere is taken over value by value. In
 the metal the displacement, pressure, potential and filling are interpolated from the old cells; the elastic strain
-and the hardening are projected from quadrature points to quadrature points. What is stored is then brought to its old sum. Refused if volume, plastic strain or what is stored changes by more than `KEPT` on the way.
+and the hardening are projected from quadrature points to quadrature points. What is stored is then brought to its old sum. Refused
+if volume, plastic strain or what is stored changes by more than `KEPT` on the way.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ class Parts:
 
 
 def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
-    """The same state on a mesh with new cells in the metal, written to `path`, and what has changed by it; None if that is refused.
+    """(the same state with new cells in the metal, their mesh written to `path`; what has changed by it). None if that is refused.
 
-    dt: length of the step (s) in which displacements give way to one another. `assemble(path, restore)` builds the parts and calls `restore(domain, fields, model)` before the observers look.
+    dt: length of the step (s) in which displacements give way to one another. `assemble(path, restore)` builds the parts and calls
+    `restore(domain, fields, model)` before the observers look.
     """
     problem = _new_mesh(old, path)
     if problem:
@@ -143,7 +145,8 @@ def _follow(old: Observer, new: Observer) -> float:
 
 def _restore(old: Parts, domain: Domain, fields: Fields, model: Model) -> None:
     """All fields and controls as they are on the old mesh."""
-    flowing = {f for flow in old.fields.flows.values() for f in (flow.plastic, flow.hardened, flow.ratio, *flow.resistances.values())}
+    flows = old.fields.flows.values()
+    flowing = {f for flow in flows for f in (flow.plastic, flow.hardened, flow.ratio, *flow.resistances.values())}
     for (_, befores), (_, afters) in zip(state_functions(old.fields), state_functions(fields)):
         first = next(iter(befores))
         rows, known = _matched(domain.comm, befores[first].function_space, afters[first].function_space)
@@ -236,8 +239,7 @@ def _of_eigenvalues(values: np.ndarray, function) -> np.ndarray:
 
 
 def _settle(old: Parts, new: Parts, dt: float) -> str:
-    """Interpolated displacements keep the volume only nearly. They are made to, at the elastic strain that is there; why not, if they
-    cannot.
+    """Interpolated displacements keep the volume only nearly. They are made to, at the elastic strain that is there; or why not.
 
     That strain `b` is carried over and not C, which would be as far off as the elastic strain is large: `C = Fb^-1 b Fb^-T`.
     """

@@ -1,7 +1,7 @@
 """New cells inside bodies that have been distorted: drawn where the bodies are now, laid back to where they were at first.
 
-The outline of each region keeps its points, so that all other cells stay as they are; where nothing lies beyond it, long edges are
-split. A point X of the reference is given to each new point by the old cells, as straight ones: `X = sum lambda_k X_k`.
+The outline of each region keeps its points, so that all other cells stay as they are; where nothing lies beyond it, long edges
+are split. A point X of the reference is given to each new point by the old cells, as straight ones: `X = sum lambda_k X_k`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class NotRenewed(Exception):
 
 
 def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
-    """The mesh (2D, reference points) with new cells in the regions; displacement (point, 2). NotRenewed if they are no better."""
+    """The mesh (2D, reference points) with new cells in the regions; displacement (point, 2). NotRenewed if none are better."""
     points, moved = mesh.points[:, :2], mesh.points[:, :2] + displacement
     cells, facets, before, after = dict(mesh.cells), dict(mesh.facets), [], []
     outer = _outer_edges(mesh)
@@ -191,7 +191,7 @@ def _untangle(points: np.ndarray, cells: np.ndarray, first: int) -> None:
 
 
 def _carried(places: np.ndarray, source: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Places among the source points as seen among the target points: by the straight cell that holds each, or is nearest to it."""
+    """Places among the source points as seen among the target points: by the straight cell that holds each, or is nearest."""
     corner = source[cells[:, 0]]
     inverse = np.linalg.inv(np.swapaxes(source[cells[:, 1:]] - corner[:, None], 1, 2))
     found = np.empty_like(places)
