@@ -397,6 +397,7 @@ class Solver(Model):
     potential_degree: Literal[1, 2] = 2
     plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
     max_steps: int = Field(100_000, ge=1, strict=True)
+    on_distortion: Literal["stop", "remesh"] = "stop"  # of elements of metal that flows, in finite strain
 
 
 class Output(Model):

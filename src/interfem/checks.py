@@ -443,6 +443,16 @@ def _held(case) -> Iterator[str]:
                    f'set {name} = "roller" or "clamped"')
 
 
+def _remeshing(case) -> Iterator[str]:
+    if case.solver.on_distortion == "stop":
+        return
+    place = 'solver.on_distortion = "remesh"'
+    if case.mechanics is None or case.mechanics.kinematics != "finite":
+        yield f'{place}: cells are distorted in finite strain alone; set mechanics.kinematics = "finite", or remove the key'
+    elif case.geometry.kind == "box":
+        yield f'{place}: a box is not remeshed; use geometry.kind = "plane" or "axisymmetric", or remove the key'
+
+
 # ---- protocol ---------------------------------------------------------------------------------------------------------
 
 
@@ -597,7 +607,7 @@ LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much li
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _protocol),
+    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _remeshing, _protocol),
     (_populations,),
     (_overlaps, _limits_at_rest, _lithium, _fracture, _contact_limit),
 )

@@ -12,13 +12,14 @@ from .domain import Domain
 from .fields import BODIES, Fields
 
 LEAST = 0.02  # of an element's quality at the start: below it the solution is no longer to be trusted
+WORN = 0.25  # likewise: below it new elements are made where the case says so
 
 
-def distortion(domain: Domain, fields: Fields) -> Callable[[], float]:
-    """Function that tells how far the worst element of what flows has come towards `LEAST`; negative before it.
+def distortion(domain: Domain, fields: Fields, least: float, shape: dict[str, np.ndarray] | None) -> Callable[[], float]:
+    """Function that tells how far the worst element of what flows has come towards `least`; negative before it.
 
     Quality is the scaled Jacobian `d! V/(mean squared edge)^(d/2)` of the element through the displaced vertices, relative to
-    that at the start: an inverted element has a negative one.
+    that at the start, or where the displacements are those of `shape`: an inverted element has a negative one.
     """
     parts = []
     for name, flow in fields.flows.items():
@@ -27,14 +28,15 @@ def distortion(domain: Domain, fields: Fields) -> Callable[[], float]:
         vertices = sub.geometry.dofmaps[0][cells]
         nodes = fields[name].function_space.dofmap.list[cells][:, : vertices.shape[1]]
         points = sub.geometry.x[vertices][..., : domain.dimension]
-        parts.append((fields[name], nodes, points, _quality(points)))
+        start = shape[name].reshape(-1, domain.dimension)[nodes] if shape else 0.0
+        parts.append((fields[name], nodes, points, _quality(points + start)))
 
     def value() -> float:
         worst = np.inf
         for u, nodes, points, start in parts:
             moved = points + u.x.array.reshape(-1, domain.dimension)[nodes]
             worst = min(worst, float(np.min(_quality(moved) / start, initial=np.inf)))
-        return LEAST - domain.comm.allreduce(worst, MPI.MIN)
+        return least - domain.comm.allreduce(worst, MPI.MIN)
 
     return value
 

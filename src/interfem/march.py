@@ -13,7 +13,7 @@ from mpi4py import MPI
 
 from .case import Case
 from .domain import Domain
-from .distortion import distortion
+from .distortion import LEAST, WORN, distortion
 from .fields import Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .interface.deposit import ATOMIC
@@ -38,7 +38,23 @@ RELAXATION = 0.1  # mean part of the stress that flow takes off in a step, above
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
+WORN_MESH = "mesh_worn"  # event
 TIGHT_VOLTAGE, TIGHT_CURRENT = 1e-5, 1e-4  # how closely a voltage (V) and a current (of its limit) are met
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a march stands at its last accepted step: another goes on from there, on a new mesh or without asking for one."""
+
+    number: int
+    time: float
+    temperature: float
+    phase: int  # protocol step under way, of which `done` s are over; `start` and `dt` as in `_Phase`
+    start: float
+    done: float
+    dt: float
+    shape: dict | None = None  # displacements for which the mesh was made, by name; None: zero
+    renews: bool = True  # a worn mesh is to be replaced
 
 
 @dataclass(frozen=True)
@@ -54,6 +70,7 @@ class Step:
     last: bool = False
     event: str = ""
     ends_run: bool = False
+    mark: Mark | None = None  # where a worn mesh ends a march
 
 
 class StepFailed(Exception):
@@ -96,6 +113,7 @@ class _Cell:
     relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
+    mark: Mark | None = None  # from which it goes on
 
 
 @dataclass
@@ -113,14 +131,19 @@ class _Phase:
 
 
 def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solver, observer: Observer,
-          done: int = 0) -> Iterator[Step]:  # fmt: skip
-    """Advance through the protocol; `done` of its plain steps lie behind the fields already.
+          done: int = 0, mark: Mark | None = None) -> Iterator[Step]:  # fmt: skip
+    """Advance through the protocol; `done` of its plain steps lie behind the fields already, or all that lies before the mark.
 
     Raises StepFailed; every yielded step is final.
     """
-    cell = _Cell(case, domain, fields, model, solver, observer, model.parameters.temperature)
-    _start_at_rest(fields, observer)
+    cell = _Cell(case, domain, fields, model, solver, observer, model.parameters.temperature, mark=mark)
+    if mark is None:
+        _start_at_rest(fields, observer)
+    else:
+        cell.number, cell.time, done = mark.number, mark.time, 0
     for number, entry in enumerate(flat_steps(case.protocol)):
+        if mark is not None and number < mark.phase:
+            continue
         if number < done:
             if entry.kind == "pressure":
                 model.controls.loads.leave(entry)
@@ -149,11 +172,14 @@ def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
             if watch.ends_run:
                 yield Step(cell.number, cell.time, 0.0, number, entry.kind, _scalars(cell), True, watch.name, True)
             return
-    log.info("protocol step %d: %s, %.4g s", number, entry.kind, entry.length)
-    cell.model.controls.loads.grip(entry, *cell.observer.stack())
-    phase = _Phase(number, entry, watches, before, _start(cell, entry))
-    jumped = True
-    for knot in entry.knots:
+    jumped = cell.mark is None or cell.mark.phase != number
+    if jumped:
+        log.info("protocol step %d: %s, %.4g s", number, entry.kind, entry.length)
+        cell.model.controls.loads.grip(entry, *cell.observer.stack())
+        phase = _Phase(number, entry, watches, before, _start(cell, entry))
+    else:
+        phase = _Phase(number, entry, watches, before, cell.mark.start, cell.mark.done, cell.mark.dt)
+    for knot in (knot for knot in entry.knots if knot > phase.done):
         if jumped:
             cell.dt_old, phase.dt = 0.0, entry.first_step or _first(cell, knot - phase.done)
         yield from _segment(cell, phase, knot)
@@ -195,7 +221,7 @@ def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
             phase.dt = shorter
             continue
         event = next((w for w, value in zip(phase.watches, after) if value >= -w.tolerance), None)
-        yield _accept(cell, phase, dt, iterations, event, end == phase.entry.knots[-1])
+        yield _accept(cell, phase, dt, iterations, event, end)
         phase.done, phase.before, phase.ended = end, after, event is not None and event.ends_step
         if phase.ended:
             return
@@ -308,7 +334,8 @@ def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
     return max(factor, 0.2) * dt
 
 
-def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch | None, at_end: bool) -> Step:
+def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch | None, end: float) -> Step:
+    """Commit the step that ends `end` s after the start of the protocol step."""
     balances = cell.observer.before_commit(dt)
     commit(cell.domain, cell.fields, dt, backward(cell.model), cell.model.plated_rate)
     scalars = _scalars(cell) | balances | {"newton_iterations": iterations}
@@ -317,8 +344,12 @@ def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch
     cell.number += 1
     cell.time += dt
     cell.dt_old = dt
-    return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, at_end or event is not None,
-                event.name if event else "", bool(event and event.ends_run))
+    mark = None
+    if event is not None and event.name == WORN_MESH:
+        mark = Mark(cell.number, cell.time, cell.temperature, phase.number, phase.start, end, dt)
+    last = end == phase.entry.knots[-1] or event is not None
+    return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, last, event.name if event else "",
+                bool(event and event.ends_run), mark)
 
 
 def _scalars(cell: _Cell) -> dict[str, float]:
@@ -345,8 +376,12 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         for n, void in enumerate(observer.voids.voids):
             found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False, ends_step=False))
     if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
-        worst = distortion(domain, fields)
+        shape = cell.mark.shape if cell.mark is not None else None
+        worst = distortion(domain, fields, LEAST, shape)
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
+        if case.solver.on_distortion == "remesh" and "u_m" in fields.flows and (cell.mark is None or cell.mark.renews):
+            worn = distortion(domain, fields, WORN, shape)
+            found.append(Watch(WORN_MESH, lambda dt: worn(), 0.05, True))
     if case.limits.k_ratio_above is not None:
         found += [_breaking(observer.tips, name, case.limits.k_ratio_above) for name in observer.tips.judged]
     if not domain.kinetics:

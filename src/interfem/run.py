@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpi4py import MPI
@@ -13,7 +14,7 @@ from mpi4py import MPI
 from .case import Case
 from .cautions import cautions
 from .geometry import GeometryError, build_mesh
-from .march import StepFailed, march
+from .march import Mark, Step, StepFailed, march
 from .mpi import world
 from .observe.cycles import Cycles
 from .observe.record import ScalarTable, versions, write_json
@@ -25,6 +26,8 @@ log = logging.getLogger("interfem")
 # Largest relative errors of what is conserved; asserted at every step.
 BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithium_audit_error": 1e-8, "salt_balance_error": 1e-10,
             "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
+
+SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
 
 
 class RunError(Exception):
@@ -131,46 +134,33 @@ def make_mesh(case: Case, comm: MPI.Comm, timings: Timings) -> Path:
 
 
 def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: float, progress, begin: Start | None) -> Result:
-    from .domain import read_domain  # dolfinx only now: reading a case stays fast
-    from .fields import make_fields
-    from .model import build_model
-    from .observe.files import FieldWriter
-    from .observe.scalars import Observer
+    from .observe.files import FieldWriter  # dolfinx only now: reading a case stays fast
     from .observe.state import read_state, write_state
 
     path = make_mesh(case, comm, timings)
+    parts = _assemble(case, comm, timings, path, lambda *state: read_state(begin.state, *state) if begin is not None else None)
     start = time.perf_counter()
-    domain = read_domain(path, comm, case)
-    timings.add("mesh", start)
-    start = time.perf_counter()
-    fields = make_fields(domain, case)
-    model = build_model(case, domain, fields)
-    timings.add("compile", start)
-    if begin is not None:
-        read_state(begin.state, domain, fields, model)
-    solver = Solver(case, domain, fields, model, timings)
-    start = time.perf_counter()
-    observer = Observer(case, domain, fields, model, solver)
-    writer = FieldWriter(folder / "fields", case, domain, fields, model, observer)
+    writer = FieldWriter(folder / "fields", case, parts.domain, parts.fields, parts.model, parts.observer)
     timings.add("compile", start)
     table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
     cycles = Cycles(folder / "cycles.csv") if comm.rank == 0 else None
-    facts = _facts(case, domain, solver, comm)
+    facts = _facts(case, parts.domain, parts.solver, comm)
     for text in cautions(case):
         log.info("caution: %s", text)
-    log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], solver.size, comm.size)
-    steps = march(case, domain, fields, model, solver, observer, begin.done if begin is not None else 0)
+    log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], parts.solver.size, comm.size)
+    meshes: list[dict] = []
+    steps = _marched(case, parts, folder, timings, writer, meshes, begin.done if begin is not None else 0)
     events: list[dict] = []
     status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, events, progress if comm.rank == 0 else None)
     if cycles is not None:
         cycles.close(event or status)
     writer.close()
-    solver.destroy()
+    parts.solver.destroy()
     summary = comm.bcast(table.summary if table is not None else None)
     if status != "failed":
-        write_state(folder / "state.npz", domain, fields, model, summary.get("time_s", {}).get("last", 0.0))
-    record = {"status": status, "event": event or None, "events": events, "reason": reason or None, "title": case.title, "hash": case.hash,
-              "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
+        write_state(folder / "state.npz", parts.domain, parts.fields, parts.model, summary.get("time_s", {}).get("last", 0.0))
+    record = {"status": status, "event": event or None, "events": events, "remeshings": meshes, "reason": reason or None,
+              "title": case.title, "hash": case.hash, "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
               "input": case.input}
     if comm.rank == 0:
         _close(folder, case, record, timings, started)
@@ -178,6 +168,61 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     log.info("%s%s; %d steps in %.1f s", status, f" ({event or reason})" if event or reason else "",
              int(summary.get("step", {}).get("last", 0)), time.time() - started)
     return Result(folder, status, event, reason, summary)
+
+
+def _assemble(case: Case, comm: MPI.Comm, timings: Timings, path: Path, restore: Callable) -> Parts:
+    """All that belongs to one mesh; `restore(domain, fields, model)` sets the state before anything is observed."""
+    from .domain import read_domain
+    from .fields import make_fields
+    from .model import build_model
+    from .observe.scalars import Observer
+    from .remesh import Parts
+
+    start = time.perf_counter()
+    domain = read_domain(path, comm, case)
+    timings.add("mesh", start)
+    start = time.perf_counter()
+    fields = make_fields(domain, case)
+    model = build_model(case, domain, fields)
+    timings.add("compile", start)
+    restore(domain, fields, model)
+    solver = Solver(case, domain, fields, model, timings)
+    start = time.perf_counter()
+    observer = Observer(case, domain, fields, model, solver)
+    timings.add("compile", start)
+    return Parts(path, domain, fields, model, solver, observer)
+
+
+def _marched(case: Case, parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], done: int) -> Iterator[Step]:
+    """All steps, those on new meshes too; `parts` then are of the new one. `meshes` tells of each what has changed by it."""
+    mark, going = None, True
+    while going:
+        going = False
+        for step in march(case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
+            mark, going = step.mark, step.mark is not None
+            yield replace(step, ends_run=step.ends_run and not going)
+        if going:
+            mark = _remeshed(case, parts, folder, timings, writer, meshes, mark)
+
+
+def _remeshed(case: Case, parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], mark: Mark) -> Mark:
+    """Take a new mesh if there is a better one, else go on without asking again."""
+    from .remesh import remesh
+
+    comm, path = parts.domain.comm, folder / "meshes" / f"{len(meshes) + 1}.msh"
+    if comm.rank == 0:
+        path.parent.mkdir(exist_ok=True)
+    new, record = remesh(parts, path, SETTLING * mark.dt, lambda *given: _assemble(case, comm, timings, *given))
+    meshes.append({"time_s": mark.time} | record)
+    if new is None:
+        log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
+        return replace(mark, renews=False, shape=parts.shape)
+    changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
+    log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
+    parts.solver.destroy()
+    vars(parts).update(vars(new))
+    writer.show(parts.domain, parts.fields, parts.model, parts.observer)
+    return replace(mark, shape=parts.shape)
 
 
 def _record_steps(case, steps, table, cycles, writer, timings: Timings, events: list[dict], progress) -> tuple[str, str, str]:

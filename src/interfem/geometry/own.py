@@ -19,9 +19,14 @@ def write_own(case, path: Path) -> None:
     file, dimension = Path(case.geometry.file), case.geometry.dimension
     mesh = (read_msh if file.suffix.lower() == ".msh" else read_other)(file, dimension)
     mesh = tidy(flat(scaled(renamed(mesh, case), case), case), case)
+    write_mesh(mesh, path)
+
+
+def write_mesh(mesh: Mesh, path: Path) -> None:
+    """A `.msh` with a physical group for each group of cells and facets."""
     with session():
         number = 0
-        for dim, groups in ((dimension, mesh.cells), (dimension - 1, mesh.facets)):
+        for dim, groups in ((mesh.dimension, mesh.cells), (mesh.dimension - 1, mesh.facets)):
             for name, nodes in groups.items():
                 number += 1
                 gmsh.model.addDiscreteEntity(dim, number)

@@ -43,11 +43,11 @@ class Energy:
         self.faint = sum(domain.integral(FAINT**2 / 6 / shear * dx) for shear, dx in self._shears())
         self.throughput = self.faint  # half of all that has been turned over so far
         self.flow_time = float("inf")  # stored deviatoric energy over the rate at which flow dissipated in the last step, s
-        self._begin()
+        self.begin()
         self.heat = {name: self._heat(name) for name in fields.flows}
 
-    def _begin(self) -> None:
-        """Forces and stored energy of the state from which the run starts, all of whose strain is elastic."""
+    def begin(self) -> None:
+        """Forces and stored energy of the state from which the run starts or goes on, all of whose strain is elastic."""
         ratios = [(flow.ratio, flow.ratio.x.array.copy()) for flow in self.fields.flows.values()]
         for ratio, _ in ratios:
             ratio.x.array[:] = 1.0

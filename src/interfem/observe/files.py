@@ -30,17 +30,26 @@ class FieldWriter:
     """Writes the parts that a case has: "metal", "mixed" (mixed conductors), "electrolyte" (ion conductors), "interface"."""
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
-        self.case, self.domain, self.fields, self.model, self.observer = case, domain, fields, model, observer
+        self.case = case
         self.profiles = Profiles(folder.parent / "profiles", observer.flaws)
-        folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
+        self.folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
         if domain.comm.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
         domain.comm.barrier()
         self.fronts = FrontTable(folder.parent / "fronts.csv", observer.tips)
+        self.files: dict[str, io.VTKFile] = {}
+        self.show(domain, fields, model, observer)
+
+    def show(self, domain: Domain, fields: Fields, model: Model, observer: Observer) -> None:
+        """Write these from now on, into the same files."""
+        self.domain, self.fields, self.model, self.observer = domain, fields, model, observer
+        self.profiles.flaws, self.fronts.tips = observer.flaws, observer.tips
         found = {name: self._solid(body, self._body_functions(body)) for name, body in PARTS.items() if body in domain.submeshes}
         if "gamma" in domain.submeshes:
             found["interface"] = self._interface_functions()
-        self.parts = {name: (io.VTKFile(domain.comm, folder / f"{name}.pvd", "w"), functions) for name, functions in found.items()}
+        for name in found:
+            self.files[name] = self.files.get(name) or io.VTKFile(domain.comm, self.folder / f"{name}.pvd", "w")
+        self.parts = {name: (self.files[name], functions) for name, functions in found.items()}
 
     def write(self, time: float) -> None:
         """All parts at one time (s)."""

@@ -31,10 +31,10 @@ def write_state(path: Path, domain: Domain, fields: Fields, model: Model, time: 
     """All unknowns with their history, growth and flow, and the controls, at `time` (s). Atomically, by rank 0."""
     arrays = {name: np.array(float(getattr(model.controls, name).value)) for name in CONTROLS}
     arrays |= {"time": np.array(time), "temperature": np.array(model.parameters.temperature)}
-    for name, functions in _functions(fields):
+    for name, functions in state_functions(fields):
         space = next(iter(functions.values())).function_space
         owned = space.dofmap.index_map.size_local
-        arrays[f"{name}/places"] = _gathered(domain, _places(space)[:owned])
+        arrays[f"{name}/places"] = _gathered(domain, places_of(space)[:owned])
         for kind, function in functions.items():
             values = function.x.array.reshape(-1, space.dofmap.index_map_bs)[:owned]
             arrays[f"{name}/{kind}"] = _gathered(domain, values)
@@ -56,7 +56,7 @@ def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> floa
         arrays = dict(file)
     for name in CONTROLS:
         getattr(model.controls, name).value = float(arrays[name])
-    for name, functions in _functions(fields):
+    for name, functions in state_functions(fields):
         rows = _rows(arrays.get(f"{name}/places"), next(iter(functions.values())).function_space)
         if domain.comm.allreduce(int(rows is None)):
             raise StateError(f"{path}: {name} was saved on another mesh (by another version of Gmsh?); run the case again")
@@ -67,7 +67,7 @@ def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> floa
     return float(arrays["time"])
 
 
-def _functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
+def state_functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:
     """(name, functions of one space by kind) of all that a state holds."""
     for name, unknown in fields.unknowns.items():
         yield name, {"now": unknown.function, "old": unknown.old, "older": unknown.older}
@@ -95,7 +95,7 @@ def _gathered(domain: Domain, rows: np.ndarray) -> np.ndarray | None:
     return np.concatenate(found) if found is not None else None
 
 
-def _places(space: fem.FunctionSpace) -> np.ndarray:
+def places_of(space: fem.FunctionSpace) -> np.ndarray:
     """One place for each block of degrees of freedom of this rank, ghosts included; zero for a single number."""
     dofmap, target = space.dofmap, space.mesh
     index_map, cells = dofmap.index_map, target.topology.index_map(target.topology.dim)
@@ -113,7 +113,7 @@ def _rows(saved: np.ndarray | None, space: fem.FunctionSpace) -> np.ndarray | No
     """Row of the saved place for each degree of freedom; None if they are not the same places."""
     if saved is None or len(saved) != space.dofmap.index_map.size_global:
         return None
-    places = _places(space)
+    places = places_of(space)
     extent = np.ptp(saved, axis=0).max()
     distance, rows = cKDTree(saved).query(places)
     return rows if (distance <= NEAR * extent).all() else None

@@ -31,6 +31,7 @@ EVENTS = {
     "fracture": "the stress intensity of a crack front reached the limit that the case sets to it",
     "void_closed": "a void was closed by the lithium that flows into it",
     "mesh_distorted": "cells were too distorted to go on",
+    "mesh_worn": "cells of flowing metal were distorted; better ones took their place if there were any",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
 }
 PARTS = {  # of the areal resistance

@@ -1,0 +1,214 @@
+"""New cells inside bodies that have been distorted: drawn where the bodies are now, laid back to where they were at first.
+
+The outline of each region keeps its points, so that all other cells stay as they are; where nothing lies beyond it, long edges
+are split. A point X of the reference is given to each new point by the old cells, as straight ones: `X = sum lambda_k X_k`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import gmsh
+import numpy as np
+from matplotlib.path import Path as Polygon
+from scipy.sparse import coo_matrix
+
+from .arrays import Mesh
+from .session import session
+
+CHUNK = 200  # points that are sought at a time
+LEAST_AREA = 1e-6  # of a new cell in the reference, of the mean one there
+ROUNDS = 50  # of untangling
+BETTER = 1.5  # times the quality of the worst cell before
+
+
+class NotRenewed(Exception):
+    """No better cells were found; the text says why."""
+
+
+def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
+    """The mesh (2D, reference points) with new cells in the regions; displacement (point, 2). NotRenewed if none are better."""
+    points, moved = mesh.points[:, :2], mesh.points[:, :2] + displacement
+    cells, facets, before, after = dict(mesh.cells), dict(mesh.facets), [], []
+    outer = _outer_edges(mesh)
+    for name in regions:
+        old = _right_handed(mesh.cells[name], points)
+        outline = _outline(old)
+        outline, points, moved = _split(outline, outer, facets, points, moved, _edge(moved, old))
+        new, drawn = _drawn(outline, moved)
+        first = len(points)
+        new = np.where(new >= 0, new, first - new - 1)
+        places = np.vstack([points, _carried(drawn, moved, points, old)])
+        _untangle(places, new, first)
+        moved = np.vstack([moved, _carried(places[first:], points, moved, old)])
+        points = places
+        before.append(quality(moved[old]).min())
+        after.append(quality(moved[new]).min())
+        cells[name] = new
+    if min(after) < BETTER * min(before):
+        raise NotRenewed(f"new cells would be no better than {min(after):.2g} (now {min(before):.2g})")
+    return _compact(replace(mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=cells, facets=facets))
+
+
+def quality(corners: np.ndarray) -> np.ndarray:
+    """Scaled Jacobian of triangles (cell, corner, 2), 1 if equilateral: `(4/sqrt(3)) A/(mean squared edge)`."""
+    edges = sum(((corners[:, k] - corners[:, k - 1]) ** 2).sum(axis=1) for k in range(3)) / 3
+    return 4 / np.sqrt(3) * _areas(corners) / edges
+
+
+def _areas(corners: np.ndarray) -> np.ndarray:
+    return 0.5 * np.linalg.det(corners[:, 1:, :2] - corners[:, :1, :2])
+
+
+def _right_handed(cells: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return np.where(_areas(points[cells])[:, None] < 0, cells[:, [1, 0, 2]], cells)
+
+
+def _edge(moved: np.ndarray, cells: np.ndarray) -> float:
+    """Edge of an equilateral triangle of the mean area."""
+    return float(np.sqrt(4 / np.sqrt(3) * np.abs(_areas(moved[cells])).mean()))
+
+
+def _sides(cells: np.ndarray) -> np.ndarray:
+    """Directed edges of right-handed triangles, the cell to the left."""
+    return np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]])
+
+
+def _once(edges: np.ndarray) -> np.ndarray:
+    """Those that occur once, in whichever direction."""
+    _, where, count = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return edges[count[where.ravel()] == 1]
+
+
+def _outer_edges(mesh: Mesh) -> set[tuple[int, int]]:
+    return {(int(a), int(b)) for a, b in np.sort(_once(_sides(mesh.all_cells()[0])), axis=1)}
+
+
+def _outline(cells: np.ndarray) -> list[tuple[int, int]]:
+    """Directed edges around a region."""
+    edges = [(int(a), int(b)) for a, b in _once(_sides(cells))]
+    if len({a for a, _ in edges}) < len(edges):
+        raise NotRenewed("a region touches itself in a point")
+    return edges
+
+
+def _split(outline, outer, facets, points, moved, longest: float):
+    """The outline with its outer edges split to at most `longest`; also in the groups of facets."""
+    found, split = [], {}
+    for a, b in outline:
+        count = int(np.ceil(np.linalg.norm(moved[b] - moved[a]) / longest - 0.1)) if (min(a, b), max(a, b)) in outer else 1
+        chain = [a, *range(len(points), len(points) + count - 1), b]
+        if count > 1:
+            share = (np.arange(1, count) / count)[:, None]
+            points, moved = (np.vstack([p, (1 - share) * p[a] + share * p[b]]) for p in (points, moved))
+            split[min(a, b), max(a, b)] = np.array(list(zip(chain, chain[1:])))
+        found += zip(chain, chain[1:])
+    for name, group in facets.items():
+        parts = [split.get((int(min(edge)), int(max(edge))), edge[None]) for edge in group]
+        facets[name] = np.concatenate(parts) if parts else group
+    return found, points, moved
+
+
+def _loops(outline: list[tuple[int, int]]) -> list[list[int]]:
+    follow, found = dict(outline), []
+    while follow:
+        first, b = follow.popitem()
+        loop = [first]
+        while b != first:
+            loop.append(b)
+            b = follow.pop(b)
+        found.append(loop)
+    return found
+
+
+def _bodies(loops: list[list[int]], moved: np.ndarray) -> list[list[list[int]]]:
+    """Each loop that goes around a body (to its left), followed by the holes in it."""
+    def area(loop) -> float:
+        x, y = moved[loop].T
+        return 0.5 * float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))
+
+    around = sorted((loop for loop in loops if area(loop) > 0), key=area)
+    found = [[loop] for loop in around]
+    for hole in (loop for loop in loops if area(loop) <= 0):
+        body = next((b for b in found if Polygon(moved[b[0]]).contains_points(moved[hole]).all()), None)
+        if body is None:
+            raise NotRenewed("the outline of a region crosses itself")
+        body.append(hole)
+    return found
+
+
+def _drawn(outline: list[tuple[int, int]], moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles inside an outline, and their new points; point number -1 - k stands for new point k."""
+    with session():
+        for option in ("MeshSizeExtendFromBoundary", "MeshSizeFromPoints"):
+            gmsh.option.setNumber(f"Mesh.{option}", 1)
+        geo, lines = gmsh.model.geo, {}
+        sizes = _lengths(outline, moved)
+        for a in sizes:
+            geo.addPoint(*moved[a], 0.0, sizes[a], tag=a + 1)
+        for a, b in outline:
+            lines[a] = geo.addLine(a + 1, b + 1)
+            geo.mesh.setTransfiniteCurve(lines[a], 2)
+        for body in _bodies(_loops(outline), moved):
+            geo.addPlaneSurface([geo.addCurveLoop([lines[a] for a in loop]) for loop in body])
+        geo.synchronize()
+        gmsh.model.mesh.generate(2)
+        number = {int(gmsh.model.mesh.getNodes(0, a + 1)[0][0]): a for a in sizes}
+        tags, places, _ = gmsh.model.mesh.getNodes()
+        nodes = gmsh.model.mesh.getElementsByType(2)[1]
+    new = []
+    for tag, place in zip(tags, places.reshape(-1, 3)[:, :2]):
+        if int(tag) not in number:
+            number[int(tag)] = -1 - len(new)
+            new.append(place)
+    triangles = np.array([number[int(tag)] for tag in nodes]).reshape(-1, 3)
+    return triangles, np.array(new).reshape(-1, 2)
+
+
+def _lengths(outline: list[tuple[int, int]], moved: np.ndarray) -> dict[int, float]:
+    """Mean length of the two edges at each point."""
+    found: dict[int, float] = {}
+    for a, b in outline:
+        half = 0.5 * float(np.linalg.norm(moved[b] - moved[a]))
+        found[a], found[b] = found.get(a, 0.0) + half, found.get(b, 0.0) + half
+    return found
+
+
+def _untangle(points: np.ndarray, cells: np.ndarray, first: int) -> None:
+    """Move points from number `first` on to the middle of their neighbours until no cell is turned over."""
+    count, sides = len(points), np.concatenate([_sides(cells), _sides(cells)[:, ::-1]])
+    links = coo_matrix((np.ones(len(sides)), sides.T), shape=(count, count)).tocsr()
+    links.data[:] = 1.0
+    degree = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1.0)[:, None]
+    for _ in range(ROUNDS):
+        areas = _areas(points[cells])
+        bad = cells[areas < LEAST_AREA * np.abs(areas).mean()]
+        if not len(bad):
+            return
+        some = np.unique(bad[bad >= first])
+        points[some] = (links @ points / degree)[some]
+    raise NotRenewed("new cells would be turned over where they were at first")
+
+
+def _carried(places: np.ndarray, source: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Places among the source points as seen among the target points: by the straight cell that holds each, or is nearest."""
+    corner = source[cells[:, 0]]
+    inverse = np.linalg.inv(np.swapaxes(source[cells[:, 1:]] - corner[:, None], 1, 2))
+    found = np.empty_like(places)
+    for begin in range(0, len(places), CHUNK):
+        some = slice(begin, begin + CHUNK)
+        two = np.einsum("cij,pcj->pci", inverse, places[some, None] - corner)
+        all_three = np.concatenate([1 - two.sum(axis=2, keepdims=True), two], axis=2)
+        best = all_three.min(axis=2).argmax(axis=1)
+        share = all_three[np.arange(len(best)), best]
+        found[some] = np.einsum("pk,pkd->pd", share, target[cells[best]])
+    return found
+
+
+def _compact(mesh: Mesh) -> Mesh:
+    """Without points that no cell uses."""
+    used = np.unique(mesh.all_cells()[0])
+    row = np.full(len(mesh.points), -1)
+    row[used] = np.arange(len(used))
+    cells, facets = ({name: row[group] for name, group in groups.items()} for groups in (mesh.cells, mesh.facets))
+    return replace(mesh, points=mesh.points[used], cells=cells, facets=facets)
