@@ -607,7 +607,8 @@ LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much li
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _remeshing, _protocol),
+    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _remeshing,
+     _protocol),
     (_populations,),
     (_overlaps, _limits_at_rest, _lithium, _fracture, _contact_limit),
 )

@@ -2,8 +2,8 @@
 
 The reference configuration stays, and so do all boundaries and interfaces: what lives elsewhere is taken over value by value. In
 the metal the displacement, pressure, potential and filling are interpolated from the old cells; the elastic strain
-and the hardening are projected from quadrature points to quadrature points. What is stored is then brought to its old sum. Refused
-if volume, plastic strain or what is stored changes by more than `KEPT` on the way.
+and the hardening are projected from quadrature points to quadrature points. What is stored is then brought to its old sum.
+Refused if volume, plastic strain or what is stored changes by more than `KEPT` on the way.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Parts:
 
 
 def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
-    """(the same state with new cells in the metal, their mesh written to `path`; what has changed by it). None if that is refused.
+    """(the same state with new cells in the metal, their mesh written to `path`; what has changed by it). None if refused.
 
-    dt: length of the step (s) in which displacements give way to one another. `assemble(path, restore)` builds the parts and calls
-    `restore(domain, fields, model)` before the observers look.
+    dt: length of the step (s) in which displacements give way to one another. `assemble(path, restore)` builds the parts
+    and calls `restore(domain, fields, model)` before the observers look.
     """
     problem = _new_mesh(old, path)
     if problem:

@@ -160,7 +160,8 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     if status != "failed":
         write_state(folder / "state.npz", parts.domain, parts.fields, parts.model, summary.get("time_s", {}).get("last", 0.0))
     record = {"status": status, "event": event or None, "events": events, "remeshings": meshes, "reason": reason or None,
-              "title": case.title, "hash": case.hash, "summary": summary, **facts, "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
+              "title": case.title, "hash": case.hash, "summary": summary, **facts,
+              "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
               "input": case.input}
     if comm.rank == 0:
         _close(folder, case, record, timings, started)

@@ -11,11 +11,13 @@ from interfem.case import CaseError, parse_case
 from interfem.run import run
 
 INNER, OUTER, HEIGHT = 5.0, 10.0, 10.0
-RING = {"title": "ring", "temperature": "298.15 K", "geometry": {"kind": "axisymmetric", "inner_radius": f"{INNER} um", "width": f"{OUTER} um"},
+RING = {"title": "ring", "temperature": "298.15 K",
+        "geometry": {"kind": "axisymmetric", "inner_radius": f"{INNER} um", "width": f"{OUTER} um"},
         "layers": [{"name": "li", "material": "Li", "thickness": f"{HEIGHT} um"}], "materials": LI, "mesh": {"size": "2 um"},
         "mechanics": {"kinematics": "finite", "boundaries": {"inner": "roller", "outer": "free", "collector": "platen"}},
         "solver": {"on_distortion": "remesh"}, "output": {"figures": False},
-        "protocol": [{"kind": "pressure", "to": "2 MPa", "duration": "1e-3 s"}, {"kind": "rest", "duration": "3.4 s"}]}  # fmt: skip
+        "protocol": [{"kind": "pressure", "to": "2 MPa", "duration": "1e-3 s"},
+                     {"kind": "rest", "duration": "3.4 s"}]}  # fmt: skip
 
 
 def outer_radius(start, height: float):
