@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpi4py import MPI
 
@@ -20,6 +21,9 @@ from .observe.cycles import Cycles
 from .observe.record import ScalarTable, versions, write_json
 from .protocol import flat_steps
 from .solve import Solver, Timings
+
+if TYPE_CHECKING:
+    from .remesh import Parts
 
 log = logging.getLogger("interfem")
 
