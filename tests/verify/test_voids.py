@@ -24,12 +24,12 @@ def press(to: float) -> dict:
 
 
 def test_a_flat_void_closes_and_passes_current_again(tmp_path):
-    """3 MPa: the wall comes to rest on the electrolyte, within 1 % of the depth; the cell is then as one without a void."""
+    """3 MPa: the wall comes to rest on the electrolyte, within 2 % of the depth at the fold; the cell is then as one without a void."""
     plating = {"kind": "current", "value": "-1 mA/cm^2", "duration": "10 s"}
     run = solve(CELL | {"protocol": [press(3), {"kind": "rest", "duration": "20 s"}, plating]}, tmp_path / "void")
     flat = solve(merge(CELL, {"features": []}) | {"protocol": [press(3), plating]}, tmp_path / "flat")
     ratio, depth = run["void_volume_ratio[void]"], run["void_depth_um[void]"]
-    assert ratio[0] == pytest.approx(1, abs=1e-3) and ratio[-1] < 0.01 and depth[-1] < 0.01 * 0.4
+    assert ratio[0] == pytest.approx(1, abs=1e-3) and ratio[-1] < 0.01 and depth[-1] < 0.02 * 0.4  # the fold at the rim
     assert run["contact_fraction"][0] == pytest.approx(0.8, abs=1e-6) and run.last("contact_fraction") > 0.99
     assert run.last("asr_ohm_cm2") == pytest.approx(flat.last("asr_ohm_cm2"), rel=0.02)
     events = json.loads((tmp_path / "void" / "run.json").read_text())["events"]
@@ -60,7 +60,7 @@ def test_a_pore_in_lithium_closes(tmp_path):
     """A buried pore is filled too: its volume falls without end of the run."""
     case = merge(CELL, {"interfaces": DEAD})
     case["features"] = [{"kind": "pore", "layer": "li", "position": "2.5 um", "radius": "0.5 um"}]
-    run = solve(case | {"protocol": [press(3), {"kind": "rest", "duration": "30 s"}]}, tmp_path)
+    run = solve(case | {"protocol": [press(3), {"kind": "rest", "duration": "20 s"}]}, tmp_path)
     ratio = run["void_volume_ratio[pore]"]
     assert ratio[-1] < 0.2 and (np.diff(ratio) < 1e-9).all()
 
