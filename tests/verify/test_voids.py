@@ -39,21 +39,17 @@ def test_a_flat_void_closes_and_passes_current_again(tmp_path):
     assert run.fields("metal").array_names.count("region") == 1 and set(run.fields("metal").cell_data["region"]) == {0.0}
 
 
-@pytest.mark.parametrize("kind", ["plane", "axisymmetric"])
-def test_what_fills_a_void_is_not_felt(kind, tmp_path):
-    """Creep towards a void that is meshed, and towards one that is a hole (with gas at 0 MPa in it), at 1 and 3 MPa: as p^n."""
-    case = merge(CELL, {"geometry": {"kind": kind}, "features": [], "interfaces": DEAD})
-    case["features"] = [{"kind": "void", "interface": "li|sse", "radius": "1 um", "height": "1 um"}]
+def test_what_fills_a_void_is_not_felt(tmp_path):
+    """Creep towards a void that is meshed, and towards one that is a hole (with gas at 0 MPa in it); the rate rises as p^n."""
+    case = merge(CELL, {"features": [{"kind": "void", "interface": "li|sse", "radius": "1 um", "height": "1 um"}], "interfaces": DEAD})
     moved = {}
-    for p in (1.0, 3.0):
-        rest = {"kind": "rest", "duration": f"{(10.0 if kind == 'axisymmetric' else 1.0) * (3 / p) ** EXPONENT} s"}
-        for name, boundaries in {"filled": {}, "hole": {"void|li": "0 MPa"}}.items():
-            run = solve(case | {"mechanics": {"kinematics": "finite", "boundaries": boundaries}, "protocol": [press(p), rest]},
-                        tmp_path / f"{name}{p}")
-            late = run["time_s"] > 0.3 * run.last("time_s")
-            moved[name, p] = np.ptp(run["collector_displacement_um"][late]) / np.ptp(run["time_s"][late])
-        assert moved["filled", p] == pytest.approx(moved["hole", p], rel=5e-3)
-    assert moved["filled", 3.0] / moved["filled", 1.0] == pytest.approx(3**EXPONENT, rel=0.03)
+    for name, p, boundaries in (("filled", 2.0, {}), ("filled", 3.0, {}), ("hole", 3.0, {"void|li": "0 MPa"})):
+        rest = {"kind": "rest", "duration": f"{(3 / p) ** EXPONENT} s"}
+        run = solve(case | {"mechanics": {"kinematics": "finite", "boundaries": boundaries}, "protocol": [press(p), rest]}, tmp_path / f"{name}{p}")
+        late = run["time_s"] > 0.3 * run.last("time_s")
+        moved[name, p] = np.ptp(run["collector_displacement_um"][late]) / np.ptp(run["time_s"][late])
+    assert moved["filled", 3.0] == pytest.approx(moved["hole", 3.0], rel=5e-3)
+    assert moved["filled", 3.0] / moved["filled", 2.0] == pytest.approx(1.5**EXPONENT, rel=0.03)
 
 
 def test_a_pore_in_lithium_closes(tmp_path):
