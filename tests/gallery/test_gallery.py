@@ -1,6 +1,7 @@
 """Every shipped case runs coarse, ends as its header says, keeps its balances, and shows what its header says to look for."""
 
 import csv
+import json
 import re
 from math import asinh, log, pi
 
@@ -21,7 +22,8 @@ ALLOYS = [name for name, case in LOADED.items() if case.regions[0].stores]
 MIXED = [name for name, case in LOADED.items() if any(r.role == "mixed" for r in case.regions)]
 BINARY = [name for name, case in LOADED.items() if any(r.binary for r in case.regions)]
 GROWING = [name for name, case in LOADED.items() if case.sei is not None]
-RESISTORS = [name for name in CASES if name not in {*ALLOYS, *MIXED, *BINARY, *GROWING}]
+CLOSING = [name for name, case in LOADED.items() if any(f.kind == "void" for f in case.features) and case.mechanics.kinematics == "finite"]
+RESISTORS = [name for name in CASES if name not in {*ALLOYS, *MIXED, *BINARY, *GROWING, *CLOSING}]
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +101,15 @@ def test_current_drives_the_voltage_its_way(name, solved):
         assert row["current_density_A_per_m2"] == pytest.approx(step.value, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if features(n, "void")])
+@pytest.mark.parametrize("name", CLOSING)
+def test_a_void_closes_and_passes_current_again(name, solved):
+    result, table = solved(name)
+    assert any(event["event"].startswith("void_closed") for event in json.loads((result.folder / "run.json").read_text())["events"])
+    assert table[0]["contact_fraction"] < 0.8 and table[-1]["contact_fraction"] == pytest.approx(1.0, abs=1e-6)
+    assert table[-1]["asr_ohm_cm2"] == pytest.approx(in_series(LOADED[name]), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if features(n, "void") and n not in CLOSING])
 def test_a_void_bears_no_load_and_focuses_current(name, solved):
     result, _ = solved(name)
     assert result.summary["interface_max_pressure_MPa"]["max"] > result.summary["stack_pressure_MPa"]["max"]
