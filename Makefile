@@ -36,7 +36,7 @@ demo: setup
 	@echo "Look at runs/demo (table and figures); fields for ParaView: $(CASES:%=runs/demo/%/fields)"
 
 test: setup
-	timeout --foreground -k 10 1500 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile </dev/null
+	timeout --foreground -k 10 1600 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile </dev/null
 	timeout --foreground -k 10 400 $(MPIRUN) -n 2 $(BIN)/python -m pytest tests/mpi </dev/null
 	timeout --foreground -k 10 400 $(MPIRUN) -n 3 $(BIN)/python -m pytest tests/mpi </dev/null
 
