@@ -63,10 +63,7 @@ PARTING = {"li|sse": {"contact": "unilateral", "tangential": "coulomb", "frictio
 CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD], 100, interfaces=PARTING)
 FRAME = BARE.input | {"mechanics": {"boundaries": {"collector": "platen", "right": "0.5 MPa"}}, "protocol": [
     BARE.input["protocol"][0] | {"hold": {"spring": "10 MPa/um"}}, BARE.input["protocol"][0] | {"boundary": "right"}, BARE.input["protocol"][1]]}
-LOADED = parse_case(FRAME)
-REACTING = parse_case(BARE.input | {"sei": {"initial_thickness": "5 nm"}})
-BOTH = pytest.mark.parametrize("chosen", [BARE, ALLOY, MIXED, CONTACT, LOADED, REACTING],
-                               ids=["bare", "alloy", "mixed", "contact", "loaded", "reacting"])
+LOADED = parse_case(FRAME | {"sei": {"initial_thickness": "5 nm"}})
 
 
 @pytest.fixture
@@ -112,13 +109,13 @@ def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
             assert result.last(name) == pytest.approx(value, rel=1e-6, abs=1e-10), name
 
 
-@BOTH
+@pytest.mark.parametrize("chosen", [ALLOY, MIXED, CONTACT, LOADED], ids=["alloy", "mixed", "contact", "loaded"])
 def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
-    """A void and a filled flaw under creep; an alloy that swells beside a dead patch; lithium that parts, slides and loses contact."""
+    """A void and a filled flaw under creep, in a frame and with a reaction layer; an alloy that swells beside a dead patch; lithium that parts, slides and loses contact."""
     assert_same_run(chosen, folder, alone(chosen))
 
 
-@BOTH
+@pytest.mark.parametrize("chosen", [BARE, ALLOY, MIXED, CONTACT], ids=["bare", "alloy", "mixed", "contact"])
 def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
     """Written on all ranks and on one, read on one and on all: every value is the same; so is the impedance about it."""
     face = "|".join(layer.name for layer in chosen.layers[:2])
