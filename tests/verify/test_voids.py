@@ -40,16 +40,15 @@ def test_a_flat_void_closes_and_passes_current_again(tmp_path):
 
 
 def test_what_fills_a_void_is_not_felt(tmp_path):
-    """Creep towards a void that is meshed, and towards one that is a hole (with gas at 0 MPa in it); the rate rises as p^n."""
+    """Creep towards a void that is meshed, and towards one that is a hole (with gas at 0 MPa in it)."""
     case = merge(CELL, {"features": [{"kind": "void", "interface": "li|sse", "radius": "1 um", "height": "1 um"}], "interfaces": DEAD})
     moved = {}
-    for name, p, boundaries in (("filled", 2.0, {}), ("filled", 3.0, {}), ("hole", 3.0, {"void|li": "0 MPa"})):
-        rest = {"kind": "rest", "duration": f"{0.4 * (3 / p) ** EXPONENT} s"}
-        run = solve(case | {"mechanics": {"kinematics": "finite", "boundaries": boundaries}, "protocol": [press(p), rest]}, tmp_path / f"{name}{p}")
+    for name, boundaries in (("filled", {}), ("hole", {"void|li": "0 MPa"})):
+        mechanics = {"kinematics": "finite", "boundaries": boundaries}
+        run = solve(case | {"mechanics": mechanics, "protocol": [press(3), {"kind": "rest", "duration": "0.4 s"}]}, tmp_path / name)
         late = run["time_s"] > 0.3 * run.last("time_s")
-        moved[name, p] = np.ptp(run["collector_displacement_um"][late]) / np.ptp(run["time_s"][late])
-    assert moved["filled", 3.0] == pytest.approx(moved["hole", 3.0], rel=5e-3)
-    assert moved["filled", 3.0] / moved["filled", 2.0] == pytest.approx(1.5**EXPONENT, rel=0.03)
+        moved[name] = np.ptp(run["collector_displacement_um"][late]) / np.ptp(run["time_s"][late])
+    assert moved["filled"] == pytest.approx(moved["hole"], rel=5e-3)
 
 
 def test_a_pore_in_lithium_closes(tmp_path):
