@@ -21,7 +21,7 @@ from .model import Model
 from .observe.scalars import Observer
 from .observe.voids import CLOSED, TIGHT
 from .protocol import flat_steps
-from .regions import direction, hollow
+from .regions import direction, hollow, surroundings
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
@@ -55,6 +55,8 @@ class Mark:
     dt: float
     shape: dict | None = None  # displacements for which the mesh was made, by name; None: zero
     renews: bool = True  # a worn mesh is to be replaced
+    void: str = ""  # around which the metal is to start anew
+    closed: bool = False  # it has closed, and is to be left out
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Watch:
     ends_run: bool
     at_start: bool = True
     ends_step: bool = True
+    void: str = ""  # that has closed and can be left out of the mesh from here on
 
 
 @dataclass
@@ -345,8 +348,10 @@ def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch
     cell.time += dt
     cell.dt_old = dt
     mark = None
-    if event is not None and event.name == WORN_MESH:
-        mark = Mark(cell.number, cell.time, cell.temperature, phase.number, phase.start, end, dt)
+    if event is not None and (event.name == WORN_MESH or event.void):
+        shape, renews = (cell.mark.shape, cell.mark.renews) if cell.mark is not None else (None, True)
+        void = event.void or next((void for void in _renewable(cell.case, cell.observer)), "")
+        mark = Mark(cell.number, cell.time, cell.temperature, phase.number, phase.start, end, dt, shape, renews, void, bool(event.void))
     last = end == phase.entry.knots[-1] or event is not None
     return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, last, event.name if event else "",
                 bool(event and event.ends_run), mark)
@@ -374,7 +379,9 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
     if observer.voids is not None:
         for n, void in enumerate(observer.voids.voids):
-            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False, ends_step=False))
+            leaves = void.name if void.name in _renewable(case, observer) else ""
+            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False,
+                               ends_step=False, void=leaves))
     if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
         shape = cell.mark.shape if cell.mark is not None else None
         worst = distortion(domain, fields, LEAST, shape)
@@ -402,6 +409,12 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     if entry.kind == "current" and entry.value > 0 and observer.without_source():
         found.append(Watch("lithium_exhausted", _emptied(cell), 0.3, True))
     return found + _lithium_watches(case, domain, fields, observer.model)
+
+
+def _renewable(case: Case, observer: Observer) -> list[str]:
+    """Voids under a roof around which the metal can start anew."""
+    voids = observer.voids.voids if observer.voids is not None else []
+    return [void.name for void in voids if void.interface is not None and surroundings(case, void.name) is not None]
 
 
 def _breaking(tips, name: str, limit: float) -> Watch:

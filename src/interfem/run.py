@@ -153,7 +153,7 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
         log.info("caution: %s", text)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], parts.solver.size, comm.size)
     meshes: list[dict] = []
-    steps = _marched(case, parts, folder, timings, writer, meshes, begin.done if begin is not None else 0)
+    steps = _marched(parts, folder, timings, writer, meshes, begin.done if begin is not None else 0)
     events: list[dict] = []
     status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, events, progress if comm.rank == 0 else None)
     if cycles is not None:
@@ -195,33 +195,37 @@ def _assemble(case: Case, comm: MPI.Comm, timings: Timings, path: Path, restore:
     start = time.perf_counter()
     observer = Observer(case, domain, fields, model, solver)
     timings.add("compile", start)
-    return Parts(path, domain, fields, model, solver, observer)
+    return Parts(case, path, domain, fields, model, solver, observer)
 
 
-def _marched(case: Case, parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], done: int) -> Iterator[Step]:
+def _marched(parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], done: int) -> Iterator[Step]:
     """All steps, those on new meshes too; `parts` then are of the new one. `meshes` tells of each what has changed by it."""
     mark, going = None, True
     while going:
         going = False
-        for step in march(case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
+        for step in march(parts.case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
             mark, going = step.mark, step.mark is not None
             yield replace(step, ends_run=step.ends_run and not going)
+            if going:
+                break
         if going:
-            mark = _remeshed(case, parts, folder, timings, writer, meshes, mark)
+            mark = _remeshed(parts, folder, timings, writer, meshes, mark)
 
 
-def _remeshed(case: Case, parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], mark: Mark) -> Mark:
-    """Take a new mesh if there is a better one, else go on without asking again."""
+def _remeshed(parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], mark: Mark) -> Mark:
+    """Take a new mesh if there is a better one, or one without a void that has closed; else go on without asking again."""
+    from .rebase import renew_layer
     from .remesh import remesh
 
     comm, path = parts.domain.comm, folder / "meshes" / f"{len(meshes) + 1}.msh"
     if comm.rank == 0:
         path.parent.mkdir(exist_ok=True)
-    new, record = remesh(parts, path, SETTLING * mark.dt, lambda *given: _assemble(case, comm, timings, *given))
+    given = SETTLING * mark.dt, lambda *given: _assemble(given[0], comm, timings, *given[1:])
+    new, record = renew_layer(parts, mark.void, mark.closed, path, *given) if mark.void else remesh(parts, path, *given)
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        return replace(mark, renews=False, shape=parts.shape)
+        return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape)
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()

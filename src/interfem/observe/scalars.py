@@ -65,6 +65,8 @@ class Observer:
             self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
         self.flaws = make_flaws(case, domain, fields, model)
+        self.gone: dict[str, float] = {}  # what voids tell that are closed and no longer meshed
+        self.travel: dict[str, float] = {}  # boundary -> outward displacement before its reference began anew, um
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _dead(self) -> DeadLithium:
@@ -211,6 +213,7 @@ class Observer:
             found |= self.reaction.scalars()
         for flaw in self.flaws:
             found |= flaw.scalars()
+        found |= self.gone
         if self.voids is not None:
             found |= self.voids.scalars()
         if "c" in self.fields:
@@ -219,6 +222,11 @@ class Observer:
             if f"x:{group.name}" in self.fields:
                 found |= self._stored(group)
         return found
+
+    def leave(self, voids: list[str], travel: dict[str, float]) -> None:
+        """Some voids are no longer meshed, and boundaries count their displacement from another place."""
+        self.gone |= {f"{name}[{void}]": 0.0 for void in voids for name in ("void_volume_ratio", "void_depth_um")}
+        self.travel = {boundary: self.travel.get(boundary, 0.0) + away for boundary, away in travel.items()}
 
     def stack(self) -> tuple[float, float]:
         """Stack pressure (MPa), and the sum of its plates' outward displacements (um; 0 where no frame is modelled)."""
@@ -324,7 +332,7 @@ class Observer:
             found["interface_min_pressure_MPa"] = -self._max(-owned)
             found["interface_max_pressure_MPa"] = self._max(owned)
         if "collector displacement" in self.forms:
-            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area
+            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area + self.travel.get("collector", 0.0)
         return found
 
     def _salt(self) -> dict[str, float]:
