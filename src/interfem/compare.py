@@ -126,6 +126,8 @@ def table(runs: dict[str, Run]) -> list[tuple[str, str, list[str | float]]]:
             rows.append((row.label, row.unit, values))
     for name in sorted({n for run in runs.values() for n in run.scalars if n.startswith("li_fraction_mean[")}):
         rows.append((f"Lithium filling of {name[17:-1]}, mean, end", "c/c_max", [run.value(name, -1) for run in runs.values()]))
+    for name in sorted({n for run in runs.values() for n in run.scalars if n.startswith("K_I_over_K_IC[")}):
+        rows.append((f"K_I/K_IC at {name[14:-1]}, largest", "", [_entry(run, Row("", "", name, "max")) for run in runs.values()]))
     rows += [
         ("Steps", "", [run.value("step", -1) if len(run.time) else 0.0 for run in runs.values()]),
         ("Cells", "", [_number(run.record.get("mesh", {}).get("cells")) for run in runs.values()]),

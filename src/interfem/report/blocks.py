@@ -44,6 +44,7 @@ class Table:
     caption: str = ""
     numeric: frozenset[int] = frozenset()
     key: int | None = None
+    stacks: bool = False  # on a narrow screen cells stand below each other
     kind: ClassVar[str] = "table"
 
 
@@ -76,7 +77,20 @@ class Explorer:
 
     columns: Mapping[str, tuple[float | None, ...]]
     keys: tuple[str, ...]
+    whole: tuple[bool, ...]  # members that ran to their end
     kind: ClassVar[str] = "explorer"
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Failure-mode map: over two axes to choose, how each member ended, and when if it ended early."""
+
+    axes: Mapping[str, tuple[float | str | None, ...]]
+    outcomes: tuple[str, ...]
+    colors: Mapping[str, str]
+    when: tuple[str, ...]
+    keys: tuple[str, ...]
+    kind: ClassVar[str] = "outcomes"
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def render(page: Page) -> str:
         style=Markup(own.joinpath("page.css").read_text(encoding="utf-8")),
         script=Markup(own.joinpath("page.js").read_text(encoding="utf-8")),
         plotly=Markup(files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8"))
-        if kinds & {"chart", "explorer"}
+        if kinds & {"chart", "explorer", "outcomes"}
         else "",
         viewer=viewer_page() if "scenes" in kinds else "",
     )
