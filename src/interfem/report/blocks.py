@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -155,6 +155,15 @@ class Page:
     lead: tuple[str, ...]
     tiles: tuple[tuple[str, str, str], ...]
     sections: tuple[Section, ...]
+
+
+def told_on_the_way(source: Any, parts: Mapping[str, Callable[[Any], Section | None]], progress: Callable[[float, str], None]) -> list[Section | None]:
+    """Each part made of a source, named before it is begun."""
+    found = []
+    for n, (name, part) in enumerate(parts.items()):
+        progress(n / len(parts), name)
+        found.append(part(source))
+    return found
 
 
 def embedded(png: Path, caption: str, alt: str) -> Picture:

@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..figures.data import Run, open_run
 from ..geometry import GeometryError, build_mesh
 from ..geometry import picture as draw_mesh
 from ..study.charts import words
-from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text, embedded
+from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text, embedded, told_on_the_way
 from .cite import citation
 from .charts import resistance_charts, resistance_parts, time_charts
 from .scene import scenes
@@ -44,21 +44,22 @@ BALANCE = "_balance_error"
 NOTHING = 1e-9  # of the areal resistance: a part below it is none
 
 
-def run_page(folder: Path) -> Page:
+def run_page(folder: Path, progress: Callable[[float, str], None]) -> Page:
     """The page of a finished run. OSError or ValueError if the folder holds none."""
     run = open_run(folder)
-    sections = (
-        _asked(run),
-        _parameters(run),
-        _results(run),
-        _pictures(run),
-        _scene(run),
-        _courses(run),
-        _resistance(run),
-        _events(run),
-        _computed(run),
-        _cite(run),
-    )
+    parts = {
+        "what was asked": _asked,
+        "parameters": _parameters,
+        "results": _results,
+        "pictures": _pictures,
+        "scene": _scene,
+        "curves": _courses,
+        "resistance": _resistance,
+        "events": _events,
+        "computation": _computed,
+        "citation": _cite,
+    }
+    sections = told_on_the_way(run, parts, progress)
     return Page(
         run.title,
         f"Run {run.folder.resolve().name}",

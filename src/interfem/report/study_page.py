@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from ..observe.record import versions
 from ..study.charts import REDUCED
 from ..study.charts import words as column_words
 from ..study.gather import FACTS, WAITING
-from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded
+from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded, told_on_the_way
 from .charts import finite, outcome_map, output_charts, rounded
 from .cite import citation
 from .words import event_name, event_words, number, time_words
@@ -94,20 +94,21 @@ def open_study(folder: Path) -> Study:
     return Study(folder, tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}, rows)
 
 
-def study_page(folder: Path, target: Path) -> Page:
+def study_page(folder: Path, target: Path, progress: Callable[[float, str], None]) -> Page:
     """The page of the study in a folder; links are relative to the page `target`."""
     study = open_study(folder)
     counts = Counter(row["status"] for row in study.rows)
     tone = "bad" if counts["failed"] else "caution" if counts[WAITING] else "good"
-    sections = (
-        _asked(study),
-        _outputs(study),
-        _trade_off(study),
-        _outcomes(study),
-        _pictures(study),
-        _members(study, target),
-        _cite(study),
-    )
+    parts = {
+        "what was asked": _asked,
+        "outputs": _outputs,
+        "trade-off": _trade_off,
+        "failure-mode map": _outcomes,
+        "figures": _pictures,
+        "members": lambda study: _members(study, target),
+        "citation": _cite,
+    }
+    sections = told_on_the_way(study, parts, progress)
     status = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     return Page(
         str(study.tree.get("title", folder.name)),
