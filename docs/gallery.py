@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from rich.progress import track
 
 from interfem import mpi  # noqa: F401  (before dolfinx)
 from interfem.case import Case, parse_case
 from interfem.figures.data import Run, open_run
 from interfem.figures.style import CYCLE, LINE, canvas
+from interfem.report.words import number
 from interfem.run import run
 
 CASES = Path(__file__).resolve().parent / "gallery"
@@ -168,6 +170,10 @@ def draw(figure: Figure, path: Path) -> None:
         axes.plot(fine, figure.exact(fine), color=LINE, lw=1.4, label=figure.formula)
         axes.plot(figure.x, figure.runs, "o", ms=6, mfc="white", mew=1.6, color=CYCLE[1], label=f"runs (largest difference {percent(figure.error)})")
         axes.set(xscale=figure.scales[0], yscale=figure.scales[1], xlabel=figure.x_label, ylabel=figure.y_label)
+        if figure.scales[0] == "log" and high < 30 * low:
+            axes.xaxis.set_major_locator(FixedLocator(figure.x))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(figure.title, loc="left")
         axes.grid(True, color="#dddddd", lw=0.6)
         axes.legend()
@@ -175,7 +181,7 @@ def draw(figure: Figure, path: Path) -> None:
 
 def percent(share: float) -> str:
     """Two digits, as a percentage down to a thousandth of one."""
-    return f"{100 * share:.2g} %" if share > 1e-5 else f"{share:.0e}"
+    return f"{number(100 * share, 2)} %" if share > 1e-5 else number(share, 1)
 
 
 def make(names: list[str], out: Path) -> dict[str, float]:

@@ -101,7 +101,7 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
 
     try:
         path = build_mesh(loaded)
-        print(mesh_text(describe_mesh(path, loaded)))
+        text = mesh_text(describe_mesh(path, loaded))
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out)
@@ -110,7 +110,7 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
             draw(path, loaded, picture)
     except (GeometryError, OSError) as error:
         raise InputError(str(error)) from None
-    print(f"mesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
+    print(f"{text}\nmesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
     return 0
 
 
