@@ -152,7 +152,7 @@ def _search(case: Case, folder: Path, low: float, high: float, tolerance: float,
 
     def attempt(density: float) -> Trial:
         name = f"{density / 10:.6g}mA_per_cm2"
-        done, left = len(trials), _foreseen(trials, tolerance)
+        done, left = len(trials), foreseen(trials, tolerance)
         tell = (lambda share, text: progress((done + share) / (done + left), f"{density / 10:.4g} mA/cm2: {text}")) if progress else None
         result = run(_scaled(case, density / own), folder / name, begin=begin, progress=tell)
         trials.append(_judged(case, density, result, name))
@@ -167,7 +167,7 @@ def _search(case: Case, folder: Path, low: float, high: float, tolerance: float,
     return Critical(failed, passed, tuple(trials), pressure[-1] if pressure else None, case.temperature)
 
 
-def _foreseen(trials: list[Trial], tolerance: float) -> int:
+def foreseen(trials: list[Trial], tolerance: float) -> int:
     """Trials still to come, the next one included: halvings of the bracket in the logarithm; before there is one, of a factor 2."""
     passed = max((t.density for t in trials if not t.mode), default=0.0)
     failed = min((t.density for t in trials if t.mode), default=math.inf)

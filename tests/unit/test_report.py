@@ -213,6 +213,12 @@ def test_run_page_in_a_browser(page, browser):
     healthy(browser)
 
 
+def test_sections_are_named_on_the_way(folder, tmp_path):
+    told = []
+    write_report(folder, tmp_path / "report.html", lambda fraction, text: told.append((fraction, text)))
+    assert [fraction for fraction, _ in told] == sorted(fraction for fraction, _ in told) and ("pictures" in {text for _, text in told})
+
+
 def test_citation_file_says_what_pages_say(page):
     cited = (Path(__file__).resolve().parents[2] / "CITATION.cff").read_text(encoding="utf-8")
     assert f"version: {version('interfem')}\n" in cited and ABOUT in cited and AUTHORS in cited
