@@ -80,4 +80,4 @@ lock:
 
 clean:
 	rm -rf .venv runs dist .pytest_cache .ruff_cache
-	rm -f meshes/*.*
+	rm -rf meshes/*.*
