@@ -81,9 +81,9 @@ def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray]) -
     if abs(changes[worst]) > KEPT:
         new.solver.destroy()
         return None, record | {"refused": f"{worst} would change by {changes[worst]:.2e}"}
-    restock(new, before, after)
+    _restock(new, before, after)
     new.shape = {name: new.fields[name].x.array.copy() for name in new.fields.flows}
-    record["elastic_energy_change_pJ"] = follow(old.observer, new.observer)
+    record["elastic_energy_change_pJ"] = _follow(old.observer, new.observer)
     return new, record
 
 
@@ -122,7 +122,7 @@ def contents(domain: Domain, fields: Fields) -> dict[str, float]:
     return found
 
 
-def restock(new: Parts, before: dict[str, float], after: dict[str, float]) -> None:
+def _restock(new: Parts, before: dict[str, float], after: dict[str, float]) -> None:
     """Bring what is stored to its sum."""
     for name in (name for name in before if name.startswith("x:")):
         unknown = new.fields.unknowns[name]
@@ -131,7 +131,7 @@ def restock(new: Parts, before: dict[str, float], after: dict[str, float]) -> No
     new.fields.parameters.follow_filling()
 
 
-def follow(old: Observer, new: Observer) -> float:
+def _follow(old: Observer, new: Observer) -> float:
     """Sums since the start go on; the change of the stored energy (pJ), which is no part of the balance of work."""
     change = new.energy.stored - old.energy.stored
     new.energy.sums, new.energy.throughput, new.energy.flow_time = old.energy.sums, old.energy.throughput, old.energy.flow_time
@@ -143,7 +143,7 @@ def follow(old: Observer, new: Observer) -> float:
     if new.voids is not None:
         known = dict(zip((void.name for void in old.voids.voids), old.voids.closed))
         new.voids.closed = [known[void.name] for void in new.voids.voids]
-    new.gone, new.travel = dict(old.gone), dict(old.travel)
+    new.left_out, new.travel = list(old.left_out), dict(old.travel)
     if "c" in new.fields:
         new.salt = old.salt
     return change
@@ -158,7 +158,7 @@ def _restore(old: Parts, domain: Domain, fields: Fields, model: Model) -> None:
     flowing = {f for flow in flows for f in (flow.plastic, flow.hardened, flow.ratio, *flow.resistances.values())}
     for (_, befores), (_, afters) in zip(state_functions(old.fields), state_functions(fields)):
         first = next(iter(befores))
-        rows, known = matched(domain.comm, befores[first].function_space, afters[first].function_space)
+        rows, known = _matched(domain.comm, befores[first].function_space, afters[first].function_space)
         alike = domain.comm.allreduce(bool(known.all()), MPI.LAND)
         for kind, before in befores.items():
             after = afters[kind]
@@ -174,18 +174,11 @@ def _restore(old: Parts, domain: Domain, fields: Fields, model: Model) -> None:
 
 
 def control(before: Model, after: Model) -> None:
-    for name in ("dt", "current", "density", "voltage", "galvanostatic"):
-        getattr(after.controls, name).value = float(getattr(before.controls, name).value)
-    old, new = before.controls.loads, after.controls.loads
-    for name in ("pressure", "held", "give", "place"):
-        getattr(new, name).value = float(getattr(old, name).value)
-    for boundary, constant in old.others.items():
-        new.others[boundary].value = float(constant.value)
-    new.hold = old.hold
+    after.controls.recall(before.controls.memory())
     after.at_temperature(before.parameters.temperature)
 
 
-def matched(comm: MPI.Comm, source: fem.FunctionSpace, target: fem.FunctionSpace) -> tuple[np.ndarray, np.ndarray]:
+def _matched(comm: MPI.Comm, source: fem.FunctionSpace, target: fem.FunctionSpace) -> tuple[np.ndarray, np.ndarray]:
     """For each degree of freedom: row of the old one at its place, of all ranks; and whether there is one."""
     saved = gathered(comm, places_of(source)[: source.dofmap.index_map.size_local])
     distance, rows = cKDTree(saved).query(places_of(target))
