@@ -277,8 +277,9 @@ def test_outputs_reduce_columns_over_time_and_at_events(tmp_path):
 
 
 def test_the_command_line_gives_status_2_and_one_message(tmp_path):
-    path = write(tmp_path, HEAD + AXIS)
-    wrong = [([path], "has no values"), ([path, "--ranks", "999"], "999 cores"), (["status", "."], "no study in this folder")]
+    path, sound = write(tmp_path, HEAD + AXIS), write(tmp_path, HEAD + AXIS + 'values = ["3 um"]', "sound")
+    wrong = [([path], "has no values"), ([sound, "--ranks", "999"], "999 cores"), ([sound, "--detach"], "--engine slurm"),
+             (["status", "."], "no study in this folder"), (["cancel", "."], "no study in this folder")]  # fmt: skip
     for words, told in wrong:
         done = subprocess.run([sys.executable, "-m", "interfem.cli", "study", *map(str, words)], capture_output=True, text=True,
                               cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)  # fmt: skip
