@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -232,8 +233,8 @@ class EngineTable(Model):
 
 def option(line: str) -> tuple[str, str | bool]:
     """("constraint", "rome") of "--constraint=rome", as in an `#SBATCH` line; True without a value."""
-    name, _, value = line.removeprefix("#SBATCH").strip().removeprefix("--").replace(" ", "=", 1).partition("=")
-    return name, value.strip() or True
+    name, value = re.fullmatch(r"(?:#SBATCH\s+)?(?:--)?([^\s=]*)[\s=]*(.*)", line.strip()).groups()
+    return name, " ".join(shlex.split(value)) or True
 
 
 class StudyFile(Model):

@@ -25,7 +25,6 @@ from pathlib import Path
 
 from submitit import SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths, pickle_load
-from submitit.helpers import CommandFunction
 
 from ..observe.record import write_json
 from .engine import LOOK, Cancelled, Ended, Job, end, start
@@ -140,13 +139,14 @@ class Slurm:
             given_up, seen, results = read_cancelled(self.folder), look(left.values()), set(os.listdir(self.folder / "slurm"))
             for job, number in list(left.items()):
                 ended = self._ended(job, number, seen, results, gone)
-                over = ended is not None or (number in given_up and _is_final(number, seen))
-                if ended is not None and (number not in given_up or not ended.reason):
+                if ended is None:
+                    continue
+                lost = number in given_up and ended.status != 0  # to be run again: it was cancelled with the study
+                if not lost:
                     yield ended
-                if over:
-                    dropped |= number in given_up
-                    _forget(self.folder, job.key, number)
-                    del left[job]
+                dropped |= lost
+                _forget(self.folder, job.key, number)
+                del left[job]
             told = told_queue(left.values(), seen)
             if told != shown:
                 log.info("Slurm: %s", told)
@@ -189,7 +189,7 @@ class Slurm:
     def _collector(self, after: list[str]) -> str:
         words = [sys.executable, "-m", "interfem.cli", "study", "collect", str(self.folder.absolute())]
         executor = self._executor(1, min(60, self.settings.minutes), after, {})
-        return _sent(lambda: executor.submit(CommandFunction(words))).job_id
+        return _sent(lambda: executor.submit(subprocess.call, words)).job_id
 
     def _executor(self, tasks: int, minutes: int, after: list[str], more: dict[str, str]) -> SlurmExecutor:
         """The batch script becomes Python, so that signals reach it; srun, if any, starts the ranks of a run only."""
@@ -296,9 +296,13 @@ def arrays(numbers: Iterable[str]) -> list[str]:
 
 
 def told_queue(numbers: Iterable[str], seen: dict[str, Seen] | None) -> str:
-    """"2 running, 3 pending (Resources)"."""
-    known = [(seen or {}).get(number, Seen("unknown")) for number in numbers]
-    counts = Counter(f"{s.state.lower()}{f' ({s.why})' if s.why and s.state == 'PENDING' else ''}" for s in known)
+    """"2 running, 3 pending (Resources), 1 ended": of the last, how it ended is known when it is gathered."""
+    def told(number: str) -> str:
+        found = (seen or {}).get(number, Seen("unknown"))
+        why = f" ({found.why})" if found.why and found.state == "PENDING" else ""
+        return "ended" if found.state in FINAL else f"{found.state.lower()}{why}"
+
+    counts = Counter(map(told, numbers))
     return ", ".join(f"{count} {text}" for text, count in sorted(counts.items())) or "no job left"
 
 

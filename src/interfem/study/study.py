@@ -12,6 +12,7 @@ import fcntl
 import logging
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,12 +32,13 @@ from .charts import draw_figures
 from .engine import Cancelled, Ended, Engine, Job, run_command
 from .file import StudyError
 from .gather import WAITING, Row, columns_of, member_row, read_facts, read_run, read_table, write_csv, write_parquet
-from .plan import Member, Plan, make_plan
+from .plan import KEY, Member, Plan, make_plan
 from .site import make_engine, settled
 
 log = logging.getLogger("interfem")
 STORE = "store"
 LOCK = ".lock"
+SIGNALLED = re.compile(r"EXIT STRING: .*\(signal (?P<number>\d+)\)")  # what mpirun says of a rank
 KEPT = (0, 3)  # exit statuses of `interfem run` that leave a record
 
 
@@ -48,7 +50,7 @@ class Outcome:
     counts: dict[str, int]
     failed: list[tuple[str, str, str]]
     figures: list[Path]
-    active: list[str]  # run folders under way
+    active: list[str]  # members under way, with their run folders
     queue: str = ""  # jobs of Slurm by their states
 
     @property
@@ -238,13 +240,17 @@ def _keep(ended: Ended, member: Member, ranks: int, store: Path) -> dict:
 
 
 def _last_words(ended: Ended) -> str:
-    """The error that a run told, or the last line that it wrote."""
-    told = ended.job.folder / "output.txt"
-    lines = told.read_text(encoding="utf-8", errors="replace").split("\n") if told.is_file() else []
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    words = errors or [line for line in lines if line.strip()][-1:]
-    ending = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
-    return "; ".join(words) if words and ended.status == 2 else f"ended by {ending}: {'; '.join(words) or 'it said nothing'}"
+    """The error that a run told, the signal that ended one of its ranks, or the last line that it wrote."""
+    file = ended.job.folder / "output.txt"
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    errors = "; ".join(re.findall(r"^error: (.*)", text, re.MULTILINE))
+    if ended.status == 2 and errors:
+        return errors
+    told = SIGNALLED.search(text)
+    number = int(told["number"]) if told else -ended.status if ended.status < 0 else ended.status - 128
+    if number > 0:
+        return f"killed by signal {number}{', as when memory runs out' if number == signal.SIGKILL else ''}"
+    return f"ended by exit status {ended.status}: {errors or text.strip().rpartition('\n')[2] or 'it said nothing'}"
 
 
 # ---- the end ----------------------------------------------------------------------------------------------------------
@@ -282,13 +288,17 @@ def read_status(folder: Path) -> Outcome:
         raise StudyError(f"{folder}: no study in this folder (no study.csv); give one such as runs/void_closure") from None
     figures = sorted(folder.glob("figures/*.png"))
     if not (folder / "slurm").is_dir():
-        return _outcome(folder, rows, figures, sorted(path.name for path in folder.glob("running/*")))
+        return _outcome(folder, rows, figures, _active(rows, {path.name for path in folder.glob("running/*")}))
     from .slurm import look, read_sent, told_queue  # submitit is slow to load
 
     jobs = read_sent(folder)["jobs"]
     seen = look(jobs.values()) if jobs else {}
-    active = [key for key, number in jobs.items() if seen and number in seen and seen[number].state == "RUNNING"]
-    return replace(_outcome(folder, rows, figures, active), queue=told_queue(jobs.values(), seen) if jobs else "")
+    running = {key for key, number in jobs.items() if seen and number in seen and seen[number].state == "RUNNING"}
+    return replace(_outcome(folder, rows, figures, _active(rows, running)), queue=told_queue(jobs.values(), seen) if jobs else "")
+
+
+def _active(rows: list[dict[str, str]], keys: set[str]) -> list[str]:
+    return [f"member {row['member']} (running/{row['hash'][:KEY]})" for row in rows if row["hash"][:KEY] in keys]
 
 
 def _outcome(folder: Path, rows: list[dict[str, str]], figures: list[Path], active: list[str]) -> Outcome:
