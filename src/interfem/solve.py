@@ -181,6 +181,19 @@ class Solver:
         """Mean current density (A/m^2) of the last accepted step: the measure of charge residuals where none is imposed."""
         self._current = max(abs(density), 1e-3)
 
+    def memory(self) -> dict[str, float]:
+        """What is carried from step to step."""
+        return {"current": self._current}
+
+    def recall(self, memory: dict[str, float]) -> None:
+        """Go on from there."""
+        self._current = memory["current"]
+        self.forget()
+
+    def forget(self) -> None:
+        """Keep nothing but the memory: what comes next depends on the state alone, as in a run that is restarted from here."""
+        self._factored_for = None
+
     def conditions(self, name: str) -> list[fem.DirichletBC]:
         """Essential conditions of one block."""
         return self._bcs[list(self.fields.unknowns).index(name)]
