@@ -45,7 +45,7 @@ class Batch:
 
     def __exit__(self, *_) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.asked = max(self.asked, SIGNALS[signal.Signals(number)])

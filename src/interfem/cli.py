@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,7 @@ def run(
     """
     comm = world()
     set_up_logging(comm.rank, quiet)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is something to keep
     if case is None and restart is None:
         raise InputError("run: name a case file, such as models/cases/bare.toml, or a run folder to go on in by --restart")
     if out is not None and restart is not None:
