@@ -12,7 +12,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 PATH = f"{os.environ['PATH']}:/usr/sbin"
-CORES = 3  # for runs on two ranks beside a serial one; more than the machine may have
+CORES = 2
 
 # A job that queues again waits as long as a credential lives, 120 s unless cred_expire says less.
 CONFIGURATION = """
@@ -39,7 +39,7 @@ SelectTypeParameters=CR_Core
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 ReturnToService=2
-KillWait=5
+KillWait=30
 JobRequeue=1
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN

@@ -1,8 +1,9 @@
-"""Studies on a real Slurm: an array of parallel members, one killed, one that cannot be meshed; the time limit, which a run survives;
-the job that gathers with no one waiting; a rerun of what is missing; status and cancel.
+"""Studies on a real Slurm: an array of parallel members, one killed, one that cannot be meshed; the job that gathers with
+no one waiting; a rerun of what is missing; the warning before the time limit, after which a run goes on; status and cancel.
 """
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -44,7 +45,7 @@ time = "10 min"
 setup = ["export SEEN=site", "trap '' USR1"]
 sbatch = ["--comment=from the site", "--nice=0"]
 """
-LONG = 120.0  # s that anything may take on a busy machine
+LONG = 200.0  # s that anything may take on a busy machine
 
 pytestmark = pytest.mark.skipif(bool(missing()) and "CI" not in os.environ, reason=f"needs Slurm: make system-tests installs {missing()}")
 
@@ -97,6 +98,11 @@ def table(place: Path, name: str) -> dict[str, dict[str, str]]:
         return {row["kind"]: row for row in csv.DictReader(file)}
 
 
+def scalars(run: Path) -> list[dict[str, str]]:
+    with open(run / "scalars.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def running(folder: Path) -> list[tuple[int, Path]]:
     """(process, run folder) of the ranks that write below a folder and have made steps."""
     found = []
@@ -116,15 +122,7 @@ def rows(run: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-@pytest.fixture(scope="module")
-def limited(slurm, place):
-    """A study whose one member never ends, under a limit of a minute: it goes on beside the other tests, and makes way for them."""
-    write(place, "limited", ("endless too",), '[engine]\ntime = "1 min"\nwarning = "50 s"\nsetup = ["renice -n 10 $$"]\n')
-    assert "1 waiting" in told(place, slurm, "limited.toml", "--site", "site.toml", "--detach")
-    return place / "runs" / "limited"
-
-
-def test_an_array_is_gathered_with_no_one_waiting_and_tells_who_failed_and_why(slurm, place, limited):
+def test_an_array_is_gathered_with_no_one_waiting_and_tells_who_failed_and_why(slurm, place):
     write(place, "array", ("thin", "rough", "endless"))
     said = told(place, slurm, "array.toml", "--site", "site.toml", "--ranks", "2", "--jobs", "1", "--detach")
     assert "sent 3 members" in said and "3 waiting" in said
@@ -154,17 +152,22 @@ def test_a_rerun_sends_only_what_is_missing_and_waits_for_it(slurm, place):
     assert len(after) == len(before) + 1 and sum(after[key] == before[key] for key in before) == len(before) - 1
 
 
-def test_at_its_time_limit_a_run_queues_again_and_cancel_ends_it(slurm, place, limited):
-    def restarts() -> int:
-        lines = asked(slurm, "squeue", "--noheader", "--name=interfem-limited", "--state=running", "--Format=RestartCnt").split()
-        return int(lines[0]) if lines else 0
-
-    until(restarts, "the second start")
-    [(_, run)] = until(lambda: running(limited), "the run that goes on")
+def test_told_that_its_time_is_nearly_over_a_run_queues_again_and_goes_on_and_cancel_ends_it(slurm, place):
+    write(place, "limited", ("endless too",), '[engine]\nwarning = "90 s"\n')
+    job = told(place, slurm, "limited.toml", "--site", "site.toml", "--detach").split("to Slurm: ")[1].split()[0]
+    folder = place / "runs" / "limited"
+    [(process, run)] = until(lambda: running(folder), "the run")
+    assert "#SBATCH --signal=B:USR2@90" in (folder / "slurm" / f"{job}_submission.sh").read_text()
+    asked(slurm, "scancel", "--batch", "--signal=USR2", job)  # as Slurm does then
+    until(lambda: [other for other, _ in running(folder) if other != process], "the run that goes on")
+    assert asked(slurm, "squeue", "--noheader", f"--job={job}", "--Format=RestartCnt").split() == ["1"]
+    until(lambda: "goes on from step" in (run / "log.txt").read_text(), "a step")
     said = told(place, slurm, "cancel", "runs/limited")
     assert "1 waiting" in said and "failed" not in said
-    assert not asked(slurm, "squeue", "--noheader", "--name=interfem-limited") and not running(limited)
-    assert [row["status"] for row in table(place, "limited").values()] == ["waiting"]
+    assert not asked(slurm, "squeue", "--noheader", "--name=interfem-limited") and not running(folder)
+    record, steps = json.loads((run / "run.json").read_text()), [row["step"] for row in scalars(run)]
+    assert record["event"] == "terminated" and record["restarts"][0]["step"] > 0 and (run / "state.npz").is_file()
+    assert steps == [str(n) for n in range(1, len(steps) + 1)] and len(steps) > record["restarts"][0]["step"]
 
 
 def test_what_slurm_refuses_is_told_in_one_line(slurm, place):

@@ -96,8 +96,8 @@ def cores() -> int:
 
 
 def run_command(case: Path, overrides: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """`interfem run` with this Python."""
-    words = [sys.executable, "-m", "interfem.cli", "run", str(case), "--out", str(folder), "--quiet"]
+    """`interfem run` with this Python; it goes on from a checkpoint if the folder has one."""
+    words = [sys.executable, "-m", "interfem.cli", "run", str(case), "--restart", str(folder), "--quiet"]
     for text in overrides:
         words += ["--set", text]
     return tuple(words)

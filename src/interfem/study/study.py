@@ -28,6 +28,7 @@ import numpy as np
 from ..checks import suggestion
 from ..observe.record import versions, write_json
 from ..progress import Progress
+from ..restart import TERMINATED, saved_state
 from .charts import draw_figures
 from .engine import Cancelled, Ended, Engine, Job, run_command
 from .file import StudyError
@@ -160,7 +161,7 @@ def terminable() -> Iterator[None]:
 
 
 def _prepare(plan: Plan, folder: Path, retry: bool, engine: Engine) -> Path:
-    """The store of run folders. What a study that was killed left half done goes, and with `retry` what has failed."""
+    """The store of run folders. What a study that was killed left half done is to go on, and with `retry` what has failed."""
     store, running = folder.parent / STORE, folder / "running"
     tidy(folder, engine)
     shutil.rmtree(folder / "members", ignore_errors=True)
@@ -171,16 +172,26 @@ def _prepare(plan: Plan, folder: Path, retry: bool, engine: Engine) -> Path:
     for key in {member.key for member in plan.members}:
         facts = read_facts(store / key)
         if retry and facts is not None and facts["status"] == "failed":
-            shutil.rmtree(store / key)
+            _again(store / key, running / key)
         elif facts is not None:
             _link(store / key, folder)
     return store
 
 
+def _again(kept: Path, run: Path) -> None:
+    """A failed run out of the store, to go on from its checkpoint if it was cut off; one that failed by itself begins anew."""
+    record = read_run(kept)
+    if saved_state(kept) and record.get("event", TERMINATED) == TERMINATED and not run.exists():
+        (kept / "member.json").unlink()
+        os.replace(kept, run)
+    else:
+        shutil.rmtree(kept)
+
+
 def tidy(folder: Path, engine: Engine) -> None:
-    """Remove what runs under way have left, unless they go on."""
+    """Remove what runs under way have left, unless they go on, or can go on from a checkpoint."""
     for left in (folder / "running").glob("*"):
-        if left.name not in engine.under_way():
+        if left.name not in engine.under_way() and saved_state(left) is None:
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -226,6 +237,8 @@ def _keep(ended: Ended, member: Member, ranks: int, store: Path) -> dict:
         status, reason = "failed", "the case, or a material, was changed while the study ran; say --retry"
     elif ended.reason:
         status, reason = "failed", ended.reason
+    elif record.get("event") == TERMINATED:
+        status, reason = "failed", "ended by signal 15, with a checkpoint; --retry goes on from there"
     elif record and ended.status in KEPT:
         status, reason = record["status"], record.get("reason")
     else:
