@@ -25,7 +25,7 @@ protocol = [{kind = "current", value = "1 mA/cm^2", duration = "10 s", first_ste
 ROUGH = '[{kind = "roughness", interface = "li|sse", shape = "sinusoidal", amplitude = "3.9 um", wavelength = "4 um"}]'
 MEMBERS = {  # thickness, features, duration, step
     "thin": ("8 um", "[]", "10 s", "10 s"), "thick": ("16 um", "[]", "10 s", "10 s"), "rough": ("12 um", ROUGH, "10 s", "10 s"),
-    "endless": ("8 um", "[]", "1000 h", "1 s"), "endless too": ("9 um", "[]", "1000 h", "1 s"),
+    "endless": ("8 um", "[]", "1000 s", "1 ms"), "endless too": ("9 um", "[]", "1000 s", "1 ms"),
 }  # fmt: skip
 STUDY = """
 title = "Study"
@@ -172,5 +172,5 @@ def test_told_that_its_time_is_nearly_over_a_run_queues_again_and_goes_on_and_ca
 
 def test_what_slurm_refuses_is_told_in_one_line(slurm, place):
     write(place, "refused", ("thin", "thick"), '[engine]\npartition = "nowhere"\n')
-    said = told(place, slurm, "refused.toml", "--site", "site.toml", status=2)
+    said = told(place, slurm, "refused.toml", "--site", "site.toml", "--out", "elsewhere/refused", status=2)
     assert said.splitlines()[-1].startswith("error: engine slurm: refused") and "partition" in said and "Traceback" not in said

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from submitit import SlurmExecutor
+from submitit import JobEnvironment, SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths, pickle_load
 
 from ..observe.record import write_json
@@ -64,6 +64,7 @@ class MemberRun:
     process: subprocess.Popen | None = None
 
     def __call__(self) -> tuple[int, float]:
+        JobEnvironment().paths.result_pickle.unlink(missing_ok=True)  # of an earlier start: Slurm may end submitit as it queues a job again
         self.began = time.monotonic()
         self.process = start(self.job, self.ranks, self.launcher)
         while not self._ended():
@@ -163,11 +164,11 @@ class Slurm:
         paths, final = JobPaths(self.folder / "slurm", number, 0), _is_final(number, seen)
         if paths.result_pickle.name in results:
             kind, found = pickle_load(paths.result_pickle)
-            if kind != "success":
-                return Ended(job, 1, math.nan, _cut_short(found, self.settings))
-            status, seconds = found
+            status, seconds = found if kind == "success" else (1, math.nan)
             if status not in (0, 2) and not final:
-                return None
+                return None  # why it was cut off is not known yet, or it queues again
+            if kind != "success":
+                return Ended(job, status, seconds, _cut_short(found, self.settings))
             return Ended(job, status, seconds, "" if status in (0, 2) else FINAL.get(seen[number].state, "") if number in seen else "")
         if final and number not in gone:
             gone.add(number)
