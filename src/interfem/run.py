@@ -217,7 +217,8 @@ def _run(session: _Session, batch: Batch, begin: Start | None) -> Result:
     parts.solver.destroy()
     summary = book.summary()
     record = {"status": status, "event": event or None, "events": book.events, "remeshings": book.meshes, "reason": reason or None,
-              "title": case.title, "hash": case.hash, "summary": summary, **facts, "restarts": _restarts(session),
+              "title": case.title, "hash": case.hash, "summary": summary, **facts, "solver": timings.facts.told(),
+              "restarts": _restarts(session),
               "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(memory.get("started", session.started))),
               "case": case.resolved(), "input": case.input}
     try:
