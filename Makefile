@@ -86,4 +86,4 @@ lock:
 
 clean:
 	rm -rf .venv runs dist .pytest_cache .ruff_cache
-	rm -f meshes/*.*
+	rm -rf meshes/*.*
