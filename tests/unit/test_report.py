@@ -326,6 +326,24 @@ def test_study_page_from_the_table_alone(study_page, tmp_path):
     assert "Trade-off" in found.text and "Failure-mode map" in found.text
 
 
+def test_page_of_a_search(study_page, tmp_path):
+    """Its table has two columns more; the trade-off begins with what was wanted, the best are listed."""
+    goals = '[optimise]\nruns = 6\nminimise = ["asr_ohm_cm2"]\nmaximise = ["current_focusing_max"]\n'
+    goals += 'constraints = [{output = "asr_ohm_cm2", below = 5.5}]\n'
+    (tmp_path / "study.toml").write_text(STUDY + goals, encoding="utf-8")
+    head = [*HEAD[:5], "violation", "optimal", *HEAD[5:]]
+    judged = ["0,1", "0,0", "0,0", "0.1,0", "0.6,0", ","]
+    lines = [",".join([*line.split(",")[:5], verdict, *line.split(",")[5:]]) for line, verdict in zip(MEMBERS, judged)]
+    (tmp_path / "study.csv").write_text("\n".join([",".join(head), *lines]) + "\n", encoding="utf-8")
+    page = write_report(tmp_path)
+    found = check_self_contained(page)
+    for words in ("Wanted small: areal resistance (Ω cm²)", "Wanted large: current focusing, largest", "Constraint: areal resistance (Ω cm²) below 5.5",
+                  "of 3 that keep the constraints"):  # fmt: skip
+        assert words in found.text, words
+    text = page.read_text(encoding="utf-8")
+    assert '"sound": [true, true, true, false, false, false]' in text and '<option value="-1" selected>' in text
+
+
 def test_study_page_in_a_browser(study_page, browser):
     browser.errors.clear()
     browser.open(study_page)
@@ -354,7 +372,7 @@ def test_study_page_in_a_browser(study_page, browser):
 
     choose(browser, ".explorer select.y-better", "-1")
     browser.wait("document.querySelector('.explorer').dataset.front === '1'")
-    browser.run("document.querySelector('.explorer .whole').click()")
+    browser.run("document.querySelector('.explorer .sound').click()")
     browser.wait("document.querySelector('.explorer').dataset.front === '1 2'")
     browser.box("#outputs .plot")
     place = browser.run("(() => { const b = document.querySelector('#outputs .plot .point').getBoundingClientRect();"
