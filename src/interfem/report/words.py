@@ -33,6 +33,7 @@ EVENTS = {
     "mesh_distorted": "cells were too distorted to go on",
     "mesh_worn": "cells of flowing metal were distorted; better ones took their place if there were any",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
+    "terminated": "the run was told to end; interfem run --restart goes on from its checkpoint",
 }
 PARTS = {  # of the areal resistance
     "bulk": "the layers, if the current were uniform",
