@@ -510,12 +510,12 @@ def closing_study(found) -> str:
 
 @app.command
 def report(folder: Path, /, *, out: Path | None = None) -> int:
-    """Write one HTML page about a run or a study; it opens offline.
+    """Write one HTML page about a run, a study or a critical current; it opens offline.
 
     Parameters
     ----------
     folder
-        Run folder, or folder of a study.
+        Run folder, or folder of a study or of `interfem critical`.
     out
         HTML file; by default report.html in the folder.
     """
