@@ -17,7 +17,7 @@ export MPLBACKEND := Agg
 export PYVISTA_OFF_SCREEN := true
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help setup system demo test bench docs lock clean
+.PHONY: help setup system demo test bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make setup   only build .venv from requirements.lock (PYTHON=/path/to/python chooses the interpreter)"
 	@echo "make system  as root, install the Debian or Ubuntu packages it needs"
 	@echo "make bench   speed and size, as JSON        make docs   build docs/build/index.html"
+	@echo "make peers   interfem beside other codes, which are installed apart"
 	@echo "make lock    renew requirements.lock (uv)   make clean  remove .venv, runs/ and cached meshes"
 
 demo: setup
@@ -42,6 +43,12 @@ test: setup
 
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py
+
+# Beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
+peers: setup bench/peers.py
+	test -x .venv-peers/bin/python || python3 -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement bench/requirements-peers.txt
+	$(BIN)/python bench/peers.py --peers .venv-peers/bin/python
 
 docs: setup docs/build.py
 	$(BIN)/python docs/build.py
@@ -79,5 +86,5 @@ lock:
 	    --extra test --extra docs --output-file requirements.lock pyproject.toml requirements.in
 
 clean:
-	rm -rf .venv runs dist .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers runs dist .pytest_cache .ruff_cache
 	rm -rf meshes/*.*

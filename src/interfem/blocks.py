@@ -90,6 +90,11 @@ class Blocks:
         block = self.blocks.get((row, column))
         return block.matrix if block is not None else None
 
+    @property
+    def nonzeros(self) -> int:
+        """Of the system, over all ranks."""
+        return int(sum(part.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"] for part in self._work))
+
     def refresh(self, bcs: list[fem.DirichletBC]) -> None:
         """Bring the blocks of the unknowns, and the system, up to date."""
         kept = {*self.potentials, CURRENT, VOLTAGE}
