@@ -2,11 +2,15 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from cases import KAPPA, RT_F, Pieces, build, current, layer, um
 from interfem import blocks, solve
+from interfem.case import load_case
 from interfem.run import run
+
+R1 = Path(__file__).resolve().parents[2] / "bench" / "r1" / "case.toml"
 
 PATCH = {"kind": "patch", "interface": "li|sse", "center": ["5 um", "5 um"], "outer": "2.5 um"}
 MESH = {"size": "3 um", "interface_size": "1.5 um", "rim_size": "1 um"}
@@ -120,6 +124,16 @@ def test_drop_in_the_metal_is_bounded():
 def test_blocks_fit_potentials_only():
     assert blocks.fits(["phi", "phi_m", "i", "V"]) and blocks.fits(["phi", "phi_m", "i"])
     assert not blocks.fits(["phi", "phi_m"]) and not blocks.fits(["phi", "phi_m", "i", "u_m"])
+
+
+@pytest.mark.parametrize("i0, degree, millivolt, ring", [(10, 1, 30.55, 12.46), (1e4, 2, None, 17.83)])
+def test_r1(tmp_path, i0, degree, millivolt, ring):
+    """R1: mean potential at the top, and mean current just outside the disc, converged values of three codes; on a coarse mesh."""
+    changes = [f'interfaces."li|sse".exchange_current_density={i0} A/m^2', f"solver.potential_degree={degree}", "solver.preset=iterative"]
+    _, scalars = facts(load_case(R1, changes), tmp_path)
+    assert scalars["rim_current_density[patch]_A_per_m2"] == pytest.approx(ring, rel=6e-3)
+    if millivolt:
+        assert 1e3 * scalars["cell_voltage_V"] == pytest.approx(millivolt, rel=5e-4)
 
 
 def test_planar_cell_by_multigrid(tmp_path):
