@@ -56,7 +56,8 @@ def test_presets_agree(tmp_path, cell):
     for metal, kept in (("auto", "equipotential"), ("field", "field")):
         found, scalars = facts(box("iterative", metal=metal, **CELLS[cell]), tmp_path / metal)
         assert (found["preset"], found["metal"], found["fallbacks"]) == ("iterative", kept, [])
-        assert 0 < found["linear_iterations"] < 60 * found["linear_solves"]
+        assert 0 < found["linear_iterations"] < 30 * found["linear_solves"]
+        assert found["newton_iterations"] <= direct["newton_iterations"] + 2  # the right corrections, if not as exact ones
         assert_same(scalars, wanted)
 
 
@@ -75,6 +76,16 @@ def test_only_what_changes_is_assembled(tmp_path):
     found, _ = facts(box("iterative", counter="uniform", protocol=[current(10, steps=3)]), tmp_path)
     blocks_once, kinetic = 2, 2  # phi-phi and phi-i; i-i and i-phi
     assert found["blocks_assembled"] <= blocks_once + kinetic * found["newton_iterations"]
+
+
+def test_preconditioner_is_kept_until_it_is_worn(tmp_path, monkeypatch):
+    """One for all steps; one for every second solve where no iteration more than a new one's is put up with."""
+    case = box("iterative", counter="uniform", protocol=[current(10, steps=4)])
+    kept, _ = facts(case, tmp_path / "kept")
+    assert kept["preconditioners"] == 1 < kept["linear_solves"]
+    monkeypatch.setattr(solve, "WORTH", 0.0)
+    found, _ = facts(case, tmp_path / "worn")
+    assert found["preconditioners"] >= found["linear_solves"] // 2 > 1  # each second solve finds it worn
 
 
 def test_fallbacks(tmp_path, monkeypatch):
