@@ -3,19 +3,23 @@
     runs/store/<hash>       one run folder for each different case; all studies beside each other share them
     runs/<study>/members/   links to those of this study
     runs/<study>/running/   runs under way; they move to the store as they end
+
+A search asks for its members batch by batch; each batch is run as the members of a study are.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +31,13 @@ from .charts import draw_figures
 from .engine import Ended, Job, cores, run_command, run_local
 from .file import StudyError
 from .gather import WAITING, Row, columns_of, member_row, read_facts, read_run, read_table, write_csv, write_parquet
+from .optimum import marked, record, standing
+from .optimum import told as told_optimum
+from .optimum_charts import draw_indices, draw_search
 from .plan import Member, Plan, make_plan
+from .search import search
+from .sensitivity import DOUBTFUL, sensitivity, write_indices
+from .sensitivity import told as told_sensitivity
 
 log = logging.getLogger("interfem")
 STORE = "store"
@@ -43,6 +53,7 @@ class Outcome:
     failed: list[tuple[str, str, str]]
     figures: list[Path]
     active: list[str]  # run folders under way
+    told: list[str]  # lines on the optimum and on sensitivities
 
     @property
     def exit_status(self) -> int:
@@ -62,6 +73,7 @@ def run_study(path: Path, folder: Path, *, ranks: int = 1, jobs: int | None = No
     """
     at_once = _room(ranks, jobs)
     plan = make_plan(path, yes)
+    members = list(plan.members)
     with _claimed(folder):
         store = _prepare(plan, folder, retry)
         rows = {member.number: member_row(member, store / member.key, plan.file.outputs) for member in plan.members}
@@ -69,11 +81,14 @@ def run_study(path: Path, folder: Path, *, ranks: int = 1, jobs: int | None = No
         log.info("%s: %d members, %d to run, %d at once on %d rank(s)", plan.file.title, len(rows), len(todo), at_once, ranks)
         try:
             with _terminable():
-                _run_all(plan, todo, rows, folder, ranks, at_once, progress)
+                if plan.file.optimise is None:
+                    _run_all(plan, todo, rows, folder, ranks, at_once, progress)
+                else:
+                    search(plan, folder / "search.json", at_once, partial(_answer, plan, members, rows, folder, retry, ranks, at_once, progress))
         except KeyboardInterrupt:
             log.warning("interrupted: runs under way are given up, those that have ended are kept; the same command goes on")
         shutil.rmtree(folder / "running", ignore_errors=True)
-        return _close(plan, list(rows.values()), folder)
+        return _close(plan, members, list(rows.values()), folder)
 
 
 def _room(ranks: int, jobs: int | None) -> int:
@@ -123,7 +138,13 @@ def _prepare(plan: Plan, folder: Path, retry: bool) -> Path:
         fresh.mkdir()
     store.mkdir(exist_ok=True)
     shutil.copyfile(plan.path, folder / "study.toml")
-    for key in {member.key for member in plan.members}:
+    return _link_known(plan, folder, retry)
+
+
+def _link_known(plan: Plan, folder: Path, retry: bool) -> Path:
+    """Links to the members that the store has; with `retry` those that failed are removed from it."""
+    store = folder.parent / STORE
+    for key in {member.key for member in plan.members if not member.fault}:
         facts = read_facts(store / key)
         if retry and facts is not None and facts["status"] == "failed":
             shutil.rmtree(store / key)
@@ -134,6 +155,7 @@ def _prepare(plan: Plan, folder: Path, retry: bool) -> Path:
 
 def _link(run: Path, folder: Path) -> None:
     link = folder / "members" / run.name
+    link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(run, link.parent))
 
 
@@ -154,6 +176,23 @@ def _run_all(plan: Plan, todo: dict[str, Member], rows: dict[int, Row], folder: 
             log.info("member %d (%s): %s in %.1f s", member.number, member.text, facts["status"], ended.seconds)
             if progress is not None:
                 progress(count / len(jobs), f"{count} of {len(jobs)} runs")
+
+
+def _answer(plan: Plan, members: list[Member], rows: dict[int, Row], folder: Path, retry: bool, ranks: int, at_once: int, progress,
+            batch: Sequence[Member]) -> list[Row]:
+    """Rows of a batch of a search: what is in the store already is not run again."""
+    members.extend(batch)
+    asked = replace(plan, members=tuple(batch))
+    store = _link_known(asked, folder, retry)
+    rows |= {member.number: member_row(member, store / member.key, plan.file.outputs) for member in batch}
+    todo = {m.key: m for m in batch if rows[m.number]["status"] == WAITING}
+    before, wanted = len(members) - len(batch), plan.file.optimise.runs
+
+    def shown(share: float, text: str) -> None:
+        progress((before + share * len(batch)) / wanted, f"{text} of this batch; {before} of {wanted} before")
+
+    _run_all(asked, todo, rows, folder, ranks, at_once, shown if progress is not None else None)
+    return [rows[member.number] for member in batch]
 
 
 def _tabulate(plan: Plan, rows: dict[int, Row], folder: Path) -> None:
@@ -190,15 +229,40 @@ def _last_words(ended: Ended) -> str:
 # ---- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _close(plan: Plan, rows: list[Row], folder: Path) -> Outcome:
-    """Tables and figures of what there is."""
+def _close(plan: Plan, members: list[Member], rows: list[Row], folder: Path) -> Outcome:
+    """Tables, records and figures of what there is."""
+    figures = folder / "figures"
+    found = standing(rows, plan, plan.file.optimise) if plan.file.optimise is not None else None
+    if found is not None:
+        marked(rows, found)
+        write_json(folder / "optimum.json", record(plan, members, rows, found))
     columns = columns_of(plan, rows)
     write_csv(folder / "study.csv", columns, rows)
     write_parquet(folder / "study.parquet", folder / "study.csv", columns, rows)
     for text in _doubts(plan, rows):
         log.warning("caution: %s", text)
-    figures = draw_figures(plan, rows, folder / "figures")
-    return _outcome(folder, read_table(folder / "study.csv"), figures, [])
+    drawn = draw_figures(plan, rows, figures)
+    if found is not None:
+        drawn += draw_search(plan, rows, found, figures)
+    if plan.file.sensitivity is not None:
+        drawn += _sense(plan, members, rows, folder)
+    return _outcome(folder, read_table(folder / "study.csv"), drawn, [])
+
+
+def _sense(plan: Plan, members: list[Member], rows: list[Row], folder: Path) -> list[Path]:
+    """Sensitivities in sensitivity.csv and in a figure, once the runs have ended."""
+    (folder / "sensitivity.csv").unlink(missing_ok=True)
+    if any(row["status"] == WAITING for row in rows):
+        return []
+    found = sensitivity(plan, members, rows)
+    if not found:
+        log.warning("caution: too few runs have the outputs whose sensitivity is asked for")
+        return []
+    for entry in found:
+        if entry.explained < DOUBTFUL:
+            log.warning("caution: the surrogate of %s explains only %.2f of points left out; more runs would tell more", entry.output, entry.explained)
+    write_indices(folder / "sensitivity.csv", found)
+    return [draw_indices(plan, found, folder / "figures" / "sensitivity.png")]
 
 
 def _doubts(plan: Plan, rows: list[Row]) -> Iterator[str]:
@@ -229,4 +293,12 @@ def _outcome(folder: Path, rows: list[dict[str, str]], figures: list[Path], acti
         if row["status"] == "failed":
             names = [name for name in list(row)[1 : list(row).index("status")] if row[name]]
             failed.append((row["member"], ", ".join(f"{name} = {row[name]}" for name in names), row["reason"]))
-    return Outcome(folder, dict(Counter(row["status"] for row in rows)), failed, figures, active)
+    return Outcome(folder, dict(Counter(row["status"] for row in rows)), failed, figures, active, list(_told(folder)))
+
+
+def _told(folder: Path) -> Iterator[str]:
+    """What the records in a folder say of the optimum and of sensitivities."""
+    if (folder / "optimum.json").is_file():
+        yield from told_optimum(json.loads((folder / "optimum.json").read_text(encoding="utf-8")))
+    if (folder / "sensitivity.csv").is_file():
+        yield from told_sensitivity(folder / "sensitivity.csv")
