@@ -393,7 +393,8 @@ class Fracture(Model):
 class Solver(Model):
     """Preset, and accuracy of the time steps."""
 
-    preset: Literal["auto", "direct"] = "auto"
+    preset: Literal["auto", "direct", "iterative"] = "auto"
+    metal: Literal["auto", "field"] = "auto"  # auto: taken for equipotential where it is, and much is saved by it
     potential_degree: Literal[1, 2] = 2
     plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
     max_steps: int = Field(100_000, ge=1, strict=True)

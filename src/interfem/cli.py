@@ -101,7 +101,7 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
 
     try:
         path = build_mesh(loaded)
-        print(mesh_text(describe_mesh(path, loaded)))
+        text = mesh_text(describe_mesh(path, loaded))
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out)
@@ -110,7 +110,7 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
             draw(path, loaded, picture)
     except (GeometryError, OSError) as error:
         raise InputError(str(error)) from None
-    print(f"mesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
+    print(f"{text}\nmesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
     return 0
 
 
@@ -273,8 +273,10 @@ def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int
     from .compare import CompareError
     from .compare import compare as write
 
+    set_up_logging(0)
     try:
-        sheet = write(runs, out)
+        with reporting(1, first="reading runs") as progress:
+            sheet = write(runs, out, progress)
     except CompareError as error:
         raise InputError(str(error)) from None
     print((out / "table.md").read_text(encoding="utf-8"))
@@ -326,7 +328,8 @@ def critical(
 
     folder = out or Path("runs") / f"critical-{case.stem}-{loaded.hash[:8]}"
     try:
-        found = search(loaded, folder, low, high, tolerance, *grid)
+        with reporting(comm.size, quiet) as progress:
+            found = search(loaded, folder, low, high, tolerance, *grid, progress)
     except (CriticalError, GeometryError, DomainError, RunError) as error:
         raise InputError(str(error)) from None
     print(closing_critical(found, folder))
@@ -441,9 +444,11 @@ def report(folder: Path, /, *, out: Path | None = None) -> int:
     from .report import ReportError, write_report
 
     try:
-        print(f"report: {write_report(folder, out)}")
+        with reporting(1, first="reading") as progress:
+            page = write_report(folder, out, progress)
     except ReportError as error:
         raise InputError(str(error)) from None
+    print(f"report: {page}")
     return 0
 
 

@@ -208,7 +208,7 @@ def _healing(law, metal, kelvin: float) -> tuple[float, float]:
     """(rate at 1 MPa in 1/s, exponent) at which vacancies heal.
 
     By default as spherical voids of radius a close in creeping metal, `da/dt = -(a A/2) (3 p/(2 n sigma_0))^n`; the area that
-    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby 1975, doi:10.1016/0001-6160(75)90184-4.
+    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby, Acta Metall. 23 (1975) 1277.
     """
     if law.healing_rate is not None:
         return law.healing_rate, law.healing_exponent

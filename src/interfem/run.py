@@ -164,7 +164,7 @@ def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: fl
     if status != "failed":
         write_state(folder / "state.npz", parts.domain, parts.fields, parts.model, summary.get("time_s", {}).get("last", 0.0))
     record = {"status": status, "event": event or None, "events": events, "remeshings": meshes, "reason": reason or None,
-              "title": case.title, "hash": case.hash, "summary": summary, **facts,
+              "title": case.title, "hash": case.hash, "summary": summary, **facts, "solver": timings.facts.told(),
               "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
               "input": case.input}
     if comm.rank == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -21,13 +22,16 @@ class ReportError(Exception):
     """There is nothing to report on, or nowhere to write it; the text says why. The command line exits with 2."""
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the page of the run or study in a folder, by default to `report.html` in it. ReportError if it can't be."""
+def write_report(folder: str | Path, out: str | Path | None = None, progress: Callable[[float, str], None] | None = None) -> Path:
+    """Write the page of the run or study in a folder, by default to `report.html` in it. ReportError if it can't be.
+
+    `progress(fraction, text)` is called before each section.
+    """
     folder = Path(folder)
     out = Path(out) if out is not None else folder / "report.html"
     if not folder.is_dir():
         raise ReportError(f"{folder}: is no folder; give one that `interfem run` or `interfem study` wrote")
-    page = _read(folder, out)
+    page = _read(folder, out, progress or (lambda fraction, text: None))
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -38,10 +42,10 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     return out
 
 
-def _read(folder: Path, out: Path) -> Page:
+def _read(folder: Path, out: Path, progress: Callable[[float, str], None]) -> Page:
     name = "study.csv" if (folder / "study.csv").is_file() else "run.json"
     try:
-        return study_page(folder, out) if name == "study.csv" else run_page(folder)
+        return study_page(folder, out, progress) if name == "study.csv" else run_page(folder, progress)
     except FileNotFoundError as error:
         missing = Path(error.filename or name).name
         raise ReportError(
@@ -69,7 +73,7 @@ def render(page: Page) -> str:
         style=Markup(own.joinpath("page.css").read_text(encoding="utf-8")),
         script=Markup(own.joinpath("page.js").read_text(encoding="utf-8")),
         plotly=Markup(files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8"))
-        if kinds & {"chart", "explorer"}
+        if kinds & {"chart", "explorer", "outcomes"}
         else "",
         viewer=viewer_page() if "scenes" in kinds else "",
     )

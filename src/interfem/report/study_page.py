@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +20,10 @@ from ..observe.record import versions
 from ..study.charts import REDUCED
 from ..study.charts import words as column_words
 from ..study.gather import FACTS, WAITING
-from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded
-from .charts import finite, outcome_chart, output_charts, rounded
-from .words import CITE, event_name, event_words, number, time_words
+from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded, told_on_the_way
+from .charts import finite, outcome_map, output_charts, rounded
+from .cite import citation
+from .words import event_name, event_words, number, time_words
 
 TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
 SHOWN = 400  # members in the table; more are in study.csv
@@ -89,23 +90,25 @@ def open_study(folder: Path) -> Study:
         rows = tuple(csv.DictReader(file))
     if not rows:
         raise ValueError("study.csv has no members")
-    return Study(folder, tomllib.loads((folder / "study.toml").read_text(encoding="utf-8")), rows)
+    file = folder / "study.toml"
+    return Study(folder, tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}, rows)
 
 
-def study_page(folder: Path, target: Path) -> Page:
+def study_page(folder: Path, target: Path, progress: Callable[[float, str], None]) -> Page:
     """The page of the study in a folder; links are relative to the page `target`."""
     study = open_study(folder)
     counts = Counter(row["status"] for row in study.rows)
     tone = "bad" if counts["failed"] else "caution" if counts[WAITING] else "good"
-    sections = (
-        _asked(study),
-        _outputs(study),
-        _trade_off(study),
-        _outcomes(study),
-        _pictures(study),
-        _members(study, target),
-        _cite(study),
-    )
+    parts = {
+        "what was asked": _asked,
+        "outputs": _outputs,
+        "trade-off": _trade_off,
+        "failure-mode map": _outcomes,
+        "figures": _pictures,
+        "members": lambda study: _members(study, target),
+        "citation": _cite,
+    }
+    sections = told_on_the_way(study, parts, progress)
     status = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     return Page(
         str(study.tree.get("title", folder.name)),
@@ -149,10 +152,9 @@ def _asked(study: Study) -> Section:
     if "sample" in tree:
         sample = tree["sample"]
         facts.append(f"Sampled: {sample.get('count')} points, method {sample.get('method')}, seed {sample.get('seed', 0)}")
-    text = (study.folder / "study.toml").read_text(encoding="utf-8")
-    return Section(
-        "asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), Fold("The study file", (Code(text),)))
-    )
+    file = study.folder / "study.toml"
+    text = [Fold("The study file", (Code(file.read_text(encoding="utf-8")),))] if file.is_file() else []
+    return Section("asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), *text))
 
 
 def _axes(study: Study) -> dict[str, list[float | str]]:
@@ -171,18 +173,19 @@ def _trade_off(study: Study) -> Section | None:
     """Outputs against each other, with the front of the best."""
     numbers = {words(name): finite(study.column(name)) for name in (*study.outputs, *study.parameters)}
     columns = {name: tuple(rounded(found)) for name, found in numbers.items() if len(set(found[np.isfinite(found)])) > 1}
-    if len(columns) < 2 or not study.outputs:
+    if len(columns) < 2:
         return None
+    whole = tuple(row["status"] == "completed" for row in study.rows)
     told = (
         "Choose two columns and which way each is better. "
         "The line joins the members that no other one beats in both (the Pareto front)."
     )
-    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys))))
+    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys), whole)))
 
 
 def _outcomes(study: Study) -> Section | None:
-    """How the members ended: a map, the events in words, the reasons of those that failed."""
-    chart = outcome_chart(study.keys, _axes(study), study.outcomes)
+    """Failure-mode map: what came first in each member; the events in words, the reasons of those that failed."""
+    chart = outcome_map(study.keys, _axes(study), study.outcomes, finite(study.column("event_time_s")).tolist())
     stopped = Counter(row["event"] for row in study.rows if row["status"] == "stopped" and row["event"])
     lines = [f"{event_name(name)} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
     lost = tuple(
@@ -190,7 +193,7 @@ def _outcomes(study: Study) -> Section | None:
         for row in study.rows
         if row["status"] == "failed"
     )
-    blocks: list = [chart] if chart else []
+    blocks: list = [chart] if chart is not None else []
     blocks += [Notes(tuple(lines))] if lines else []
     if lost:
         blocks.append(
@@ -200,7 +203,8 @@ def _outcomes(study: Study) -> Section | None:
                 (Table(("member", *map(words, study.parameters), "reason"), lost, "", frozenset({0}), 0),),
             )
         )
-    return Section("outcomes", "How the members ended", tuple(blocks)) if blocks else None
+    told = "What came first over two axes: the event or limit that ended a member, or none. Axes that are not drawn stand at the value beside them."
+    return Section("outcomes", "Failure-mode map", (Text((told,)), *blocks)) if blocks else None
 
 
 def _pictures(study: Study) -> Section | None:
@@ -263,11 +267,4 @@ def _link(study: Study, row: Mapping[str, str], target: Path) -> Cell | str:
 
 def _cite(study: Study) -> Section:
     made = sorted({row["interfem"] for row in study.rows if row["interfem"]}) or [versions().get("interfem", "")]
-    return Section(
-        "cite",
-        "How to cite",
-        (
-            Notes(tuple(line.format(version=", ".join(made)) for line in CITE[:-1])),
-            Text((f"Columns that every study has: {', '.join(FACTS)}.",)),
-        ),
-    )
+    return citation(", ".join(made), (), f"Columns that every study has: {', '.join(FACTS)}.")

@@ -44,15 +44,8 @@ PARTS = {  # of the areal resistance
     "pressure": "a pressure that varies along the face",
     "reaction": "current that goes into reaction layers and not into charge transfer",
 }
-CITE = (
-    "interfem {version}: finite-element simulator of the lithium / sulfide-electrolyte interface.",
-    "I. A. Baratta et al., DOLFINx: the next generation FEniCS problem solving environment, Zenodo (2023), "
-    "doi:10.5281/zenodo.10447666.",
-    "S. Balay et al., PETSc/TAO users manual, ANL-21/39, Argonne National Laboratory.",
-    "C. Geuzaine, J.-F. Remacle, Gmsh: a 3-D finite element mesh generator with built-in pre- and post-processing facilities, "
-    "Int. J. Numer. Methods Eng. 79 (2009) 1309-1331, doi:10.1002/nme.2579.",
-    "The sources of the material values, as the section on parameters names them.",
-)
+HEADINGS = {"i0 mA/cm^2": "i₀ (mA/cm²)", "alpha": "α", "Z ohm*cm^2": "Z (Ω cm²)", "kappa*Z um": "κZ (µm)", "film ohm*cm^2": "film (Ω cm²)"}
+
 
 
 def event_words(name: str) -> str:
@@ -64,6 +57,16 @@ def event_name(name: str) -> str:
     """``void_closed[left]`` -> void closed, left"""
     what, _, where = name.rstrip("]").partition("[")
     return what.replace("_", " ") + (f", {where}" if where else "")
+
+
+def heading(text: str) -> str:
+    """The head of a column of a case's tables, as it is printed."""
+    return HEADINGS.get(text, typeset(text))
+
+
+def property_name(name: str) -> str:
+    """``youngs_modulus`` -> Young's modulus"""
+    return name.replace("_", " ").replace("youngs", "Young's").replace("poisson ratio", "Poisson's ratio")
 
 
 def time_words(seconds: float) -> str:
