@@ -24,7 +24,7 @@ from .surrogate import Surrogate, fit, left_out
 
 FINE = 1024  # points in each matrix of the design where a surrogate answers
 COARSE = 256  # the same for an optimum, which is looked for at each of its points
-LOOKED = 61  # points on a range that is chosen from
+LOOKED = 121  # points on a range that is chosen from
 FEWEST = 8  # members that a surrogate needs
 DOUBTFUL = 0.9  # explained variance of points left out, below which a surrogate is doubtful
 COLUMNS = ("output", "parameter", "first", "first_low", "first_high", "total", "total_low", "total_high",
@@ -141,7 +141,9 @@ def _places(tracks: Sequence[Track], u: np.ndarray) -> np.ndarray:
 
 
 def _of_optimum(plan: Plan, members: Sequence[Member], rows: Sequence[Row]) -> list[Indices | None]:
-    """Of what would be chosen on each range, and of the objective there, over the axes that are not chosen: by surrogates."""
+    """Of what would be chosen on each range, measured along its axis (by its logarithm on a logarithmic one), and of the objective
+    there, over the axes that are not chosen: by surrogates.
+    """
     goals = plan.file.sensitivity.optimum
     chosen = [track.name in goals.choose for track in plan.tracks]
     names = [track.name for track, own in zip(plan.tracks, chosen) if not own]
