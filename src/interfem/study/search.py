@@ -88,6 +88,12 @@ def _member(plan: Plan, number: int, point: dict[str, float]) -> Member:
     return make_member(number + 1, choices, plan.case, plan.file)
 
 
+def asked_members(plan: Plan, path: Path) -> tuple[Member, ...]:
+    """All that a search has asked for so far."""
+    points = [point for batch in _asked(path, _name(plan)) for point in batch][: plan.file.optimise.runs]
+    return tuple(_member(plan, number, point) for number, point in enumerate(points))
+
+
 def _tell(study, trial, row: Row, plan: Plan) -> None:
     """A run that failed is told as failed; one without its numbers as one that breaks the constraints by far."""
     import optuna

@@ -10,7 +10,6 @@ A search asks for its members batch by batch; each batch is run as the members o
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import shutil
@@ -30,14 +29,10 @@ from ..progress import Progress
 from .charts import draw_figures
 from .engine import Ended, Job, cores, run_command, run_local
 from .file import StudyError
+from .findings import SEARCH, find, told
 from .gather import WAITING, Row, columns_of, member_row, read_facts, read_run, read_table, write_csv, write_parquet
-from .optimum import marked, record, standing
-from .optimum import told as told_optimum
-from .optimum_charts import draw_indices, draw_search
 from .plan import Member, Plan, make_plan
 from .search import search
-from .sensitivity import DOUBTFUL, sensitivity, write_indices
-from .sensitivity import told as told_sensitivity
 
 log = logging.getLogger("interfem")
 STORE = "store"
@@ -53,7 +48,11 @@ class Outcome:
     failed: list[tuple[str, str, str]]
     figures: list[Path]
     active: list[str]  # run folders under way
-    told: list[str]  # lines on the optimum and on sensitivities
+
+    @property
+    def told(self) -> list[str]:
+        """Lines on the optimum and on sensitivities."""
+        return list(told(self.folder))
 
     @property
     def exit_status(self) -> int:
@@ -73,7 +72,6 @@ def run_study(path: Path, folder: Path, *, ranks: int = 1, jobs: int | None = No
     """
     at_once = _room(ranks, jobs)
     plan = make_plan(path, yes)
-    members = list(plan.members)
     with _claimed(folder):
         store = _prepare(plan, folder, retry)
         rows = {member.number: member_row(member, store / member.key, plan.file.outputs) for member in plan.members}
@@ -84,11 +82,11 @@ def run_study(path: Path, folder: Path, *, ranks: int = 1, jobs: int | None = No
                 if plan.file.optimise is None:
                     _run_all(plan, todo, rows, folder, ranks, at_once, progress)
                 else:
-                    search(plan, folder / "search.json", at_once, partial(_answer, plan, members, rows, folder, retry, ranks, at_once, progress))
+                    search(plan, folder / SEARCH, at_once, partial(_answer, plan, rows, folder, retry, ranks, at_once, progress))
         except KeyboardInterrupt:
             log.warning("interrupted: runs under way are given up, those that have ended are kept; the same command goes on")
         shutil.rmtree(folder / "running", ignore_errors=True)
-        return _close(plan, members, list(rows.values()), folder)
+        return _close(plan, list(rows.values()), folder)
 
 
 def _room(ranks: int, jobs: int | None) -> int:
@@ -178,15 +176,13 @@ def _run_all(plan: Plan, todo: dict[str, Member], rows: dict[int, Row], folder: 
                 progress(count / len(jobs), f"{count} of {len(jobs)} runs")
 
 
-def _answer(plan: Plan, members: list[Member], rows: dict[int, Row], folder: Path, retry: bool, ranks: int, at_once: int, progress,
+def _answer(plan: Plan, rows: dict[int, Row], folder: Path, retry: bool, ranks: int, at_once: int, progress,
             batch: Sequence[Member]) -> list[Row]:
-    """Rows of a batch of a search: what is in the store already is not run again."""
-    members.extend(batch)
-    asked = replace(plan, members=tuple(batch))
+    """Rows of a batch of a search, of which is run what the store does not have."""
+    asked, before, wanted = replace(plan, members=tuple(batch)), len(rows), plan.file.optimise.runs
     store = _link_known(asked, folder, retry)
     rows |= {member.number: member_row(member, store / member.key, plan.file.outputs) for member in batch}
     todo = {m.key: m for m in batch if rows[m.number]["status"] == WAITING}
-    before, wanted = len(members) - len(batch), plan.file.optimise.runs
 
     def shown(share: float, text: str) -> None:
         progress((before + share * len(batch)) / wanted, f"{text} of this batch; {before} of {wanted} before")
@@ -229,40 +225,15 @@ def _last_words(ended: Ended) -> str:
 # ---- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _close(plan: Plan, members: list[Member], rows: list[Row], folder: Path) -> Outcome:
-    """Tables, records and figures of what there is."""
-    figures = folder / "figures"
-    found = standing(rows, plan, plan.file.optimise) if plan.file.optimise is not None else None
-    if found is not None:
-        marked(rows, found)
-        write_json(folder / "optimum.json", record(plan, members, rows, found))
+def _close(plan: Plan, rows: list[Row], folder: Path) -> Outcome:
+    """Tables and figures of what there is."""
+    figures = draw_figures(plan, rows, folder / "figures") + list(find(plan, rows, folder))
     columns = columns_of(plan, rows)
     write_csv(folder / "study.csv", columns, rows)
     write_parquet(folder / "study.parquet", folder / "study.csv", columns, rows)
     for text in _doubts(plan, rows):
         log.warning("caution: %s", text)
-    drawn = draw_figures(plan, rows, figures)
-    if found is not None:
-        drawn += draw_search(plan, rows, found, figures)
-    if plan.file.sensitivity is not None:
-        drawn += _sense(plan, members, rows, folder)
-    return _outcome(folder, read_table(folder / "study.csv"), drawn, [])
-
-
-def _sense(plan: Plan, members: list[Member], rows: list[Row], folder: Path) -> list[Path]:
-    """Sensitivities in sensitivity.csv and in a figure, once the runs have ended."""
-    (folder / "sensitivity.csv").unlink(missing_ok=True)
-    if any(row["status"] == WAITING for row in rows):
-        return []
-    found = sensitivity(plan, members, rows)
-    if not found:
-        log.warning("caution: too few runs have the outputs whose sensitivity is asked for")
-        return []
-    for entry in found:
-        if entry.explained < DOUBTFUL:
-            log.warning("caution: the surrogate of %s explains only %.2f of points left out; more runs would tell more", entry.output, entry.explained)
-    write_indices(folder / "sensitivity.csv", found)
-    return [draw_indices(plan, found, folder / "figures" / "sensitivity.png")]
+    return _outcome(folder, read_table(folder / "study.csv"), figures, [])
 
 
 def _doubts(plan: Plan, rows: list[Row]) -> Iterator[str]:
@@ -293,12 +264,4 @@ def _outcome(folder: Path, rows: list[dict[str, str]], figures: list[Path], acti
         if row["status"] == "failed":
             names = [name for name in list(row)[1 : list(row).index("status")] if row[name]]
             failed.append((row["member"], ", ".join(f"{name} = {row[name]}" for name in names), row["reason"]))
-    return Outcome(folder, dict(Counter(row["status"] for row in rows)), failed, figures, active, list(_told(folder)))
-
-
-def _told(folder: Path) -> Iterator[str]:
-    """What the records in a folder say of the optimum and of sensitivities."""
-    if (folder / "optimum.json").is_file():
-        yield from told_optimum(json.loads((folder / "optimum.json").read_text(encoding="utf-8")))
-    if (folder / "sensitivity.csv").is_file():
-        yield from told_sensitivity(folder / "sensitivity.csv")
+    return Outcome(folder, dict(Counter(row["status"] for row in rows)), failed, figures, active)
