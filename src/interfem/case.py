@@ -405,6 +405,7 @@ class Output(Model):
     """Fields are written at the end of every protocol step, and at `interval` if given."""
 
     interval: Duration | None = None
+    checkpoint: Duration = "10 min"  # of wall time between checkpoints, from which a run that was ended goes on
     figures: bool = Field(True, strict=True)
 
 
@@ -521,15 +522,20 @@ class Case(Model):
         tree["materials"] = {name: material.describe() for name, material in self.records.items()}
         return tree
 
-    @cached_property
-    def hash(self) -> str:
-        """Content hash of everything that decides the result (the title and the pictures do not)."""
+    def decisive(self) -> dict[str, Any]:
+        """Of `resolved` everything that decides the result: the title, pictures and checkpoints do not."""
         tree = self.resolved()
         tree.pop("title")
-        tree["output"].pop("figures")
+        for key in ("figures", "checkpoint"):
+            tree["output"].pop(key)
         if self.geometry.file is not None:
             tree["geometry"]["content"] = hashlib.sha256(Path(self.geometry.file).read_bytes()).hexdigest()
-        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+        return tree
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of everything that decides the result."""
+        return hashlib.sha256(json.dumps(self.decisive(), sort_keys=True).encode()).hexdigest()
 
 
 # ---- plain data -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,10 @@ CLOSING = (
 
 class InputError(Exception):
     """What was asked for cannot be done; the text says what and how to mend it. Exit status 2."""
+
+
+class DiskError(Exception):
+    """Nothing was computed, since the run's folder cannot be written. Exit status 3."""
 
 
 Overrides = Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)]
@@ -137,16 +142,19 @@ def mesh_text(facts: dict) -> str:
 
 @app.command
 def run(
-    case: Path, /, *, out: Path | None = None, overrides: Overrides = (), quiet: Annotated[bool, Parameter(negative=())] = False
+    case: Path | None = None, /, *, out: Path | None = None, restart: Path | None = None, overrides: Overrides = (),
+    quiet: Annotated[bool, Parameter(negative=())] = False
 ) -> int:
     """Solve a case and write its run folder; `mpirun -n N interfem run CASE` does so on N ranks.
 
     Parameters
     ----------
     case
-        Case file.
+        Case file; not needed with --restart if the run was begun before.
     out
         Run folder; by default runs/<case>-<short hash>.
+    restart
+        Run folder to go on in: from its checkpoint, on any number of ranks; from the beginning if it has none.
     overrides
         path.to.key=value, such as mesh.refinement=2 or layers.sse.thickness="50 um"; several may follow.
     quiet
@@ -154,23 +162,36 @@ def run(
     """
     comm = world()
     set_up_logging(comm.rank, quiet)
-    loaded = load_case(case, overrides)
-    result = _solve(loaded, out, case.stem, comm.size, quiet)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is something to keep
+    if case is None and restart is None:
+        raise InputError("run: name a case file, such as models/cases/bare.toml, or a run folder to go on in by --restart")
+    if out is not None and restart is not None:
+        raise InputError("run: --out and --restart both name the run folder; give one of them")
+    if case is None:
+        from .restart import case_in
+
+        loaded = case_in(restart, overrides)
+    else:
+        loaded = load_case(case, overrides)
+    result = _solve(loaded, restart or out, case.stem if case is not None else "", comm.size, quiet, restart is not None)
     print(closing(result))
     return result.exit_status
 
 
-def _solve(case: Case, out: Path | None, name: str, size: int, quiet: bool):
+def _solve(case: Case, out: Path | None, name: str, size: int, quiet: bool, restart: bool = False):
     from .domain import DomainError
     from .geometry import GeometryError
+    from .observe.state import StateError
     from .run import RunError
     from .run import run as solve
 
     try:
         with reporting(size, quiet) as progress:
-            return solve(case, out, name=name, progress=progress)
-    except (GeometryError, DomainError, RunError) as error:
+            return solve(case, out, name=name, progress=progress, restart=restart)
+    except (GeometryError, DomainError, StateError) as error:
         raise InputError(str(error)) from None
+    except RunError as error:
+        raise DiskError(str(error)) from None
 
 
 def closing(result) -> str:
@@ -330,8 +351,10 @@ def critical(
     try:
         with reporting(comm.size, quiet) as progress:
             found = search(loaded, folder, low, high, tolerance, *grid, progress)
-    except (CriticalError, GeometryError, DomainError, RunError) as error:
+    except (CriticalError, GeometryError, DomainError) as error:
         raise InputError(str(error)) from None
+    except RunError as error:
+        raise DiskError(str(error)) from None
     print(closing_critical(found, folder))
     return 3 if any(c.failed and c.failed.mode == "unsolved" for c in found) else 0
 
@@ -528,16 +551,18 @@ def _run(words: list[str], rank: int) -> int:
         return _tell(f"{error}; see interfem --help", rank)
     except (InputError, CaseError, MaterialError) as error:
         return _tell(str(error), rank)
+    except DiskError as error:
+        return _tell(str(error), rank, 3)
     except BrokenPipeError:  # `interfem materials | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def _tell(message: str, rank: int = 0) -> int:
-    """The message on standard error, each line as an error of its own; exit status 2."""
+def _tell(message: str, rank: int = 0, status: int = 2) -> int:
+    """The message on standard error, each line as an error of its own; its exit status."""
     if rank == 0:
         print("\n".join(f"error: {line}" for line in message.splitlines()), file=sys.stderr, flush=True)
-    return 2
+    return status
 
 
 def spread(words: list[str]) -> list[str]:

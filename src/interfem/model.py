@@ -28,6 +28,7 @@ from .units import FARADAY, GAS_CONSTANT
 
 CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
 STICK = 100.0  # shear stiffness of a stuck interface per um, times the metal's shear modulus: slip below 1e-2 of its shear strain
+TURNED = ("dt", "current", "density", "voltage", "galvanostatic")  # controls that are one number each
 
 
 @dataclass
@@ -46,6 +47,17 @@ class Controls:
     def pressure(self) -> fem.Constant:
         """Stack pressure that is imposed, or at which the frame was locked, MPa."""
         return self.loads.pressure
+
+
+    def memory(self) -> dict:
+        """As plain data; the weights belong to one step."""
+        return {name: float(getattr(self, name).value) for name in TURNED} | {"loads": self.loads.memory()}
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        for name in TURNED:
+            getattr(self, name).value = memory[name]
+        self.loads.recall(memory["loads"])
 
 
 @dataclass

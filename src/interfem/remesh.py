@@ -165,14 +165,7 @@ def _restore(old: Parts, domain: Domain, fields: Fields, model: Model) -> None:
 
 
 def _control(before: Model, after: Model) -> None:
-    for name in ("dt", "current", "density", "voltage", "galvanostatic"):
-        getattr(after.controls, name).value = float(getattr(before.controls, name).value)
-    old, new = before.controls.loads, after.controls.loads
-    for name in ("pressure", "held", "give", "place"):
-        getattr(new, name).value = float(getattr(old, name).value)
-    for boundary, constant in old.others.items():
-        new.others[boundary].value = float(constant.value)
-    new.hold = old.hold
+    after.controls.recall(before.controls.memory())
     after.at_temperature(before.parameters.temperature)
 
 

@@ -266,6 +266,26 @@ class Solver:
         """Mean current density (A/m^2) of the last accepted step: the measure of charge residuals where none is imposed."""
         self._current = max(abs(density), 1e-3)
 
+    def memory(self) -> dict[str, float]:
+        """What is carried from step to step."""
+        held = self.facts.metal == "equipotential"
+        return {"current": self._current, "metal_held": float(held), "rung": float(self.linear.rung if self.linear is not None else 0)}
+
+    def recall(self, memory: dict[str, float]) -> None:
+        """Go on from there."""
+        self._current = memory["current"]
+        if self.facts.metal == "equipotential" and not memory["metal_held"]:
+            self._hold_metal(False)
+        if self.linear is not None:
+            self.linear.rung = int(memory["rung"])
+        self.forget()
+
+    def forget(self) -> None:
+        """Keep nothing but the memory: what comes next depends on the state alone, as in a run that is restarted from here."""
+        self._factored_for = None
+        if self.linear is not None:
+            self.linear.forget()
+
     def conditions(self, name: str) -> list[fem.DirichletBC]:
         """Essential conditions of one block."""
         return self._bcs[list(self.fields.unknowns).index(name)]
@@ -394,7 +414,7 @@ class Linear:
 
     def __init__(self, blocks: Blocks, prefix: str, facts: Facts):
         self.blocks, self.facts, self._prefix = blocks, facts, prefix
-        self._rung = 0
+        self.rung = 0
         self._ksp: PETSc.KSP | None = None
         self._options: list[str] = []
         self._fresh_rate: float | None = None  # iterations for a decade with the preconditioner just made
@@ -402,14 +422,15 @@ class Linear:
 
     def choose(self, held: set[str]) -> None:
         """Change the unknowns, see `Blocks.choose`."""
-        self._drop()
+        self.forget()
         self.blocks.choose(held)
 
     def destroy(self) -> None:
-        self._drop()
+        self.forget()
         self.blocks.destroy()
 
-    def _drop(self) -> None:
+    def forget(self) -> None:
+        """Keep no preconditioner."""
         for key in self._options:
             del PETSc.Options()[key]
         if self._ksp is not None:
@@ -434,14 +455,14 @@ class Linear:
             if kept and self._fresh_rate is not None:
                 self._worn = True
                 continue
-            name = LADDER[self._rung][0]
-            self._drop()
-            if self._rung + 1 == len(LADDER) or (LADDER[self._rung + 1][1] is None and not _room(self.blocks.system)):
-                self._fall(f"{name} failed; nothing stronger fits in the memory there is" if self._rung + 1 < len(LADDER) else f"{name} failed")
-                self._rung = 0
+            name = LADDER[self.rung][0]
+            self.forget()
+            if self.rung + 1 == len(LADDER) or (LADDER[self.rung + 1][1] is None and not _room(self.blocks.system)):
+                self._fall(f"{name} failed; nothing stronger fits in the memory there is" if self.rung + 1 < len(LADDER) else f"{name} failed")
+                self.rung = 0
                 return False
-            self._rung += 1
-            self._fall(f"{name} failed; {LADDER[self._rung][0]} from here on")
+            self.rung += 1
+            self._fall(f"{name} failed; {LADDER[self.rung][0]} from here on")
 
     def _fall(self, told: str) -> None:
         if told not in self.facts.fallbacks:
@@ -451,7 +472,7 @@ class Linear:
     def _attempt(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
         fresh = self._prepare()
         ksp = self._ksp
-        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=LADDER[self._rung][2])
+        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=LADDER[self.rung][2])
         x.set(0.0)
         ksp.solve(b, x)
         count, reason = ksp.getIterationNumber(), ksp.getConvergedReason()
@@ -468,9 +489,9 @@ class Linear:
 
     def _prepare(self) -> bool:
         """Have a solver of the present rung; True if its preconditioner is new."""
-        options, system = LADDER[self._rung][1], self.blocks.system
+        options, system = LADDER[self.rung][1], self.blocks.system
         if self._ksp is not None and self._ksp.getType() == "cg" and not self.blocks.symmetric:
-            self._drop()
+            self.forget()
         fresh = self._ksp is None or self._worn
         if self._ksp is None:
             self._ksp = linear_solver(_whole(system)) if options is None else self._multigrid(system, options)
@@ -488,7 +509,7 @@ class Linear:
 
     def _multigrid(self, system: PETSc.Mat, options: dict) -> PETSc.KSP:
         """CG where the system is symmetric, else GMRES; each potential has its own multigrid."""
-        ksp, prefix = PETSc.KSP().create(system.getComm()), f"{self._prefix}{self._rung}_"
+        ksp, prefix = PETSc.KSP().create(system.getComm()), f"{self._prefix}{self.rung}_"
         ksp.setOptionsPrefix(prefix)
         ksp.setOperators(system)
         ksp.setType("cg" if self.blocks.symmetric else "gmres")

@@ -138,6 +138,41 @@ class Observer:
                 self._form("collector displacement", ufl.inner(self.fields[name], n) * domain.ds("collector"))
                 self.collector_area = domain.boundary_area("collector")
 
+    # ---- what is carried from step to step ---------------------------------------------------------------------------
+
+    def carried(self) -> dict[str, fem.Function]:
+        """Functions that no field of the run holds, by name."""
+        found = self.energy.carried() if self.energy is not None else {}
+        if self.contact is not None and self.contact.covered_before is not None:
+            found["covered before"] = self.contact.covered_before
+        return found
+
+    def memory(self) -> dict:
+        """All other than functions that the next step needs, as plain data. What follows from the state is looked at anew."""
+        found: dict = {"charge": self.charge, "older_charge": self.older_charge}
+        if self.energy is not None:
+            found["energy"] = self.energy.memory()
+        if self.domain.kinetics:
+            found |= {"audit": self.audit.memory(), "powers": dict(self.breakdown.powers)}
+        if self.voids is not None:
+            found["closed"] = [bool(closed) for closed in self.voids.closed]
+        if "c" in self.fields:
+            found["salt"] = self.salt
+        return found
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        self.charge, self.older_charge = memory["charge"], memory["older_charge"]
+        if self.energy is not None:
+            self.energy.recall(memory["energy"])
+        if self.domain.kinetics:
+            self.audit.recall(memory["audit"])
+            self.breakdown.powers = dict(memory["powers"])
+        if self.voids is not None:
+            self.voids.closed = list(memory["closed"])
+        if "c" in self.fields:
+            self.salt = memory["salt"]
+
     # ---- balances, with the unknowns of the step and the history of the last ------------------------------------------
 
     def before_commit(self, dt: float) -> dict[str, float]:
