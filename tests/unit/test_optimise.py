@@ -53,7 +53,7 @@ def resistance(row: dict) -> float:
 def run_here(jobs: list[Job], at_once: int):
     """The engine of these tests: the command of each member, in this process, since to start one takes longer than to run it."""
     for job in jobs:
-        job.folder.mkdir(parents=True)
+        job.folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         with pytest.raises(SystemExit) as end, open(job.folder / "output.txt", "w"):
             main(list(job.command[job.command.index("run") :]))

@@ -220,6 +220,7 @@ def told(path: Path) -> list[str]:
     for output in dict.fromkeys(row["output"] for row in rows):
         own = [row for row in rows if row["output"] == output]
         shares = ", ".join(f"{row['parameter']} {float(row['total']):.2f}" for row in own[:4])
-        source = f"surrogate of {own[0]['members']} members, explains {float(own[0]['explained']):.3f} of points left out"
-        lines.append(f"  {output} moves with {shares} (total Sobol' indices; {source if own[0]['explained'] else 'from the members'})")
+        quality = own[0]["explained"]
+        source = f"surrogate of {own[0]['members']} members, explains {float(quality):.3f} of points left out" if quality else "members"
+        lines.append(f"  {output} moves with {shares} (total Sobol' indices; {source})")
     return lines
