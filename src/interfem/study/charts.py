@@ -26,7 +26,8 @@ UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/c
          "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_N_per_m": "N/m", "_pJ": "pJ",
          "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
-SPOKEN = {"asr": "areal resistance", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral",
+SPOKEN = {"asr": "areal resistance", "fresh asr": "areal resistance, fresh", "aged asr": "areal resistance, aged",
+          "lithium in sei": "lithium in reaction layers", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral",
           "T stress": "T-stress"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
