@@ -504,7 +504,7 @@ def closing_study(found) -> str:
     if found.queue:
         lines.append(f"  Slurm: {found.queue}")
     counts = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))
-    lines += [f"{sum(found.counts.values())} members: {counts}", f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
+    lines += [f"{sum(found.counts.values())} members: {counts}", *found.told, f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
     return "\n".join(lines + [f"figure: {path}" for path in found.figures])
 
 
