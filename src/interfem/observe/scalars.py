@@ -24,6 +24,7 @@ from .contact import Contact
 from .dead import DeadLithium
 from .energy import Energy
 from .flaws import make_flaws
+from .holes import Holes
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 from .tips import Tips
@@ -64,7 +65,7 @@ class Observer:
             self.dead = self._dead() if fields.living is not None else None
             self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
-        self.flaws = make_flaws(case, domain, fields, model)
+        self.flaws, self.holes = make_flaws(case, domain, fields, model), Holes(case, domain, fields)
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _dead(self) -> DeadLithium:
@@ -213,6 +214,7 @@ class Observer:
             found |= flaw.scalars()
         if self.voids is not None:
             found |= self.voids.scalars()
+        found |= self.holes.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
