@@ -25,6 +25,7 @@ from .contact import Contact
 from .dead import DeadLithium
 from .energy import Energy
 from .flaws import make_flaws
+from .holes import Holes
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 from .tips import Tips
@@ -66,7 +67,7 @@ class Observer:
             self.dead = self._dead() if fields.living is not None else None
             self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
-        self.flaws = make_flaws(case, domain, fields, model)
+        self.flaws, self.holes = make_flaws(case, domain, fields, model), Holes(case, domain, fields)
         self.left_out: list[str] = []  # voids that are closed and no longer meshed
         self.travel: dict[str, float] = {}  # boundary -> outward displacement before its reference began anew, um
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
@@ -271,6 +272,7 @@ class Observer:
         found |= {f"{name}[{void}]": 0.0 for void in self.left_out for name in ("void_volume_ratio", "void_depth_um")}
         if self.voids is not None:
             found |= self.voids.scalars()
+        found |= self.holes.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
