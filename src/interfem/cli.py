@@ -504,18 +504,18 @@ def closing_study(found) -> str:
     if found.queue:
         lines.append(f"  Slurm: {found.queue}")
     counts = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))
-    lines += [f"{sum(found.counts.values())} members: {counts}", f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
+    lines += [f"{sum(found.counts.values())} members: {counts}", *found.told, f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
     return "\n".join(lines + [f"figure: {path}" for path in found.figures])
 
 
 @app.command
 def report(folder: Path, /, *, out: Path | None = None) -> int:
-    """Write one HTML page about a run or a study; it opens offline.
+    """Write one HTML page about a run, a study or a critical current; it opens offline.
 
     Parameters
     ----------
     folder
-        Run folder, or folder of a study.
+        Run folder, or folder of a study or of `interfem critical`.
     out
         HTML file; by default report.html in the folder.
     """

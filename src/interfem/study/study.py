@@ -4,6 +4,8 @@
     runs/<study>/members/   links to those of this study
     runs/<study>/running/   runs under way; they move to the store as they end
     runs/<study>/slurm/     what has been sent to Slurm
+
+A search asks for its members batch by batch; each batch is run as the members of a study are.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +35,10 @@ from ..restart import TERMINATED, saved_state
 from .charts import draw_figures
 from .engine import Cancelled, Ended, Engine, Job, run_command
 from .file import StudyError
+from .findings import SEARCH, find, told
 from .gather import WAITING, Row, columns_of, member_row, read_facts, read_run, read_table, write_csv, write_parquet
 from .plan import KEY, Member, Plan, make_plan
+from .search import search
 from .site import make_engine, settled
 
 log = logging.getLogger("interfem")
@@ -53,6 +58,11 @@ class Outcome:
     figures: list[Path]
     active: list[str]  # members under way, with their run folders
     queue: str = ""  # jobs of Slurm by their states
+
+    @property
+    def told(self) -> list[str]:
+        """Lines on the optimum and on sensitivities."""
+        return list(told(self.folder))
 
     @property
     def exit_status(self) -> int:
@@ -76,6 +86,8 @@ def run_study(path: Path, folder: Path, *, engine: str | None = None, site: Path
     settings = settled(plan.file.engine, site, name=engine, ranks=ranks, jobs=jobs)
     if detach and settings.name == "local":
         raise StudyError("--detach: local runs end with the study; say --engine slurm, or leave it out")
+    if detach and plan.file.optimise is not None:
+        raise StudyError("--detach: a search waits for the answers to each batch; leave it out")
     used = make_engine(settings, folder, path)
     with claimed(folder):
         store = _prepare(plan, folder, retry, used)
@@ -88,7 +100,10 @@ def run_study(path: Path, folder: Path, *, engine: str | None = None, site: Path
             return read_status(folder)
         try:
             with terminable():
-                run_all(plan, todo, rows, folder, used, progress)
+                if plan.file.optimise is None:
+                    run_all(plan, todo, rows, folder, used, progress)
+                else:
+                    search(plan, folder / SEARCH, used.at_once, partial(_answer, plan, rows, folder, retry, used, progress))
         except KeyboardInterrupt:
             log.warning("interrupted: what has ended is kept, local runs under way are given up, jobs of Slurm go on; "
                         "the same command goes on")
@@ -162,14 +177,18 @@ def terminable() -> Iterator[None]:
 
 def _prepare(plan: Plan, folder: Path, retry: bool, engine: Engine) -> Path:
     """The store of run folders. What a study that was killed left half done is to go on, and with `retry` what has failed."""
-    store, running = folder.parent / STORE, folder / "running"
     tidy(folder, engine)
     shutil.rmtree(folder / "members", ignore_errors=True)
-    (folder / "members").mkdir()
-    running.mkdir(exist_ok=True)
-    store.mkdir(exist_ok=True)
+    for needed in (folder / "members", folder / "running", folder.parent / STORE):
+        needed.mkdir(exist_ok=True)
     shutil.copyfile(plan.path, folder / "study.toml")
-    for key in {member.key for member in plan.members}:
+    return _link_known(plan, folder, retry)
+
+
+def _link_known(plan: Plan, folder: Path, retry: bool) -> Path:
+    """Links to the members that the store has; with `retry` those that failed are taken out of it."""
+    store, running = folder.parent / STORE, folder / "running"
+    for key in {member.key for member in plan.members if not member.fault}:
         facts = read_facts(store / key)
         if retry and facts is not None and facts["status"] == "failed":
             _again(store / key, running / key)
@@ -226,6 +245,21 @@ def take(ended_jobs: Iterator[Ended], plan: Plan, todo: dict[str, Member], rows:
             progress(count / len(todo), f"{count} of {len(todo)} runs")
 
 
+def _answer(plan: Plan, rows: dict[int, Row], folder: Path, retry: bool, engine: Engine, progress: Progress | None,
+            batch: Sequence[Member]) -> list[Row]:
+    """Rows of a batch of a search, of which is run what the store does not have."""
+    asked, before, wanted = replace(plan, members=tuple(batch)), len(rows), plan.file.optimise.runs
+    _link_known(asked, folder, retry)
+    rows |= rows_of(asked, folder.parent / STORE)
+    todo = {m.key: m for m in batch if rows[m.number]["status"] == WAITING}
+
+    def shown(share: float, text: str) -> None:
+        progress((before + share * len(batch)) / wanted, f"{text} of this batch; {before} of {wanted} before")
+
+    run_all(asked, todo, rows, folder, engine, shown if progress is not None else None)
+    return [rows[member.number] for member in batch]
+
+
 def tabulate(plan: Plan, rows: dict[int, Row], folder: Path) -> None:
     write_csv(folder / "study.csv", columns_of(plan, list(rows.values())), list(rows.values()))
 
@@ -272,12 +306,12 @@ def _last_words(ended: Ended) -> str:
 def close(plan: Plan, found: dict[int, Row], folder: Path) -> Outcome:
     """Tables and figures of what there is."""
     rows = list(found.values())
+    figures = draw_figures(plan, rows, folder / "figures") + list(find(plan, rows, folder))
     columns = columns_of(plan, rows)
     write_csv(folder / "study.csv", columns, rows)
     write_parquet(folder / "study.parquet", folder / "study.csv", columns, rows)
     for text in _doubts(plan, rows):
         log.warning("caution: %s", text)
-    figures = draw_figures(plan, rows, folder / "figures")
     return _outcome(folder, read_table(folder / "study.csv"), figures, [])
 
 
