@@ -15,14 +15,12 @@ import ufl
 from mpi4py import MPI
 
 from . import mpi  # noqa: F401  (before dolfinx)
-from dolfinx import fem, jit, mesh
+from dolfinx import fem, mesh
 
+from . import forms  # noqa: F401  (how they are compiled)
 from .case import Case
 from .pieces import read_mesh
 from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinetics
-
-# s that a process waits for a form that another one, such as another run of a study, is compiling; 10 s are too few on a busy machine
-jit.DOLFINX_DEFAULT_JIT_OPTIONS["timeout"] = (120, "Timeout for JIT compilation")
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
 IONS, ELECTRONS, EVERYWHERE, SALT = 1, 2, 3, 4
