@@ -20,7 +20,7 @@ export MPLBACKEND := Agg
 export PYVISTA_OFF_SCREEN := true
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help setup system system-viewers system-slurm demo test bench docs lock clean
+.PHONY: help setup system system-viewers system-slurm demo test bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make system  as root, install the Debian or Ubuntu packages it needs; for its tests, make system-viewers: browser and ParaView,"
 	@echo "             make system-slurm: a Slurm that they start themselves"
 	@echo "make bench   speed and size, as JSON        make docs   build docs/build/index.html"
+	@echo "make peers   interfem beside other codes, which are installed apart"
 	@echo "make lock    renew requirements.lock (uv)   make clean  remove .venv, runs/ and cached meshes"
 
 demo: setup
@@ -46,6 +47,12 @@ test: setup
 
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py
+
+# Beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
+peers: setup bench/peers.py
+	test -x .venv-peers/bin/python || python3 -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement bench/requirements-peers.txt
+	$(BIN)/python bench/peers.py --peers .venv-peers/bin/python
 
 docs: setup docs/build.py
 	$(BIN)/python docs/build.py
@@ -91,5 +98,5 @@ lock:
 	    --extra test --extra docs --output-file requirements.lock pyproject.toml requirements.in
 
 clean:
-	rm -rf .venv runs dist .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers runs dist .pytest_cache .ruff_cache
 	rm -rf meshes/*.*
