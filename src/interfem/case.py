@@ -477,6 +477,17 @@ class Case(Model):
         """Named regions in the order layers, filled features; see `regions.Region`."""
         return cell_regions(self)
 
+    def without(self, features: list[str]) -> Case:
+        """The same case without some features, and without what it says of their walls."""
+        tree, gone = self.input, set(features)
+        if not gone:
+            return self
+        tree["features"] = [table for table, feature in zip(tree.get("features", []), self.features) if feature.name not in gone]
+        for tables in (tree.get("interfaces", {}), tree.get("mechanics", {}).get("boundaries", {})):
+            for name in [name for name in tables if gone & set(name.split("|"))]:
+                del tables[name]
+        return parse_case(tree)
+
     @property
     def heated(self) -> bool:
         """The protocol changes the temperature."""

@@ -263,7 +263,7 @@ class Solver:
                        for name, u in self.fields.unknowns.items()}
         array = self.diagonal.getArray()
         for name, part in self._slices.items():
-            array[part] = 1.0 / self.scales[name]
+            array[part] = 1.0 / (self.scales[name] * self.fields.unknowns[name].share)
         if self.scales != before:  # the rows of a kept factorisation are scaled as they were
             self._factored_for = None
 
