@@ -11,6 +11,7 @@ leaves `(A - B D^-1 C) x - B D^-1 c V = r - B D^-1 r_i` and one row for V, which
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from dolfinx import fem
@@ -29,10 +30,9 @@ def fits(names) -> bool:
 
 @dataclass
 class Block:
-    """One block, and the values of its coefficients and constants for which it has been assembled."""
+    """One block, and the values of its coefficients and constants for which it has been assembled. Its matrix is made when needed."""
 
     form: fem.Form
-    matrix: PETSc.Mat
     diagonal: float  # of rows that essential conditions hold, as large as others: multigrid estimates eigenvalues
     values: list[np.ndarray] | None = None
 
@@ -48,8 +48,16 @@ class Block:
         self.matrix.assemble()
         return True
 
+    @cached_property
+    def matrix(self) -> PETSc.Mat:
+        return petsc.create_matrix(self.form)
+
     def forget(self) -> None:
         self.values = None
+
+    def destroy(self) -> None:
+        if "matrix" in vars(self):
+            self.matrix.destroy()
 
 
 class Blocks:
@@ -59,7 +67,7 @@ class Blocks:
                  sizes: dict[str, float]):  # fmt: skip
         """facets: for each owned facet of the interface mesh the local numbers of its unknowns i. sizes: of diagonal entries, by block."""
         self.slices, self.facets = slices, facets
-        self.blocks = {(row, column): Block(form, petsc.create_matrix(form), sizes.get(row, 1.0))
+        self.blocks = {(row, column): Block(form, sizes.get(row, 1.0))
                        for row, line in zip(names, forms) for column, form in zip(names, line) if form is not None}
         self.names = names
         self.assembled = 0  # blocks so far
@@ -82,13 +90,18 @@ class Blocks:
 
     def destroy(self) -> None:
         self.choose(set())
-        for thing in (*(b.matrix for b in self.blocks.values()), *self._thin.values(), self.inverse):
+        for thing in (*self.blocks.values(), *self._thin.values(), self.inverse):
             if thing is not None:
                 thing.destroy()
 
     def _matrix(self, row: str, column: str) -> PETSc.Mat | None:
         block = self.blocks.get((row, column))
         return block.matrix if block is not None else None
+
+    @property
+    def nonzeros(self) -> int:
+        """Of the system, over all ranks."""
+        return int(sum(part.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"] for part in self._work))
 
     def refresh(self, bcs: list[fem.DirichletBC]) -> None:
         """Bring the blocks of the unknowns, and the system, up to date."""

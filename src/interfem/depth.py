@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyvista
 from dolfinx import fem, mesh
 
 from .domain import Domain
@@ -66,6 +65,8 @@ def _gathered(domain: Domain, facets: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _distance(points: np.ndarray, nodes: np.ndarray, facets: np.ndarray) -> np.ndarray:
     """Shortest distance of each point from a surface of triangles or a line of segments."""
+    import pyvista  # slow to load, and few layers are graded
+
     if not len(points):
         return np.empty(0)
     rows = np.hstack([np.full((len(facets), 1), facets.shape[1]), facets]).ravel()

@@ -15,14 +15,13 @@ import ufl
 from mpi4py import MPI
 
 from . import mpi  # noqa: F401  (before dolfinx)
-from dolfinx import fem, jit, mesh
+from dolfinx import fem, la, mesh
 
+from . import forms  # noqa: F401  (how they are compiled)
 from .case import Case
+from .kinks import BrokenSpace, Kinks, find_kinks
 from .pieces import read_mesh
 from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinetics
-
-# s that a process waits for a form that another one, such as another run of a study, is compiling; 10 s are too few on a busy machine
-jit.DOLFINX_DEFAULT_JIT_OPTIONS["timeout"] = (120, "Timeout for JIT compilation")
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
 IONS, ELECTRONS, EVERYWHERE, SALT = 1, 2, 3, 4
@@ -203,6 +202,29 @@ class Domain:
         r = ufl.SpatialCoordinate(sub.mesh)[0]
         measure = ufl.Measure("dx", domain=sub.mesh, subdomain_data=[(1, cells)], metadata={"quadrature_degree": 6})
         return Weighted(measure(1), 2 * np.pi * r if self.kind == "axisymmetric" else 1.0)
+
+    @cached_property
+    def kinks(self) -> Kinks | None:
+        """Where the normal of the interfaces jumps; not sought in a box."""
+        return find_kinks(self.submeshes["gamma"].mesh, self._normals()) if self.dimension == 2 else None
+
+    def _normals(self) -> np.ndarray:
+        """Unit normals (cell, d) of the cells of the interface mesh, ghosts included, out of the more metallic side."""
+        size, gamma = self.dimension, self.submeshes["gamma"].mesh
+        mean = fem.Function(fem.functionspace(gamma, ("DG", 0, (size,))))
+        form = ufl.inner(self.normal(), ufl.TestFunction(mean.function_space)("+")) * self.dS_between(self.interfaces).measure
+        fem.assemble_vector(mean.x.array, fem.form(form, entity_maps=self.entity_maps))
+        mean.x.scatter_reverse(la.InsertMode.add)
+        mean.x.scatter_forward()
+        rows = mean.x.array.reshape(-1, size)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def broken_space(self, shape: tuple[int, ...] = ()) -> fem.FunctionSpace:
+        """Degree 1 on the interface mesh, continuous but at kinks."""
+        gamma = self.submeshes["gamma"].mesh
+        if self.kinks is None:
+            return fem.functionspace(gamma, ("Lagrange", 1, shape) if shape else ("Lagrange", 1))
+        return BrokenSpace(gamma, self.kinks, shape)
 
     def normal(self):
         """Unit normal on an interface, from the more metallic side ("+") into the other."""

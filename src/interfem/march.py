@@ -15,7 +15,7 @@ from mpi4py import MPI
 from .case import Case
 from .domain import Domain
 from .distortion import LEAST, WORN, distortion
-from .fields import Fields, commit, plastic_increment, rollback
+from .fields import DISPLACEMENT, Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .interface.deposit import ATOMIC
 from .model import Model
@@ -539,11 +539,11 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
 
 
 def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
-    """How far each void's wall has come towards the electrolyte, as a fraction of its depth, minus 1; one function a void.
+    """How far each void's wall has come towards the face beneath it, as a fraction of its depth, minus 1; one function a void.
 
     Bodies in small strain would pass through each other from there on. Judged at wall nodes that started off the rim.
     """
-    found = []
+    found, bodies = [], {r.name: r.body for r in case.regions}
     for feature in case.features:
         if feature.kind not in ("void", "voids") or case.mechanics is None or hollow(feature, case):
             continue
@@ -553,19 +553,23 @@ def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
             owner = next((r for r in case.regions if r.name == region), None)
             if hole == feature.name and owner is not None and owner.electrons:
                 height = feature.height if feature.kind == "void" else feature.aspect * feature.radius
-                found.append(_approach(domain, fields, boundary, level, sign, height))
+                roofs = [(b, bodies[b.split("|")[1]]) for b in domain.boundaries if b.startswith(f"{hole}|") and b != boundary]
+                found.append(_approach(domain, fields, boundary, roofs, level, sign, height))
     return found
 
 
-def _approach(domain: Domain, fields: Fields, boundary: str, level: float, sign: int, height: float):
+def _approach(domain: Domain, fields: Fields, boundary: str, roofs: list[tuple[str, str]], level: float, sign: int, height: float):
     space, axis = fields["u_m"].function_space, domain.dimension - 1
     facets = domain.submeshes["metal"].facet_tags.find(domain.boundaries[boundary])
     nodes = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
     depth = sign * (space.tabulate_dof_coordinates()[nodes, axis] - level)
     nodes, depth = nodes[depth > 0.3 * height], depth[depth > 0.3 * height]
+    under = [fem.form(sign * fields[DISPLACEMENT[body]][axis] * domain.ds(roof), entity_maps=domain.entity_maps) for roof, body in roofs]
+    area = domain.boundary_area(*(roof for roof, _ in roofs))
 
     def value(dt: float) -> float:
-        moved = -sign * fields["u_m"].x.array.reshape(-1, domain.dimension)[nodes, axis]
+        lifted = domain.comm.allreduce(sum(fem.assemble_scalar(form) for form in under), MPI.SUM) / area if area else 0.0
+        moved = lifted - sign * fields["u_m"].x.array.reshape(-1, domain.dimension)[nodes, axis]
         local = float((moved / depth).max()) - 1.0 if nodes.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX)
 

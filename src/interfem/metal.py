@@ -8,6 +8,8 @@ that it bounds the potential (maximum principle): the metal's potential varies b
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import ufl
 from dolfinx import fem
@@ -52,7 +54,7 @@ class Metal:
         gross, work = (comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for form in (self._gross, self._work))
         if largest * resistance <= LEAST_DROP:
             return 0.0
-        return largest * resistance * gross / work
+        return largest * resistance * gross / work if work > 0 else math.inf
 
 
 def layers_alone(case: Case, domain: Domain) -> bool:

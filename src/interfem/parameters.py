@@ -13,7 +13,6 @@ import basix
 import numpy as np
 import ufl
 from dolfinx import fem
-from scipy.interpolate import PchipInterpolator
 
 from .case import Case
 from .depth import depth_direction, relative_depth
@@ -148,6 +147,8 @@ class Parameters:
     def of_filling(self, group: Group, name: str, x):
         """Property of a storing group at the filling x (UFL): a monotone cubic through the table's rows, or the plain value."""
         entry = group.head.material.get(name)
+        from scipy.interpolate import PchipInterpolator  # slow to load, and few values are tabulated
+
         if entry.table is None:
             return self.of_group(group, name)
         knots, values = thinned(*np.array(entry.table).T)
@@ -202,6 +203,8 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A form with a row more is longer by as much, and compiles and runs more slowly; measured tables have hundreds.
     """
+    from scipy.interpolate import PchipInterpolator
+
     kept = [0, len(x) - 1] if len(x) > MOST_ROWS else list(range(len(x)))
     while len(kept) < MOST_ROWS < len(x):
         error = np.abs(PchipInterpolator(x[kept], y[kept])(x) - y)

@@ -38,8 +38,8 @@ LEAST_ROOM, MOST_ROOM = 60, 2000  # percent by which its estimate is exceeded
 
 DIRECT = {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}
 ITERATIVE_FROM = 40_000  # unknowns in 3D, from which potentials are solved for by multigrid
-MULTIGRID = {"pc_type": "gamg", "pc_gamg_threshold": 0.02, "pc_gamg_agg_nsmooths": 0, "pc_gamg_aggressive_coarsening": 0}
-STRONGER = {"pc_type": "gamg", "pc_gamg_threshold": 0.02, "mg_levels_ksp_max_it": 4}
+MULTIGRID = {"pc_type": "gamg", "pc_gamg_threshold": 0.02}
+STRONGER = {"pc_type": "gamg", "pc_gamg_threshold": 0.05, "pc_gamg_aggressive_coarsening": 0, "mg_levels_ksp_max_it": 4}
 BOOMER = {"pc_type": "hypre", "pc_hypre_type": "boomeramg", "pc_hypre_boomeramg_strong_threshold": 0.5}
 LADDER = (  # what an iterative solve tries, one after the other: name, options of each potential's preconditioner, most iterations
     ("multigrid", BOOMER if PETSc.Sys.hasExternalPackage("hypre") else MULTIGRID, 200),
@@ -70,6 +70,7 @@ class Facts:
     linear_solves: int = 0
     linear_iterations: int = 0
     preconditioners: int = 0
+    nonzeros: int = 0  # of the last system of potentials
     blocks_assembled: int = 0
     symmetric: bool | None = None
     fallbacks: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Facts:
 class Timings:
     """Seconds spent, by kind; and what the solver did in them."""
 
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("mesh", "compile", "assembly", "solve", "output"), 0.0))
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("mesh", "compile", "assembly", "setup", "solve", "output"), 0.0))
     facts: Facts = field(default_factory=Facts)
 
     def add(self, kind: str, start: float) -> None:
@@ -131,7 +132,7 @@ class Solver:
     def _linear(self) -> Linear:
         sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
         blocks = Blocks(list(self.fields.unknowns), self.jacobian, self._slices, dofmap.list[: sub.owned], self._conducting)
-        return Linear(blocks, f"interfem_{id(self)}_", self.facts)
+        return Linear(blocks, f"interfem_{id(self)}_", self.timings)
 
     def _hold_metal(self, held: bool) -> None:
         """Take the metal for equipotential, or solve for its potential."""
@@ -190,10 +191,10 @@ class Solver:
             for bc in bcs:
                 bc.set(function.x.array)
         petsc.assign(self.fields.functions(), self.x)
-        start, assembled = time.perf_counter(), self.timings.seconds["assembly"]
+        start, before = time.perf_counter(), self._apart()
         reason = self._newton()
         self.timings.add("solve", start)
-        self.timings.seconds["solve"] -= self.timings.seconds["assembly"] - assembled
+        self.timings.seconds["solve"] -= self._apart() - before
         self.iterations = self.snes.getIterationNumber()
         self.facts.newton_iterations += self.iterations
         if reason <= 0 and not self._good_enough():
@@ -201,6 +202,10 @@ class Solver:
         petsc.assign(self.x, self.fields.functions())
         for function in self.fields.functions():
             function.x.scatter_forward()
+
+    def _apart(self) -> float:
+        """Seconds within Newton's method that are counted as other than solving."""
+        return self.timings.seconds["assembly"] + self.timings.seconds["setup"]
 
     def _drops(self) -> bool:
         """The metal is not as good as equipotential; told once."""
@@ -258,7 +263,7 @@ class Solver:
                        for name, u in self.fields.unknowns.items()}
         array = self.diagonal.getArray()
         for name, part in self._slices.items():
-            array[part] = 1.0 / self.scales[name]
+            array[part] = 1.0 / (self.scales[name] * self.fields.unknowns[name].share)
         if self.scales != before:  # the rows of a kept factorisation are scaled as they were
             self._factored_for = None
 
@@ -412,8 +417,8 @@ class Solver:
 class Linear:
     """Solves the system of potentials by multigrid, and by stronger means where that fails; says so once."""
 
-    def __init__(self, blocks: Blocks, prefix: str, facts: Facts):
-        self.blocks, self.facts, self._prefix = blocks, facts, prefix
+    def __init__(self, blocks: Blocks, prefix: str, timings: Timings):
+        self.blocks, self.timings, self.facts, self._prefix = blocks, timings, timings.facts, prefix
         self.rung = 0
         self._ksp: PETSc.KSP | None = None
         self._options: list[str] = []
@@ -500,8 +505,11 @@ class Linear:
         pc = self._ksp.getPC()
         pc.setReusePreconditioner(False)
         if fresh or options is None:
+            start = time.perf_counter()
             self._ksp.setUp()
-            self.facts.preconditioners += 1
+            self._ksp.setUpOnBlocks()
+            self.timings.add("setup", start)
+            self.facts.preconditioners, self.facts.nonzeros = self.facts.preconditioners + 1, self.blocks.nonzeros
         pc.setReusePreconditioner(options is not None)
         self._worn = False
         self.facts.symmetric = self.blocks.symmetric and self.facts.symmetric is not False

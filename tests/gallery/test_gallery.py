@@ -9,7 +9,7 @@ import pytest
 
 from interfem.case import load_case
 from interfem.describe import describe_shipped, shipped_cases
-from interfem.regions import is_transfer, kinetics, touching
+from interfem.regions import is_transfer, kinetics
 from interfem.run import run
 from interfem.units import FARADAY, GAS_CONSTANT
 

@@ -63,7 +63,7 @@ MIXED = case([("cu", "Cu", "2 um"), ("store", "Store", "5 um"), GRADED, ("sse", 
 DEAD = {"kind": "patch", "interface": "li|sse", "outer": "3 um"}
 PARTING = {"li|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.2, "adhesion_strength": "0.1 MPa", "contact_gap": "2 nm",
                       "chi": 0.2, "vacancy_charge": "0.1 mAh/cm^2"}}
-CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD], 100, interfaces=PARTING)
+CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD, FLAW], 100, interfaces=PARTING)
 FRAME = BARE.input | {"mechanics": {"boundaries": {"collector": "platen", "right": "0.5 MPa"}}, "protocol": [
     BARE.input["protocol"][0] | {"hold": {"spring": "10 MPa/um"}}, BARE.input["protocol"][0] | {"boundary": "right"}, BARE.input["protocol"][1]]}
 LOADED = parse_case(FRAME | {"sei": {"initial_thickness": "5 nm"}})

@@ -189,7 +189,8 @@ def test_run_page_in_a_browser(page, browser):
     length, width = browser.run("(() => { const s = document.querySelector('.scale');"
                                 "return [Number(s.dataset.um), s.firstElementChild.getBoundingClientRect().width]; })()")  # fmt: skip
     assert np.ptp(np.flatnonzero(cell)) / 10 == pytest.approx(width / length, rel=0.03), "the scale bar is true of a cell of 10 um"
-    browser.run("document.querySelector('[data-act=in]').click()")
+    browser.run("document.querySelector('[data-act=in]').focus()")
+    browser.press("Enter", 13, "\r")
     shown = "document.querySelector('.scale').firstElementChild.getBoundingClientRect().width"
     grown = browser.run(f"{shown} / Number(document.querySelector('.scale').dataset.um)")
     assert grown == pytest.approx(1.25 * width / length, rel=1e-3), "and when zoomed"
@@ -326,6 +327,24 @@ def test_study_page_from_the_table_alone(study_page, tmp_path):
     assert "Trade-off" in found.text and "Failure-mode map" in found.text
 
 
+def test_page_of_a_search(study_page, tmp_path):
+    """Its table has two columns more; the trade-off begins with what was wanted, the best are listed."""
+    goals = '[optimise]\nruns = 6\nminimise = ["asr_ohm_cm2"]\nmaximise = ["current_focusing_max"]\n'
+    goals += 'constraints = [{output = "asr_ohm_cm2", below = 5.5}]\n'
+    (tmp_path / "study.toml").write_text(STUDY + goals, encoding="utf-8")
+    head = [*HEAD[:5], "violation", "optimal", *HEAD[5:]]
+    judged = ["0,1", "0,0", "0,0", "0.1,0", "0.6,0", ","]
+    lines = [",".join([*line.split(",")[:5], verdict, *line.split(",")[5:]]) for line, verdict in zip(MEMBERS, judged)]
+    (tmp_path / "study.csv").write_text("\n".join([",".join(head), *lines]) + "\n", encoding="utf-8")
+    page = write_report(tmp_path)
+    found = check_self_contained(page)
+    for words in ("Wanted small: areal resistance (Ω cm²)", "Wanted large: current focusing, largest", "Constraint: areal resistance (Ω cm²) below 5.5",
+                  "of 3 that keep the constraints"):  # fmt: skip
+        assert words in found.text, words
+    text = page.read_text(encoding="utf-8")
+    assert '"sound": [true, true, true, false, false, false]' in text and '<option value="-1" selected>' in text
+
+
 def test_study_page_in_a_browser(study_page, browser):
     browser.errors.clear()
     browser.open(study_page)
@@ -354,7 +373,7 @@ def test_study_page_in_a_browser(study_page, browser):
 
     choose(browser, ".explorer select.y-better", "-1")
     browser.wait("document.querySelector('.explorer').dataset.front === '1'")
-    browser.run("document.querySelector('.explorer .whole').click()")
+    browser.run("document.querySelector('.explorer .sound').click()")
     browser.wait("document.querySelector('.explorer').dataset.front === '1 2'")
     browser.box("#outputs .plot")
     place = browser.run("(() => { const b = document.querySelector('#outputs .plot .point').getBoundingClientRect();"
@@ -362,6 +381,29 @@ def test_study_page_in_a_browser(study_page, browser):
     browser.hover(*place, "document.querySelectorAll('#outputs .hovertext').length >= 2"
                           "&& document.querySelector('#members tr.lit')?.dataset.key === '1'")  # fmt: skip
     healthy(browser)
+
+
+# ---- a critical current ------------------------------------------------------------------------------------------------
+
+
+def test_page_of_a_critical_current(tmp_path):
+    def trial(density, mode="", event="", where="", time=None):
+        return {"density": density, "mode": mode, "event": event, "where": where, "time": time, "folder": f"{density / 10:.6g}mA_per_cm2"}
+
+    conditions = []
+    for pressure, low, high, mode, event in ((1.0, 8.0, 8.4, "fracture", "fracture[flaw]"), (5.0, 30.0, 31.0, "voltage", "voltage_limit")):
+        trials = [trial(2 * high, mode, event, "there", 4.0), trial(low), trial(high, mode, event, "there", 9.5)]
+        conditions.append({"failed": trials[2], "passed": trials[1], "trials": trials, "pressure": pressure, "temperature": 298.15})
+        (tmp_path / f"{pressure:g}MPa" / trials[1]["folder"]).mkdir(parents=True)
+    (tmp_path / "critical.json").write_text(json.dumps({"title": "Critical", "hash": "abc", "conditions": conditions}), encoding="utf-8")
+    page = write_report(tmp_path)
+    found = check_self_contained(page)
+    for words in ("0.84 … 3.1", "Failure-mode map", "9.5 s", "the stress intensity of a crack front", "the cell voltage reached", "Hash of the case: abc"):
+        assert words in found.text, words
+    runs = [link for link in found.links if not link.startswith("#")]
+    assert runs == ["1MPa/0.8mA_per_cm2/", "5MPa/3mA_per_cm2/"] and all((tmp_path / run).is_dir() for run in runs)
+    text = page.read_text(encoding="utf-8")
+    assert '"outcomes": ["fracture", "passed", "fracture", "voltage", "passed", "voltage"]' in text
 
 
 # ---- ParaView ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import gmsh
 import numpy as np
-from matplotlib.path import Path as Polygon
 from scipy.sparse import coo_matrix
 
 from .arrays import Mesh
@@ -124,6 +123,8 @@ def _loops(outline: list[tuple[int, int]]) -> list[list[int]]:
 
 def _bodies(loops: list[list[int]], moved: np.ndarray) -> list[list[list[int]]]:
     """Each loop that goes around a body (to its left), followed by the holes in it."""
+    from matplotlib.path import Path as Polygon  # slow to load, and few runs come here
+
     def area(loop) -> float:
         x, y = moved[loop].T
         return 0.5 * float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))

@@ -19,7 +19,6 @@ from dataclasses import replace
 import ufl
 from dolfinx import fem
 from mpi4py import MPI
-from scipy.optimize import brentq
 
 from ..case import Case
 from ..domain import ELECTRONS, GROUP, IONS, SALT, Domain
@@ -169,6 +168,8 @@ def _resistivity(region: Region, kelvin: float) -> float:
 
 def overpotential_of(law: Kinetics, density: float, kelvin: float) -> float:
     """Magnitude of the overpotential (V) at a current density (A/m^2) of either sign, without films."""
+    from scipy.optimize import brentq  # slow to load, and needed once a current flows
+
     if law.law == "linear":
         return abs(density) * law.resistance
     thermal, alpha, i0 = GAS_CONSTANT * kelvin / FARADAY, law.transfer_coefficient, law.exchange_current_density

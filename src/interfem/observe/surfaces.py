@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from dolfinx import fem
-from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
 from ..domain import Domain
@@ -63,6 +62,8 @@ def heights(places: np.ndarray, surface: np.ndarray) -> np.ndarray:
     if places.shape[1] == 1:
         order = np.argsort(surface[:, 0])
         return np.interp(places[:, 0], surface[order, 0], surface[order, 1])
+    from scipy.interpolate import LinearNDInterpolator  # slow to load, and for voids in a box alone
+
     across, found = surface[:, :2], np.unique(surface, axis=0)
     inside = LinearNDInterpolator(found[:, :2], found[:, 2])(places)
     return np.where(np.isnan(inside), surface[cKDTree(across).query(places)[1], 2], inside)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from scipy.spatial import cKDTree

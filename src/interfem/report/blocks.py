@@ -77,7 +77,9 @@ class Explorer:
 
     columns: Mapping[str, tuple[float | None, ...]]
     keys: tuple[str, ...]
-    whole: tuple[bool, ...]  # members that ran to their end
+    sound: tuple[bool, ...]  # members whose numbers count,
+    meaning: str  # those that ..., in words
+    start: tuple[tuple[str, int], ...]  # columns shown first, 1 where less is better, -1 where more is
     kind: ClassVar[str] = "explorer"
 
 

@@ -18,7 +18,8 @@ from .blocks import Chart, Outcomes
 from .words import number, time_words
 
 INK, GRID = "#2b2f36", "#e7e9ec"
-OUTCOMES = {"completed": "#009e73", "failed": "#5b1a2b", "waiting": "#b9bec6", "fracture": "#d55e00", "contact lost": "#0072b2",
+OUTCOMES = {"completed": "#009e73", "passed": "#009e73", "contact": "#0072b2", "voltage": "#c98a00", "lithium": "#cc79a7",
+            "salt": "#8a6d3b", "failed": "#5b1a2b", "waiting": "#b9bec6", "fracture": "#d55e00", "contact lost": "#0072b2",
             "contact below": "#56b4e9", "voltage limit": "#c98a00", "lithium exhausted": "#cc79a7", "salt exhausted": "#8a6d3b",
             "void closed": "#6a51a3", "mesh distorted": "#737373"}  # fmt: skip
 SPARE = ("#3b8ea5", "#a14a76", "#7a7f00", "#4d4d4d")  # for others, and for a second place of the same

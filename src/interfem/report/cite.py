@@ -24,7 +24,7 @@ class Work:
 
     @property
     def sentence(self) -> str:
-        authors = self.authors.replace(" and ", ", ")
+        authors = self.authors.replace(" and others", " et al.").replace(" and ", ", ")
         return f"{authors}: {self.title}, {self.place} ({self.year})" + (f", doi:{self.doi}." if self.doi else ".")
 
     @property

@@ -72,7 +72,7 @@ function front(some, x, y, betterX, betterY) {
 }
 
 function setUpExplorer(figure) {
-  const { columns, keys, whole } = read(figure);
+  const { columns, keys, sound, meaning } = read(figure);
   const plot = figure.querySelector(".plot");
   const choice = name => figure.querySelector(`select.${name}`).value;
   const axis = (title, values) => {
@@ -84,12 +84,12 @@ function setUpExplorer(figure) {
     const [nameX, nameY] = [choice("x"), choice("y")];
     const [x, y] = [columns[nameX], columns[nameY]];
     const all = keys.map((_, n) => n);
-    const [ended, early] = [all.filter(n => whole[n]), all.filter(n => !whole[n])];
-    const best = front(figure.querySelector(".whole").checked ? ended : all, x, y, Number(choice("x-better")), Number(choice("y-better")));
+    const [good, rest] = [all.filter(n => sound[n]), all.filter(n => !sound[n])];
+    const best = front(figure.querySelector(".sound").checked ? good : all, x, y, Number(choice("x-better")), Number(choice("y-better")));
     const pick = (values, chosen) => chosen.map(n => values[n]);
     const hovertemplate = "member %{customdata}<br>%{x:.4g}<br>%{y:.4g}<extra></extra>";
     const data = [
-      ...[["ran to the end", ended, "circle"], ["ended early", early, "circle-open"]].map(([name, some, symbol]) => ({ type: "scatter", mode: "markers", name, x: pick(x, some), y: pick(y, some),
+      ...[[meaning, good, "circle"], ["others", rest, "circle-open"]].map(([name, some, symbol]) => ({ type: "scatter", mode: "markers", name, x: pick(x, some), y: pick(y, some),
         customdata: pick(keys, some), hovertemplate, marker: { size: 9, color: "#6f9dbf", symbol, line: { width: symbol === "circle" ? 0.8 : 1.6, color: symbol === "circle" ? "white" : "#6f9dbf" } } })).filter(trace => trace.x.length),
       { type: "scatter", mode: "lines+markers", name: "not beaten", x: pick(x, best), y: pick(y, best), customdata: pick(keys, best), hovertemplate,
         line: { color: "#d55e00", width: 1.6 }, marker: { size: 10, color: "#d55e00" } },

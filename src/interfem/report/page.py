@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .blocks import Page
+from .critical_page import critical_page
 from .run_page import run_page
 from .scene import viewer_page
 from .study_page import study_page
@@ -23,7 +24,7 @@ class ReportError(Exception):
 
 
 def write_report(folder: str | Path, out: str | Path | None = None, progress: Callable[[float, str], None] | None = None) -> Path:
-    """Write the page of the run or study in a folder, by default to `report.html` in it. ReportError if it can't be.
+    """Write the page of the run, study or search for the critical current in a folder, by default to `report.html` in it. ReportError if it can't be.
 
     `progress(fraction, text)` is called before each section.
     """
@@ -43,9 +44,11 @@ def write_report(folder: str | Path, out: str | Path | None = None, progress: Ca
 
 
 def _read(folder: Path, out: Path, progress: Callable[[float, str], None]) -> Page:
-    name = "study.csv" if (folder / "study.csv").is_file() else "run.json"
+    name = next((name for name in ("study.csv", "critical.json") if (folder / name).is_file()), "run.json")
     try:
-        return study_page(folder, out, progress) if name == "study.csv" else run_page(folder, progress)
+        if name == "run.json":
+            return run_page(folder, progress)
+        return (study_page if name == "study.csv" else critical_page)(folder, out, progress)
     except FileNotFoundError as error:
         missing = Path(error.filename or name).name
         raise ReportError(

@@ -19,7 +19,7 @@ import numpy as np
 from ..observe.record import versions
 from ..study.charts import REDUCED
 from ..study.charts import words as column_words
-from ..study.gather import FACTS, WAITING
+from ..study.gather import FACTS, JUDGED, WAITING
 from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded, told_on_the_way
 from .charts import finite, outcome_map, output_charts, rounded
 from .cite import citation
@@ -41,7 +41,7 @@ class Study:
     def inner(self) -> list[str]:
         """Columns between the member's number and its status: parameters, then outputs."""
         names = list(self.rows[0])
-        return names[1 : names.index("status")]
+        return [name for name in names[1 : names.index("status")] if name not in JUDGED]
 
     @cached_property
     def parameters(self) -> list[str]:
@@ -70,10 +70,28 @@ class Study:
             event_name(row["event"] or "stopped") if row["status"] == "stopped" else row["status"] for row in self.rows
         ]
 
+    @cached_property
+    def objectives(self) -> dict[str, int]:
+        """Column -> 1 where less is better, -1 where more is, of a search; empty for other studies."""
+        goals = self.tree.get("optimise", {})
+        found = [(name, sign) for key, sign in (("minimise", 1), ("maximise", -1)) for name in _listed(goals.get(key, ()))]
+        return {name: sign for name, sign in found if name in self.outputs}
+
+    @cached_property
+    def sound(self) -> list[bool]:
+        """Members whose numbers count: of a search those that keep its constraints, else those that ran to their end."""
+        if "violation" in self.rows[0]:
+            return [row["violation"] not in ("", None) and float(row["violation"]) == 0.0 for row in self.rows]
+        return [row["status"] == "completed" for row in self.rows]
+
     def run_folder(self, row: Mapping[str, str]) -> Path | None:
         """Where the run of a member is."""
         folder = self.folder / "members" / row["hash"][:12]
         return folder if folder.is_dir() else None
+
+
+def _listed(entry) -> list[str]:
+    return [entry] if isinstance(entry, str) else list(entry)
 
 
 def words(column: str) -> str:
@@ -101,6 +119,7 @@ def study_page(folder: Path, target: Path, progress: Callable[[float, str], None
     tone = "bad" if counts["failed"] else "caution" if counts[WAITING] else "good"
     parts = {
         "what was asked": _asked,
+        "optimum": lambda study: _optimum(study, target),
         "outputs": _outputs,
         "trade-off": _trade_off,
         "failure-mode map": _outcomes,
@@ -175,12 +194,36 @@ def _trade_off(study: Study) -> Section | None:
     columns = {name: tuple(rounded(found)) for name, found in numbers.items() if len(set(found[np.isfinite(found)])) > 1}
     if len(columns) < 2:
         return None
-    whole = tuple(row["status"] == "completed" for row in study.rows)
+    goals = {words(name): sign for name, sign in study.objectives.items() if words(name) in columns}
+    start = tuple((goals | {name: 1 for name in columns if name not in goals}).items())[:2]
     told = (
         "Choose two columns and which way each is better. "
         "The line joins the members that no other one beats in both (the Pareto front)."
     )
-    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys), whole)))
+    sound = "keep the constraints" if "violation" in study.rows[0] else "ran to their end"
+    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys), tuple(study.sound), sound, start)))
+
+
+def _optimum(study: Study, target: Path) -> Section | None:
+    """What a search looked for, and the members that are best."""
+    if "optimal" not in study.rows[0]:
+        return None
+    goals = study.tree.get("optimise", {})
+    told = [f"Wanted {'small' if sign > 0 else 'large'}: {words(name)}." for name, sign in study.objectives.items()]
+    for bound in goals.get("constraints", ()):
+        limits = [f"{word} {number(bound[word])}" for word in ("below", "above") if word in bound]
+        told.append(f"Constraint: {words(bound['output'])} {' and '.join(limits)}.")
+    best = [row for row in study.rows if row["optimal"] and float(row["optimal"]) > 0]
+    names = [*study.parameters, *study.outputs]
+    rows = tuple((row["member"], _link(study, row, target), *(_shown(row[name]) for name in names)) for row in best)
+    numeric = frozenset({0, *(n for n, name in enumerate(names, 2) if _numbers(study, name))})
+    what = "The best member" if len(best) == 1 else f"{len(best)} members that no other one beats in all that is wanted"
+    found = (
+        Table(("member", "run", *map(words, names)), rows, f"{what}, of {sum(study.sound)} that keep the constraints.", numeric, 0)
+        if best
+        else Text(("No member keeps the constraints so far.",))
+    )
+    return Section("optimum", "Optimum", (Notes(tuple(told)), found))
 
 
 def _outcomes(study: Study) -> Section | None:

@@ -33,6 +33,7 @@ EVENTS = {
     "mesh_distorted": "cells were too distorted to go on",
     "mesh_worn": "cells of flowing metal were distorted; better ones took their place if there were any",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
+    "terminated": "the run was told to end; interfem run --restart goes on from its checkpoint",
 }
 PARTS = {  # of the areal resistance
     "bulk": "the layers, if the current were uniform",
@@ -71,9 +72,8 @@ def property_name(name: str) -> str:
 
 def time_words(seconds: float) -> str:
     """A time as people say it: 0.5 s, 12 min, 3.2 h."""
-    if abs(seconds) < 600:
-        return f"{seconds:.4g} s"
-    return f"{seconds / 60:.4g} min" if abs(seconds) < 3 * 3600 else f"{seconds / 3600:.4g} h"
+    size, unit = (1.0, "s") if abs(seconds) < 600 else (60.0, "min") if abs(seconds) < 3 * 3600 else (3600.0, "h")
+    return f"{number(seconds / size)} {unit}"
 
 
 def number(value: float | None, digits: int = 4) -> str:

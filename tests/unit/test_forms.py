@@ -1,0 +1,58 @@
+"""Forms compiled on the disk: what a killed compiler leaves does not stop later runs."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMPILE = """
+import sys
+from interfem.mpi import world
+import interfem.forms
+import ufl
+from dolfinx import fem, mesh
+square = mesh.create_unit_square(world(), 1, 1)
+if len(sys.argv) > 1:  # a compiler that hangs
+    import ffcx.codegeneration.jit as compiler
+    def hang(*_, **__):
+        print("compiling", flush=True)
+        import time
+        time.sleep(float(sys.argv[1]))
+        return whole(*_, **__)
+    whole, compiler._compile_objects = compiler._compile_objects, hang
+print(fem.assemble_scalar(fem.form(3.25 * ufl.dx(domain=square))))
+"""
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Starts a process that compiles a form in a cache of its own; all are gone afterwards."""
+    running = []
+
+    def start(*words: str) -> subprocess.Popen:
+        running.append(subprocess.Popen([sys.executable, "-c", COMPILE, *words], env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def test_a_compile_that_was_killed_is_done_anew(started, tmp_path):
+    """And one that goes on is waited for."""
+    dead = started("60")
+    assert dead.stdout.readline() == "compiling\n"
+    dead.kill()
+    dead.wait()
+    assert list(tmp_path.glob("fenics/*.c")) and not list(tmp_path.glob("fenics/*.cached"))
+    slow = started("2")
+    assert slow.stdout.readline() == "compiling\n"
+    start = time.monotonic()
+    told, errors = started().communicate(timeout=60)
+    assert told == "3.25\n", errors
+    assert slow.communicate(timeout=60)[0] == "3.25\n"
+    assert time.monotonic() - start > 1.0
