@@ -23,6 +23,8 @@ from interfem.march import march
 from interfem.model import build_model
 from interfem.observe.scalars import Observer
 from interfem.observe.state import read_state, write_state
+from interfem.rebase import renew_layer
+from interfem.remesh import Parts
 from interfem.run import make_mesh as make_mesh_on
 from interfem.run import run
 from interfem.solve import Solver, Timings
@@ -65,6 +67,11 @@ CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD, FLAW]
 FRAME = BARE.input | {"mechanics": {"boundaries": {"collector": "platen", "right": "0.5 MPa"}}, "protocol": [
     BARE.input["protocol"][0] | {"hold": {"spring": "10 MPa/um"}}, BARE.input["protocol"][0] | {"boundary": "right"}, BARE.input["protocol"][1]]}
 LOADED = parse_case(FRAME | {"sei": {"initial_thickness": "5 nm"}})
+
+
+FREE = {"li|sse": {"contact": "unilateral", "tangential": "frictionless"}}
+SQUEEZED = parse_case(case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [VOID], 10, interfaces=FREE).input | {
+    "mechanics": {"kinematics": "finite"}, "protocol": [{"kind": "pressure", "to": "4 MPa", "duration": "0.1 s"}]})
 
 
 @pytest.fixture
@@ -114,6 +121,37 @@ def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
 def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
     """A void and a filled flaw under creep, in a frame and with a reaction layer; a store that swells; lithium that parts, slides and loses contact."""
     assert_same_run(chosen, folder, alone(chosen))
+
+
+def parts_of(chosen, comm, path: Path, restore=lambda *state: None) -> Parts:
+    domain = read_domain(path, comm, chosen)
+    fields = make_fields(domain, chosen)
+    model = build_model(chosen, domain, fields)
+    restore(domain, fields, model)
+    solver = Solver(chosen, domain, fields, model, Timings())
+    return Parts(chosen, path, domain, fields, model, solver, Observer(chosen, domain, fields, model, solver))
+
+
+def begun_anew(comm, path: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Scalars of a squeezed void before and after the metal around it has begun anew."""
+    parts = parts_of(SQUEEZED, comm, make_mesh_on(SQUEEZED, comm, Timings()))
+    steps = list(march(SQUEEZED, parts.domain, parts.fields, parts.model, parts.solver, parts.observer))
+    new, record = renew_layer(parts, "void", False, path, 1e-5, lambda chosen, *rest: parts_of(chosen, comm, *rest))
+    assert new is not None, record
+    return steps[-1].scalars, new.observer.after_commit()
+
+
+def test_metal_begins_anew_around_a_void_alike_on_any_number_of_ranks(folder):
+    """As on one rank, with the void's volume and the places that it had."""
+    make_mesh(SQUEEZED)
+    wanted = COMM.bcast(begun_anew(MPI.COMM_SELF, folder / "one.msh")[1] if COMM.rank == 0 else None)
+    before, after = begun_anew(COMM, folder / "all.msh")
+    for name, value in wanted.items():
+        if name not in UNCOMPARED and np.isfinite(value):
+            assert after[name] == pytest.approx(value, rel=1e-6, abs=1e-10), name
+    for name in ("void_volume_ratio[void]", "void_depth_um[void]", "collector_displacement_um", "stack_pressure_MPa"):
+        assert after[name] == pytest.approx(before[name], rel=5e-3), name
+    assert before["void_volume_ratio[void]"] < 0.99
 
 
 @pytest.mark.parametrize("chosen", [ALLOY, CONTACT], ids=["alloy", "contact"])
