@@ -393,7 +393,8 @@ class Fracture(Model):
 class Solver(Model):
     """Preset, and accuracy of the time steps."""
 
-    preset: Literal["auto", "direct"] = "auto"
+    preset: Literal["auto", "direct", "iterative"] = "auto"
+    metal: Literal["auto", "field"] = "auto"  # auto: taken for equipotential where it is, and much is saved by it
     potential_degree: Literal[1, 2] = 2
     plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
     max_steps: int = Field(100_000, ge=1, strict=True)
@@ -404,6 +405,7 @@ class Output(Model):
     """Fields are written at the end of every protocol step, and at `interval` if given."""
 
     interval: Duration | None = None
+    checkpoint: Duration = "10 min"  # of wall time between checkpoints, from which a run that was ended goes on
     figures: bool = Field(True, strict=True)
 
 
@@ -475,6 +477,17 @@ class Case(Model):
         """Named regions in the order layers, filled features; see `regions.Region`."""
         return cell_regions(self)
 
+    def without(self, features: list[str]) -> Case:
+        """The same case without some features, and without what it says of their walls."""
+        tree, gone = self.input, set(features)
+        if not gone:
+            return self
+        tree["features"] = [table for table, feature in zip(tree.get("features", []), self.features) if feature.name not in gone]
+        for tables in (tree.get("interfaces", {}), tree.get("mechanics", {}).get("boundaries", {})):
+            for name in [name for name in tables if gone & set(name.split("|"))]:
+                del tables[name]
+        return parse_case(tree)
+
     @property
     def heated(self) -> bool:
         """The protocol changes the temperature."""
@@ -520,15 +533,20 @@ class Case(Model):
         tree["materials"] = {name: material.describe() for name, material in self.records.items()}
         return tree
 
-    @cached_property
-    def hash(self) -> str:
-        """Content hash of everything that decides the result (the title and the pictures do not)."""
+    def decisive(self) -> dict[str, Any]:
+        """Of `resolved` everything that decides the result: the title, pictures and checkpoints do not."""
         tree = self.resolved()
         tree.pop("title")
-        tree["output"].pop("figures")
+        for key in ("figures", "checkpoint"):
+            tree["output"].pop(key)
         if self.geometry.file is not None:
             tree["geometry"]["content"] = hashlib.sha256(Path(self.geometry.file).read_bytes()).hexdigest()
-        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+        return tree
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of everything that decides the result."""
+        return hashlib.sha256(json.dumps(self.decisive(), sort_keys=True).encode()).hexdigest()
 
 
 # ---- plain data -------------------------------------------------------------------------------------------------------

@@ -46,6 +46,19 @@ class Loads:
         if step.boundary is None:
             self.hold = step.hold
 
+    def memory(self) -> dict:
+        """As plain data."""
+        numbers = {name: float(getattr(self, name).value) for name in ("pressure", "held", "give", "place")}
+        return numbers | {"others": {boundary: float(constant.value) for boundary, constant in self.others.items()}, "hold": self.hold}
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        for name in ("pressure", "held", "give", "place"):
+            getattr(self, name).value = memory[name]
+        for boundary, value in memory["others"].items():
+            self.others[boundary].value = value
+        self.hold = memory["hold"]
+
     def turned(self, step) -> fem.Constant:
         """The pressure that a step of kind "pressure" changes."""
         return self.pressure if step.boundary is None else self.others[step.boundary]

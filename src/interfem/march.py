@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from .model import Model
 from .observe.scalars import Observer
 from .observe.voids import CLOSED, TIGHT
 from .protocol import flat_steps
-from .regions import direction, hollow
+from .regions import direction, hollow, surroundings
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
@@ -44,17 +45,21 @@ TIGHT_VOLTAGE, TIGHT_CURRENT = 1e-5, 1e-4  # how closely a voltage (V) and a cur
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a march stands at its last accepted step: another goes on from there, on a new mesh or without asking for one."""
+    """Where a march stands at an accepted step: another goes on from there, as a restarted run or on a new mesh."""
 
     number: int
     time: float
     temperature: float
-    phase: int  # protocol step under way, of which `done` s are over; `start` and `dt` as in `_Phase`
+    phase: int  # protocol step under way, of which `done` s are over (0: it is yet to begin); `start` and `dt` as in `_Phase`
     start: float
     done: float
     dt: float
+    dt_old: float  # as in `_Cell`
+    before: tuple[float, ...] | None  # as in `_Phase`; None: to be looked at anew
     shape: dict | None = None  # displacements for which the mesh was made, by name; None: zero
     renews: bool = True  # a worn mesh is to be replaced
+    void: str = ""  # around which the metal is to start anew
+    closed: bool = False  # it has closed, and is to be left out
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,12 @@ class Step:
     last: bool = False
     event: str = ""
     ends_run: bool = False
-    mark: Mark | None = None  # where a worn mesh ends a march
+    mark: Mark | None = None  # from which another march goes on; None: before the first step
+
+    @property
+    def worn(self) -> bool:
+        """The mesh is to be replaced before the next step."""
+        return self.event == WORN_MESH or (self.mark is not None and bool(self.mark.void))
 
 
 class StepFailed(Exception):
@@ -92,6 +102,7 @@ class Watch:
     ends_run: bool
     at_start: bool = True
     ends_step: bool = True
+    void: str = ""  # that has closed and can be left out of the mesh from here on
 
 
 @dataclass
@@ -113,7 +124,7 @@ class _Cell:
     relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
-    mark: Mark | None = None  # from which it goes on
+    mark: Mark | None = None  # from which it goes on, or of its last accepted step
 
 
 @dataclass
@@ -140,7 +151,7 @@ def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solv
     if mark is None:
         _start_at_rest(fields, observer)
     else:
-        cell.number, cell.time, done = mark.number, mark.time, 0
+        cell.number, cell.time, cell.temperature, cell.dt_old, done = mark.number, mark.time, mark.temperature, mark.dt_old, 0
     for number, entry in enumerate(flat_steps(case.protocol)):
         if mark is not None and number < mark.phase:
             continue
@@ -164,29 +175,26 @@ def _start_at_rest(fields: Fields, observer: Observer) -> None:
 
 def _phase(cell: _Cell, number: int, entry) -> Iterator[Step]:
     """One protocol step, from knot to knot of its load."""
-    watches = _watches(cell, entry)
-    before = [w.distance(0.0) if w.at_start else -math.inf for w in watches]
-    for watch, value in zip(watches, before):
-        if value > 0:  # already past it: nothing to do in this protocol step
-            log.info("step %d (%s): %s holds at its start", number, entry.kind, watch.name)
-            if watch.ends_run:
-                yield Step(cell.number, cell.time, 0.0, number, entry.kind, _scalars(cell), True, watch.name, True)
-            return
-    jumped = cell.mark is None or cell.mark.phase != number
-    if jumped:
+    watches, mark = _watches(cell, entry), cell.mark
+    under_way = mark is not None and mark.phase == number and mark.done > 0
+    if under_way and mark.before is not None:
+        before = list(mark.before)
+    else:
+        before = [w.distance(0.0) if w.at_start else -math.inf for w in watches]
+        for watch, value in zip(watches, before):
+            if value > 0:  # already past it: nothing to do in this protocol step
+                log.info("step %d (%s): %s holds at its start", number, entry.kind, watch.name)
+                if watch.ends_run:
+                    yield Step(cell.number, cell.time, 0.0, number, entry.kind, _scalars(cell), True, watch.name, True, mark)
+                return
+    if under_way:
+        phase = _Phase(number, entry, watches, before, mark.start, mark.done, mark.dt)
+    else:
         log.info("protocol step %d: %s, %.4g s", number, entry.kind, entry.length)
         cell.model.controls.loads.grip(entry, *cell.observer.stack())
         phase = _Phase(number, entry, watches, before, _start(cell, entry))
-    else:
-        phase = _Phase(number, entry, watches, before, cell.mark.start, cell.mark.done, cell.mark.dt)
-    for knot in (knot for knot in entry.knots if knot > phase.done):
-        if jumped:
-            cell.dt_old, phase.dt = 0.0, entry.first_step or _first(cell, knot - phase.done)
-        yield from _segment(cell, phase, knot)
-        if phase.ended:
-            return
-        jumped = entry.jumps
-        phase.dt = min(phase.dt, entry.step_after(knot))
+    while not phase.ended:
+        yield from _segment(cell, phase)
 
 
 def _start(cell: _Cell, entry) -> float:
@@ -199,10 +207,16 @@ def _first(cell: _Cell, length: float) -> float:
     return max(min(FIRST * length, RELAXATION * flow), 1e3 * SHORTEST * length)
 
 
-def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
-    """Time steps up to a knot, the last one ending there."""
-    begin, longest = phase.done, phase.entry.max_step or LONGEST * phase.entry.length
-    while phase.done < knot:
+def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
+    """Time steps up to the next knot, the last one ending there."""
+    entry, past = phase.entry, bisect_right(phase.entry.knots, phase.done)
+    begin, knot = entry.knots[past - 1] if past else 0.0, entry.knots[past]
+    if phase.done == begin and (not past or entry.jumps):
+        cell.dt_old, phase.dt = 0.0, entry.first_step or _first(cell, knot - begin)
+    elif phase.done == begin:
+        phase.dt = min(phase.dt, entry.step_after(begin))
+    longest = entry.max_step or LONGEST * entry.length
+    while phase.done < knot and not phase.ended:
         dt, remaining = min(phase.dt, longest), knot - phase.done
         dt = remaining if dt > remaining * (1 - 1e-9) else min(dt, 0.5 * remaining) if dt > 0.5 * remaining else dt
         end = knot if dt == remaining else phase.done + dt
@@ -211,7 +225,7 @@ def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
         if trouble:
             if phase.dt < SHORTEST * (knot - begin):
                 _set_controls(cell, phase, phase.done)  # as they were at the last accepted state
-                raise StepFailed(f"protocol step {phase.number} ({phase.entry.kind}) at {cell.time:.6g} s: {trouble}; "
+                raise StepFailed(f"protocol step {phase.number} ({entry.kind}) at {cell.time:.6g} s: {trouble}; "
                                  f"the time step fell to {phase.dt:.2e} s")
             continue
         after = [w.distance(dt) for w in phase.watches]
@@ -221,11 +235,24 @@ def _segment(cell: _Cell, phase: _Phase, knot: float) -> Iterator[Step]:
             phase.dt = shorter
             continue
         event = next((w for w, value in zip(phase.watches, after) if value >= -w.tolerance), None)
-        yield _accept(cell, phase, dt, iterations, event, end)
-        phase.done, phase.before, phase.ended = end, after, event is not None and event.ends_step
-        if phase.ended:
-            return
+        scalars = _accept(cell, dt, iterations)
+        last = end == entry.knots[-1]
+        phase.done, phase.before, phase.ended = end, after, last or (event is not None and event.ends_step)
         phase.dt = _next_length(cell, dt, iterations)
+        cell.mark = _mark(cell, phase, last or (phase.ended and event.name != WORN_MESH), event)
+        yield Step(cell.number, cell.time, dt, phase.number, entry.kind, scalars, last or event is not None,
+                   event.name if event else "", bool(event and event.ends_run), cell.mark)
+
+
+def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
+    """Where the march stands; `over`: the next protocol step is yet to begin."""
+    under_way = (phase.number + 1, 0.0, 0.0, 0.0) if over else (phase.number, phase.start, phase.done, phase.dt)
+    before = None if over else tuple(phase.before)
+    kept = {"shape": cell.mark.shape, "renews": cell.mark.renews} if cell.mark is not None else {}
+    closed = event is not None and bool(event.void)
+    worn = event is not None and event.name == WORN_MESH
+    void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else ""
+    return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept, void=void, closed=closed)
 
 
 def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:
@@ -334,8 +361,8 @@ def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
     return max(factor, 0.2) * dt
 
 
-def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch | None, end: float) -> Step:
-    """Commit the step that ends `end` s after the start of the protocol step."""
+def _accept(cell: _Cell, dt: float, iterations: int) -> dict[str, float]:
+    """Commit the step just solved; its scalars."""
     balances = cell.observer.before_commit(dt)
     commit(cell.domain, cell.fields, dt, backward(cell.model), cell.model.plated_rate)
     scalars = _scalars(cell) | balances | {"newton_iterations": iterations}
@@ -344,12 +371,7 @@ def _accept(cell: _Cell, phase: _Phase, dt: float, iterations: int, event: Watch
     cell.number += 1
     cell.time += dt
     cell.dt_old = dt
-    mark = None
-    if event is not None and event.name == WORN_MESH:
-        mark = Mark(cell.number, cell.time, cell.temperature, phase.number, phase.start, end, dt)
-    last = end == phase.entry.knots[-1] or event is not None
-    return Step(cell.number, cell.time, dt, phase.number, phase.entry.kind, scalars, last, event.name if event else "",
-                bool(event and event.ends_run), mark)
+    return scalars
 
 
 def _scalars(cell: _Cell) -> dict[str, float]:
@@ -374,7 +396,9 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
     if observer.voids is not None:
         for n, void in enumerate(observer.voids.voids):
-            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False, ends_step=False))
+            leaves = void.name if void.name in _renewable(case, observer) else ""
+            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False,
+                               ends_step=False, void=leaves))
     if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
         shape = cell.mark.shape if cell.mark is not None else None
         worst = distortion(domain, fields, LEAST, shape)
@@ -402,6 +426,12 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     if entry.kind == "current" and entry.value > 0 and observer.without_source():
         found.append(Watch("lithium_exhausted", _emptied(cell), 0.3, True))
     return found + _lithium_watches(case, domain, fields, observer.model)
+
+
+def _renewable(case: Case, observer: Observer) -> list[str]:
+    """Voids under a roof around which the metal can start anew."""
+    voids = observer.voids.voids if observer.voids is not None else []
+    return [void.name for void in voids if void.interface is not None and surroundings(case, void.name) is not None]
 
 
 def _breaking(tips, name: str, limit: float) -> Watch:
@@ -448,8 +478,8 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -
             found.append(Watch("lithium_exhausted", lambda dt, e=extremes, x=lowest: x - e()[0], 1e-5, True))
             found.append(Watch("alloy_saturated", lambda dt, e=extremes: e()[1] - 0.999, 1e-5, True))
     if "c" in fields:
-        extremes, start = _extremes(domain, fields["c"]), fields.unknowns["c"].old.x.array
-        highest = domain.comm.allreduce(float(start.max()) if start.size else 0.0, MPI.MAX)
+        extremes = _extremes(domain, fields["c"])
+        highest = max(r.material.get("initial_concentration").at(case.temperature) for r in domain.regions if r.binary)
         found.append(Watch("salt_exhausted", lambda dt: 1e-3 - extremes()[0] / highest, 5e-4, True))
     for region in domain.regions:
         if region.reservoir and region.thickness:

@@ -29,6 +29,7 @@ from .units import FARADAY, GAS_CONSTANT
 
 CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
 STICK = 100.0  # shear stiffness of a stuck interface per um, times the metal's shear modulus: slip below 1e-2 of its shear strain
+TURNED = ("dt", "current", "density", "voltage", "galvanostatic")  # controls that are one number each
 
 
 @dataclass
@@ -47,6 +48,17 @@ class Controls:
     def pressure(self) -> fem.Constant:
         """Stack pressure that is imposed, or at which the frame was locked, MPa."""
         return self.loads.pressure
+
+
+    def memory(self) -> dict:
+        """As plain data; the weights belong to one step."""
+        return {name: float(getattr(self, name).value) for name in TURNED} | {"loads": self.loads.memory()}
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        for name in TURNED:
+            getattr(self, name).value = memory[name]
+        self.loads.recall(memory["loads"])
 
 
 @dataclass
@@ -209,7 +221,7 @@ def _healing(law, metal, kelvin: float) -> tuple[float, float]:
     """(rate at 1 MPa in 1/s, exponent) at which vacancies heal.
 
     By default as spherical voids of radius a close in creeping metal, `da/dt = -(a A/2) (3 p/(2 n sigma_0))^n`; the area that
-    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby 1975, doi:10.1016/0001-6160(75)90184-4.
+    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby, Acta Metall. 23 (1975) 1277.
     """
     if law.healing_rate is not None:
         return law.healing_rate, law.healing_exponent

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,18 +12,28 @@ from typing import TYPE_CHECKING
 
 from mpi4py import MPI
 
+from .batch import Batch, OutputError, together
 from .case import Case
 from .cautions import cautions
+from .domain import read_domain
+from .fields import make_fields
 from .geometry import GeometryError, build_mesh
 from .march import Mark, Step, StepFailed, march
+from .model import build_model
 from .mpi import world
-from .observe.cycles import Cycles
-from .observe.record import ScalarTable, versions, write_json
+from .observe.book import Book
+from .observe.files import FieldWriter
+from .observe.record import versions, write_json
+from .observe.scalars import Observer
+from .observe.state import read_carried, read_memory, read_state, write_state
 from .protocol import flat_steps
+from .rebase import renew_layer
+from .remesh import Parts, remesh
+from .restart import CHECKPOINT, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
 from .solve import Solver, Timings
 
 if TYPE_CHECKING:
-    from .remesh import Parts
+    from dolfinx import fem
 
 log = logging.getLogger("interfem")
 
@@ -35,7 +45,7 @@ SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
 
 
 class RunError(Exception):
-    """The run could not start; nothing was computed. The command line exits with 2 (input) or 3."""
+    """The run could not start, for its folder cannot be written; nothing was computed."""
 
 
 class BalanceError(Exception):
@@ -73,49 +83,96 @@ def default_folder(case: Case, name: str) -> Path:
     return Path("runs") / f"{name}-{case.hash[:8]}"
 
 
-def run(case: Case, out: str | Path | None = None, *, name: str = "case", progress=None, begin: Start | None = None) -> Result:
+def run(case: Case, out: str | Path | None = None, *, name: str = "case", progress=None, begin: Start | None = None,
+        restart: bool = False) -> Result:  # fmt: skip
     """Solve a case and write its run folder; the same on any number of ranks. With `begin` it goes on from a state, at time zero.
 
-    Raises GeometryError or DomainError when the mesh cannot be made. A run that ends early returns a Result with everything up to there
-    kept on disk. `progress(fraction, text)` is called on rank 0.
+    With `restart` it goes on from the checkpoint in its folder, begins anew where there is none, and leaves a run that is over as it
+    is. Raises GeometryError or DomainError when the mesh cannot be made, RunError when the folder cannot be written, CaseError when
+    the case is not the one that is to go on. A run that ends early returns a Result with everything up to there kept on disk.
+    `progress(fraction, text)` is called on rank 0.
     """
     comm = world()
     folder = Path(out) if out is not None else default_folder(case, name)
-    timings, started = Timings(), time.time()
-    _prepare(folder, comm)
-    handler = _log_to(folder, comm)
+    memory = _saved(case, folder, comm) if restart else {}
+    if memory.get("over"):
+        log.info("%s: is over; nothing is left to do", folder)
+        return memory["over"]
+    session = _Session(case, folder, comm, Timings(), time.time(), progress, memory)
+    _prepare(session)
+    handler = _log_to(session)
     try:
-        return _run(case, folder, comm, timings, started, progress, begin)
+        with Batch(comm, case.output.checkpoint) as batch:
+            return _run(session, batch, begin)
     finally:
         if handler is not None:
             log.removeHandler(handler)
             handler.close()
 
 
-def _prepare(folder: Path, comm: MPI.Comm) -> None:
-    problem = None
-    if comm.rank == 0:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
-            for stale in ("run.json", "scalars.csv", "cycles.csv", "fronts.csv", "log.txt", "state.npz"):
-                (folder / stale).unlink(missing_ok=True)
-            for stale in [*folder.glob("fields/*.pvd"), *folder.glob("fields/*vtu"), *folder.glob("figures/*.png"),
-                          *folder.glob("profiles/*.csv")]:
-                stale.unlink()
-        except OSError as error:
-            problem = f"{folder}: cannot be written ({error.strerror or error}); choose another folder with --out"
-    problem = comm.bcast(problem)
-    if problem:
-        raise RunError(problem)
+@dataclass(frozen=True)
+class _Session:
+    """One call of `run`. `memory`: of the run that it goes on with, empty at the begin."""
+
+    case: Case
+    folder: Path
+    comm: MPI.Comm
+    timings: Timings
+    started: float
+    progress: Callable | None
+    memory: dict
+
+    def wall(self) -> float:
+        """Time since the begin, without pauses, s."""
+        return self.memory.get("wall", 0.0) + time.time() - self.started
 
 
-def _log_to(folder: Path, comm: MPI.Comm):
-    if comm.rank != 0:
+def _saved(case: Case, folder: Path, comm: MPI.Comm) -> dict:
+    """Memory of the run in a folder, empty if there is none; of one that is over its result. Read by rank 0 for all."""
+    memory: dict = {}
+    if comm.rank == 0 and (path := saved_state(folder)) is not None:
+        memory = read_memory(path)
+        memory = memory if memory.get("mark") else {}  # no step was made
+    memory = comm.bcast(memory)
+    if memory:
+        assert_goes_on(folder, case, memory)
+        if comm.bcast(is_over(folder, case, memory) if comm.rank == 0 else None):
+            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            return {"over": Result(folder, record["status"], record["event"] or "", record["reason"] or "", record["summary"])}
+    return memory
+
+
+def _prepare(session: _Session) -> None:
+    """The folder is there, can be written, and holds what lies before the first step and nothing else."""
+    def make() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+        if session.memory:
+            cut_back(folder, session.memory)
+        else:
+            clear(folder)
+        keep_input(session.case, folder)
+
+    folder, comm = session.folder, session.comm
+    try:
+        together(comm, folder, lambda: make() if comm.rank == 0 else None)
+    except OutputError as error:
+        raise RunError(f"{error}; choose another folder with --out") from None
+
+
+class _LogFile(logging.FileHandler):
+    """`log.txt`; a line for which the disk has no room is lost here, and the run is about to end for the same reason."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        pass
+
+
+def _log_to(session: _Session):
+    if session.comm.rank != 0:
         return None
-    handler = logging.FileHandler(folder / "log.txt", mode="w", encoding="utf-8")
+    handler = _LogFile(session.folder / "log.txt", mode="a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(min(log.level or logging.INFO, logging.INFO))
@@ -128,61 +185,119 @@ def make_mesh(case: Case, comm: MPI.Comm, timings: Timings) -> Path:
     if comm.rank == 0:
         try:
             path = build_mesh(case)
-        except GeometryError as error:
-            problem = str(error)
+        except (GeometryError, OSError) as error:
+            problem = error
     path, problem = comm.bcast((path, problem))
     timings.add("mesh", start)
+    if isinstance(problem, OSError):
+        raise RunError(f"{problem.filename or path}: the mesh cannot be written ({problem.strerror or problem})")
     if problem:
-        raise GeometryError(problem)
+        raise problem
     return path
 
 
-def _run(case: Case, folder: Path, comm: MPI.Comm, timings: Timings, started: float, progress, begin: Start | None) -> Result:
-    from .observe.files import FieldWriter  # dolfinx only now: reading a case stays fast
-    from .observe.state import read_state, write_state
-
+def _run(session: _Session, batch: Batch, begin: Start | None) -> Result:
+    case, folder, comm, timings, memory = session.case, session.folder, session.comm, session.timings, session.memory
     path = make_mesh(case, comm, timings)
-    parts = _assemble(case, comm, timings, path, lambda *state: read_state(begin.state, *state) if begin is not None else None)
+    state = folder / CHECKPOINT if memory else begin.state if begin is not None else None
+    seen = memory.get("observer", {})
+
+    def restore(domain, fields, model) -> None:
+        if state is not None:
+            read_state(state, domain, fields, model)
+        if domain.roofs:
+            fields.contact.roofs.first.update({name: tuple(first) for name, first in seen.get("first", {}).items()})
+
+    parts = _assemble(case.without(seen.get("left_out", [])), comm, timings, folder / memory["mesh"] if memory.get("mesh") else path, restore)
     start = time.perf_counter()
     writer = FieldWriter(folder / "fields", case, parts.domain, parts.fields, parts.model, parts.observer)
     timings.add("compile", start)
-    table = ScalarTable(folder / "scalars.csv") if comm.rank == 0 else None
-    cycles = Cycles(folder / "cycles.csv") if comm.rank == 0 else None
+    book = Book(case, folder, comm, writer)
+    mark = _recall(session, parts, book) if memory else None
     facts = _facts(case, parts.domain, parts.solver, comm)
     for text in cautions(case):
         log.info("caution: %s", text)
     log.info("%s: %d cells, %d unknowns, %d rank(s)", case.title, facts["mesh"]["cells"], parts.solver.size, comm.size)
-    meshes: list[dict] = []
-    steps = _marched(case, parts, folder, timings, writer, meshes, begin.done if begin is not None else 0)
-    events: list[dict] = []
-    status, event, reason = _record_steps(case, steps, table, cycles, writer, timings, events, progress if comm.rank == 0 else None)
-    if cycles is not None:
-        cycles.close(event or status)
-    writer.close()
+    if mark is not None:
+        log.info("goes on from step %d at %.6g s", mark.number, mark.time)
+    steps = _marched(session, parts, writer, book, begin.done if begin is not None else 0, mark, memory.get("worn", False))
+    status, event, reason = _record_steps(session, steps, parts, book, batch)
     parts.solver.destroy()
-    summary = comm.bcast(table.summary if table is not None else None)
-    if status != "failed":
-        write_state(folder / "state.npz", parts.domain, parts.fields, parts.model, summary.get("time_s", {}).get("last", 0.0))
-    record = {"status": status, "event": event or None, "events": events, "remeshings": meshes, "reason": reason or None,
-              "title": case.title, "hash": case.hash, "summary": summary, **facts,
-              "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)), "case": case.resolved(),
-              "input": case.input}
-    if comm.rank == 0:
-        _close(folder, case, record, timings, started)
-    comm.barrier()
+    summary = book.summary()
+    record = {"status": status, "event": event or None, "events": book.events, "remeshings": book.meshes, "reason": reason or None,
+              "title": case.title, "hash": case.hash, "summary": summary, **facts, "solver": timings.facts.told(),
+              "restarts": _restarts(session),
+              "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(memory.get("started", session.started))),
+              "case": case.resolved(), "input": case.input}
+    try:
+        together(comm, folder, lambda: _close(session, record) if comm.rank == 0 else None)
+    except OutputError as error:
+        log.error("the record of the run is missing: %s", error)
+        status, event, reason = "failed", "", str(error)
     log.info("%s%s; %d steps in %.1f s", status, f" ({event or reason})" if event or reason else "",
-             int(summary.get("step", {}).get("last", 0)), time.time() - started)
+             int(summary.get("step", {}).get("last", 0)), session.wall())
     return Result(folder, status, event, reason, summary)
+
+
+# ---- what another run needs to go on from here --------------------------------------------------------------------------
+
+
+def _save(session: _Session, path: Path, parts: Parts, book: Book) -> None:
+    """The state at the last accepted step. The solver forgets what it kept, as one that starts there has nothing kept."""
+    comm, folder = session.comm, session.folder
+    parts.solver.forget()
+    mesh = str(parts.path.relative_to(folder)) if parts.path.is_relative_to(folder) else None
+    memory = book.memory() | {
+        "mesh": mesh, "shape": list(parts.shape or ()),
+        "controls": parts.model.controls.memory(), "solver": parts.solver.memory(), "observer": parts.observer.memory(),
+        "hash": session.case.hash, "input": session.case.input, "wall": session.wall(),
+        "started": session.memory.get("started", session.started), "seconds": session.timings.seconds, "restarts": _restarts(session)}
+
+    def write() -> None:
+        files = appended(folder) if comm.rank == 0 else {}
+        write_state(path, parts.domain, parts.fields, parts.model, book.reached, _carried(parts), memory | {"files": files})
+
+    together(comm, folder, write)
+
+
+def _carried(parts: Parts) -> dict[str, fem.Function]:
+    """Functions that go into a state besides the fields: of the observers, and for which displacements the mesh was made."""
+    found = parts.observer.carried()
+    for name, values in (parts.shape or {}).items():
+        found[f"shape of {name}"] = parts.fields[name].copy()
+        found[f"shape of {name}"].x.array[:] = values
+    return found
+
+
+def _recall(session: _Session, parts: Parts, book: Book) -> Mark:
+    """Let everything stand as it did when the checkpoint was written; where the march goes on."""
+    memory = session.memory
+    parts.shape = {name: parts.fields[name].x.array.copy() for name in memory["shape"]} or None
+    carried = _carried(parts)
+    read_carried(session.folder / CHECKPOINT, parts.domain, carried)
+    if parts.shape is not None:
+        parts.shape = {name: carried[f"shape of {name}"].x.array.copy() for name in parts.shape}
+    parts.model.controls.recall(memory["controls"])
+    parts.solver.recall(memory["solver"])
+    parts.observer.recall(memory["observer"])
+    book.recall(memory)
+    for kind, seconds in memory["seconds"].items():
+        session.timings.seconds[kind] = session.timings.seconds.get(kind, 0.0) + seconds
+    return replace(book.mark, shape=parts.shape)
+
+
+def _restarts(session: _Session) -> list[dict]:
+    """Each time that the run was taken up again: after which step, and on how many ranks."""
+    memory = session.memory
+    now = [{"step": memory["mark"]["number"], "time_s": memory["mark"]["time"], "ranks": session.comm.size}] if memory else []
+    return memory.get("restarts", []) + now
+
+
+# ---- steps --------------------------------------------------------------------------------------------------------------
 
 
 def _assemble(case: Case, comm: MPI.Comm, timings: Timings, path: Path, restore: Callable) -> Parts:
     """All that belongs to one mesh; `restore(domain, fields, model)` sets the state before anything is observed."""
-    from .domain import read_domain
-    from .fields import make_fields
-    from .model import build_model
-    from .observe.scalars import Observer
-    from .remesh import Parts
-
     start = time.perf_counter()
     domain = read_domain(path, comm, case)
     timings.add("mesh", start)
@@ -195,91 +310,105 @@ def _assemble(case: Case, comm: MPI.Comm, timings: Timings, path: Path, restore:
     start = time.perf_counter()
     observer = Observer(case, domain, fields, model, solver)
     timings.add("compile", start)
-    return Parts(path, domain, fields, model, solver, observer)
+    return Parts(case, path, domain, fields, model, solver, observer)
 
 
-def _marched(case: Case, parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], done: int) -> Iterator[Step]:
-    """All steps, those on new meshes too; `parts` then are of the new one. `meshes` tells of each what has changed by it."""
-    mark, going = None, True
-    while going:
-        going = False
-        for step in march(case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
-            mark, going = step.mark, step.mark is not None
-            yield replace(step, ends_run=step.ends_run and not going)
-        if going:
-            mark = _remeshed(case, parts, folder, timings, writer, meshes, mark)
+def _marched(session: _Session, parts: Parts, writer, book: Book, done: int, mark: Mark | None, worn: bool) -> Iterator[Step]:
+    """All steps, those on new meshes too; `parts` then are of the new one. `worn`: it is to be replaced before the first step."""
+    while True:
+        if worn:
+            mark = _remeshed(session, parts, writer, book.meshes, mark)
+        worn = False
+        for step in march(parts.case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
+            mark, worn = step.mark, step.worn
+            yield replace(step, ends_run=step.ends_run and not worn)
+            if worn:
+                break
+        if not worn:
+            return
 
 
-def _remeshed(case: Case, parts: Parts, folder: Path, timings: Timings, writer, meshes: list[dict], mark: Mark) -> Mark:
-    """Take a new mesh if there is a better one, else go on without asking again."""
-    from .remesh import remesh
-
-    comm, path = parts.domain.comm, folder / "meshes" / f"{len(meshes) + 1}.msh"
-    if comm.rank == 0:
-        path.parent.mkdir(exist_ok=True)
-    new, record = remesh(parts, path, SETTLING * mark.dt, lambda *given: _assemble(case, comm, timings, *given))
+def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark: Mark) -> Mark:
+    """Take a new mesh if there is a better one, or one without a void that has closed, else go on without asking again; with the last
+    step's length, as from the begin.
+    """
+    path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
+    together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
+    mark = replace(mark, dt=mark.dt_old, dt_old=0.0, before=None)
+    given = path, SETTLING * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
+    new, record = renew_layer(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        return replace(mark, renews=False, shape=parts.shape)
+        return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape, void="")
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()
     vars(parts).update(vars(new))
     writer.show(parts.domain, parts.fields, parts.model, parts.observer)
-    return replace(mark, shape=parts.shape)
+    return replace(mark, shape=parts.shape, void="")
 
 
-def _record_steps(case, steps, table, cycles, writer, timings: Timings, events: list[dict], progress) -> tuple[str, str, str]:
-    """Take every step, write what it shows; (status, event, reason) at the end, `events` on the way.
-
-    Rank 0 alone has the tables.
-    """
-    written, reached, next_output = math.nan, 0.0, case.output.interval or math.inf
-    total = sum(s.length for s in flat_steps(case.protocol))
+def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str, str]:
+    """Take every step, write what it shows, leave checkpoints on the way and a state at the end; (status, event, reason)."""
     try:
-        for step in steps:
-            start = time.perf_counter()
-            _assert_balances(step)
-            reached = step.time
-            if table is not None:
-                table.add({"step": step.number, "time_s": step.time, "dt_s": step.dt, "phase": step.phase, "phase_kind": step.kind}
-                          | step.scalars | cycles.add(step))
-            if step.last or step.time >= next_output - 1e-9:
-                writer.write(step.time)
-                written = step.time
-                while next_output <= step.time + 1e-9:
-                    next_output += case.output.interval
-            if step.event:
-                log.info("event %s at %.6g s", step.event, step.time)
-                events.append({"event": step.event, "time_s": step.time})
-            timings.add("output", start)
-            if progress is not None:
-                progress(min(1.0, step.time / total), f"{step.kind}, step {step.number}, t = {step.time:.4g} s")
-            if step.ends_run:
-                return "stopped", step.event, ""
-            if step.number >= case.solver.max_steps:
-                return "stopped", "max_steps", ""
-    except (StepFailed, BalanceError) as error:
+        try:
+            status, event = _through(session, steps, parts, book, batch)
+        except (StepFailed, BalanceError) as error:
+            log.error("the run ends here: %s", error)
+            book.write_fields()
+            book.close("failed")
+            return "failed", "", str(error)
+        _save(session, session.folder / STATE, parts, book)
+        book.close(event or status)
+        return status, event, ""
+    except OutputError as error:
         log.error("the run ends here: %s", error)
-        if written != reached:
-            writer.write(reached)
         return "failed", "", str(error)
-    return "completed", "", ""
 
 
-def _close(folder: Path, case: Case, record: dict, timings: Timings, started: float) -> None:
+def _through(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str]:
+    """(status, event) at the end of the last step."""
+    case, timings, total = session.case, session.timings, sum(s.length for s in flat_steps(session.case.protocol))
+    if batch.turn().end:
+        return "stopped", TERMINATED
+    for step in steps:
+        start = time.perf_counter()
+        _assert_balances(step)
+        book.add(step)
+        timings.add("output", start)
+        if session.progress is not None and session.comm.rank == 0:
+            session.progress(min(1.0, step.time / total), f"{step.kind}, step {step.number}, t = {step.time:.4g} s")
+        if step.ends_run:
+            return "stopped", step.event
+        if step.number >= case.solver.max_steps:
+            return "stopped", MAX_STEPS
+        turn = batch.turn()
+        if turn.end:
+            return "stopped", TERMINATED
+        if turn.checkpoint:
+            start = time.perf_counter()
+            _save(session, session.folder / CHECKPOINT, parts, book)
+            timings.add("output", start)
+    return "completed", ""
+
+
+def _close(session: _Session, record: dict) -> None:
     """Rank 0: the record, then the pictures that are drawn from it, then the record with the time they took."""
+    folder, timings = session.folder, session.timings
+
     def write() -> None:
-        timings.seconds["total"] = time.time() - started
+        timings.seconds["total"] = session.wall()
         write_json(folder / "run.json", record | {"timings_s": {k: round(v, 4) for k, v in timings.seconds.items()}})
 
     write()
-    if case.output.figures:
+    if session.case.output.figures:
         start = time.perf_counter()
-        _figures(folder, case, record)
+        _figures(folder, session.case, record)
         timings.add("output", start)
         write()
+    if record["status"] != "failed":
+        (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _assert_balances(step) -> None:
@@ -305,3 +434,5 @@ def _figures(folder: Path, case: Case, record: dict) -> None:
         run_figures(folder, case, record)
     except OSError as error:
         log.warning("figures could not be written: %s", error)
+        for path in folder.glob("figures/*.png"):  # one of them is not whole
+            path.unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 import gmsh
 import numpy as np
 import pytest
+from interfem import pieces
 from interfem.mpi import world
 from dolfinx import graph, mesh
 from dolfinx.io.gmsh import extract_geometry
@@ -137,6 +138,23 @@ def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
         alone = SmallSignal(chosen, *self_state(chosen, many))
         np.testing.assert_allclose(z, [alone.impedance(f) for f in (1e5, 1.0)], rtol=1e-8)
     COMM.barrier()
+
+
+def test_multigrid_and_kept_pieces_of_the_mesh(folder, monkeypatch):
+    """Potentials in a box by multigrid, with the metal as one, from the pieces that the ranks have kept: as by factors on one rank."""
+    tree = {"title": "box", "temperature": "298.15 K", "geometry": {"kind": "box", "width": "10 um", "depth": "10 um"},
+            "layers": [{"name": n, "material": m, "thickness": "4 um"} for n, m in (("li", "Li"), ("sse", "Li6PS5Cl"), ("rear", "Li"))],
+            "features": [{"kind": "patch", "interface": "li|sse", "outer": "4 um"}], "output": {"figures": False},
+            "mesh": {"size": "3 um", "interface_size": "1.5 um", "rim_size": "1 um"},
+            "protocol": [{"kind": "current", "value": "30 A/m^2", "duration": "1 s", "first_step": "1 s", "max_step": "1 s"}]}
+    direct, iterative = (parse_case(tree | {"solver": {"preset": preset, "potential_degree": 1}}) for preset in ("direct", "iterative"))
+    wanted, cwd = alone(direct), Path.cwd()
+    monkeypatch.setattr(pieces, "KEPT_FROM", 0)
+    monkeypatch.chdir(folder)
+    assert_same_run(iterative, folder / "first", wanted)
+    monkeypatch.setattr(pieces, "_distribute", None)
+    assert_same_run(iterative, folder / "again", wanted)
+    monkeypatch.chdir(cwd)
 
 
 def assert_same_state(first: Path, second: Path) -> None:

@@ -27,7 +27,7 @@ def interfem(*words, folder=None):
     "words, told",
     [
         (["nonsense"], "nonsense"),
-        (["run"], "CASE"),
+        (["run"], "name a case file"),
         (["check"], "case file"),
         (["check", "no/such/file.toml"], "no such file"),
         (["check", BARE, "--set", "layers.li.thickness=-3 um"], "layers[0].thickness"),

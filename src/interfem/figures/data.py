@@ -150,7 +150,9 @@ class Run:
 
     @cached_property
     def events(self) -> list[tuple[float, str]]:
-        """(time in s, name) as logged."""
+        """(time in s, name) as recorded; records of old have them in the log alone."""
+        if "events" in self.record:
+            return [(float(event["time_s"]), event["event"]) for event in self.record["events"]]
         try:
             text = (self.folder / "log.txt").read_text(encoding="utf-8")
         except FileNotFoundError:

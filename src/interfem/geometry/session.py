@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +28,9 @@ OPTIONS = {
 @contextmanager
 def session() -> Iterator[None]:
     """An empty Gmsh model, gone afterwards."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
     gmsh.initialize(readConfigFiles=False, interruptible=False)
+    _heed(handlers)
     try:
         for name, value in OPTIONS.items():
             gmsh.option.setNumber(name, value)
@@ -39,3 +43,12 @@ def session() -> Iterator[None]:
                             f"a little, or mesh.refinement") from error
     finally:
         gmsh.finalize()
+        _heed(handlers)
+
+
+def _heed(handlers: dict) -> None:
+    """Gmsh takes signals away from those that listen to them; give them back."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)

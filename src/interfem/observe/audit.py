@@ -16,6 +16,7 @@ from .dead import DeadLithium
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 LEAST = 1e-3  # A/m^2: the least current that the solver resolves
+REMEMBERED = ("beyond", "older_beyond", "time", "start", "metal")
 
 
 class LithiumAudit:
@@ -44,6 +45,15 @@ class LithiumAudit:
                          for g in domain.groups if g.head.reservoir) / model.area
         self.beyond = self.older_beyond = self.time = 0.0
         self.start = sum(self._parts().values())
+
+    def memory(self) -> dict[str, float]:
+        """What is carried from step to step."""
+        return {name: float(getattr(self, name)) for name in REMEMBERED}
+
+    def recall(self, memory: dict[str, float]) -> None:
+        """Go on from there."""
+        for name in REMEMBERED:
+            setattr(self, name, memory[name])
 
     def _deposit(self, wanted):
         """Charge of what is plated on the faces of the wanted metals, pC."""

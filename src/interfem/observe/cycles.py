@@ -14,6 +14,7 @@ from .record import ScalarTable
 
 NONE, NONE_RELATIVE = 1e-9, 1e-6  # A/m^2, and part of the largest current so far: below these no net current flows
 COLUMNS = ("current_density_A_per_m2", "areal_charge_mAh_per_cm2", "cell_voltage_V")
+REMEMBERED = ("first", "sign", "largest", "charge", "voltage", "phase", "open")
 HALVES = {1: "stripping", -1: "plating"}  # by the current's sign
 
 
@@ -105,6 +106,20 @@ class Cycles:
         cycle.end = step.time
         cycle.overpotential = max(cycle.overpotential, abs(step.scalars["overpotential_V"]))
         cycle.halves[self.sign].ended_by = step.event or ("time" if step.kind == "voltage" else "charge")
+
+    def memory(self) -> dict:
+        """As plain data."""
+        halves = {str(sign): vars(half) for sign, half in self.cycle.halves.items()}
+        return {name: getattr(self, name) for name in REMEMBERED} | {
+            "table": self.table.memory(), "cycle": vars(self.cycle) | {"halves": halves}}
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        for name in REMEMBERED:
+            setattr(self, name, memory[name])
+        halves = {int(sign): _Half(**half) for sign, half in memory["cycle"]["halves"].items()}
+        self.cycle = _Cycle(**memory["cycle"] | {"halves": halves})
+        self.table.recall(memory["table"])
 
     def close(self, reason: str) -> None:
         """The run is over: write the last cycle. `reason` ended the half that was still under way."""

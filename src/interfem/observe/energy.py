@@ -8,9 +8,11 @@ In pJ: in the plane per um of depth, about an axis over the full turn.
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import ufl
-from dolfinx import fem
+from dolfinx import fem, la
 from mpi4py import MPI
 
 from ..case import Case
@@ -26,6 +28,7 @@ FAINT = 1e-2  # MPa: energies and works of less are lost in the tolerance of the
 WORKS = ("external", "interface", "expansion")
 COLUMNS = {kind: f"work_{kind}_pJ" for kind in (*WORKS, "growth")}
 COLUMNS |= {kind: f"{kind}_dissipation_pJ" for kind in ("friction", "plastic")}
+REMEMBERED = ("stored", "first", "throughput", "flow_time")
 
 
 class Energy:
@@ -40,6 +43,7 @@ class Energy:
         self.before: dict[fem.Function, fem.Function] = {}  # moduli and thermal strain of the last accepted step
         self.vectors = {"external": self._rows("loads"), "interface": self._rows("interfaces"), "swelling": self._swelling()}
         self.forms = {name: self._sum(form) for name, form in self._functionals().items()}
+        self.last = {kind: {name: fem.Function(fields[name].function_space) for name in rows} for kind, rows in self.vectors.items()}
         self.faint = sum(domain.integral(FAINT**2 / 6 / shear * dx) for shear, dx in self._shears())
         self.throughput = self.faint  # half of all that has been turned over so far
         self.flow_time = float("inf")  # stored deviatoric energy over the rate at which flow dissipated in the last step, s
@@ -53,13 +57,31 @@ class Energy:
             ratio.x.array[:] = 1.0
         for weight, value in zip(self.model.controls.weights, (INSTANT, -INSTANT, 0.0)):
             weight.value = value  # nothing grows
-        self.last = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()}
-                     for kind, rows in self.vectors.items()}
         self.stored = self.first = self._value("stored")
         if self.stored < self.faint:  # nothing bears a load yet: those that are there from the start come with the first step
-            self.last = {kind: {name: 0.0 for name in rows} for kind, rows in self.vectors.items()}
+            for function in chain(*(rows.values() for rows in self.last.values())):
+                function.x.array[:] = 0.0
+        else:
+            self._keep(self._assembled())
         for ratio, values in ratios:
             ratio.x.array[:] = values
+
+    # ---- what is carried from step to step ---------------------------------------------------------------------------
+
+    def carried(self) -> dict[str, fem.Function]:
+        """Functions, by name."""
+        forces = {f"{kind} of {name}": function for kind, rows in self.last.items() for name, function in rows.items()}
+        return forces | {f"material value {n}": function for n, function in enumerate(self.before.values())}
+
+    def memory(self) -> dict:
+        """Numbers."""
+        return {name: getattr(self, name) for name in REMEMBERED} | {"sums": dict(self.sums)}
+
+    def recall(self, memory: dict) -> None:
+        """Go on from these."""
+        for name in REMEMBERED:
+            setattr(self, name, memory[name])
+        self.sums = dict(memory["sums"])
 
     # ---- forms --------------------------------------------------------------------------------------------------------
 
@@ -185,8 +207,7 @@ class Energy:
 
     def step(self, dt: float, weights) -> dict[str, float]:
         """Add the step just solved; works since the start, energy, errors of the balance. `weights`: of the backward formula."""
-        now = {kind: {name: fem.assemble_vector(form).array for name, form in rows.items()}
-               for kind, rows in self.vectors.items()}
+        now = self._assembled()
         stored = self._value("stored")
         self._grow(weights)
         added = {"external": -self._work(now, "external"), "interface": -self._work(now, "interface"),
@@ -194,7 +215,8 @@ class Energy:
                  "friction": self._value("friction"), "plastic": self._value("plastic")}
         turned = [added[kind] for kind in (*WORKS, "plastic")] + [stored - self.stored]
         self.throughput += 0.5 * sum(abs(value) for value in turned) + self._faint()
-        self.last, self.stored = now, stored
+        self._keep(now)
+        self.stored = stored
         self.flow_time = dt * (self._value("strained") + self.faint) / added["plastic"] if added["plastic"] > 0 else float("inf")
         for kind, value in added.items():
             self.sums[kind] += value
@@ -221,19 +243,39 @@ class Energy:
     def _total(self, local: float) -> float:
         return self.domain.comm.allreduce(float(local), MPI.SUM)
 
+    def _assembled(self) -> dict[str, dict[str, np.ndarray]]:
+        """Forces, and what swells, of the step just solved: by kind and unknown, in the rows that this rank owns."""
+        found: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in self.vectors}
+        for kind, rows in self.vectors.items():
+            for name, form in rows.items():
+                vector = fem.assemble_vector(form)
+                vector.scatter_reverse(la.InsertMode.add)
+                found[kind][name] = vector.array[: self._owned(name)]
+        return found
+
+    def _owned(self, name: str) -> int:
+        dofmap = self.fields[name].function_space.dofmap
+        return dofmap.index_map.size_local * dofmap.index_map_bs
+
+    def _keep(self, now: dict[str, dict[str, np.ndarray]]) -> None:
+        for kind, rows in now.items():
+            for name, values in rows.items():
+                self.last[kind][name].x.array[: len(values)] = values
+
     def _work(self, now: dict, kind: str) -> float:
-        """Mean force of the step times its displacement; no rank holds another's part of the forces."""
+        """Mean force of the step times its displacement."""
         unknowns, total = self.fields.unknowns, 0.0
         for name, force in now[kind].items():
-            total += 0.5 * float((force + self.last[kind][name]) @ (unknowns[name].function.x.array - unknowns[name].old.x.array))
+            last, u, u_old = (f.x.array[: len(force)] for f in (self.last[kind][name], unknowns[name].function, unknowns[name].old))
+            total += 0.5 * float((force + last) @ (u - u_old))
         return self._total(total)
 
     def _expansion(self, now: dict) -> float:
         """Mean pressure of the step times the swelling in it."""
         unknowns, total = self.fields.unknowns, 0.0
         for name, swollen in now["swelling"].items():
-            mean = 0.5 * (unknowns[name].function.x.array + unknowns[name].old.x.array)
-            total += float((swollen - self.last["swelling"][name]) @ mean)
+            last, p, p_old = (f.x.array[: len(swollen)] for f in (self.last["swelling"][name], unknowns[name].function, unknowns[name].old))
+            total += float((swollen - last) @ (0.5 * (p + p_old)))
         return self._total(total)
 
     def _grow(self, weights) -> None:

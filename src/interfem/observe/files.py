@@ -5,6 +5,7 @@ Point values are linear, cell values constant; units stand in the names. Parts s
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..domain import Domain
 from ..fields import BODIES, DISPLACEMENT, Fields
 from ..model import Model, salt_data
 from ..units import FARADAY, GAS_CONSTANT
+from ..whole import append_rows, whole
 from .flaws import Profiles
 from .scalars import Observer
 from .stress import max_principal, pressure, von_mises
@@ -26,43 +28,75 @@ PARTS = {"metal": "metal", "mixed": "mixed", "electrolyte": "ceramic"}  # file -
 POTENTIALS = {"phi": ("ions", "ionic_conductivity"), "phi_m": ("electrons", "electronic_conductivity")}
 
 
+CLOSED = b"</VTKFile>"  # how a file of a piece ends that is whole
+COLLECTION = """<?xml version="1.0"?>
+<VTKFile type="Collection" version="1.0">
+  <Collection>
+{}
+  </Collection>
+</VTKFile>
+"""
+
+
 class FieldWriter:
-    """Writes the parts that a case has: "metal", "mixed" (mixed conductors), "electrolyte" (ion conductors), "interface"."""
+    """Writes the parts that a case has: "metal", "mixed" (mixed conductors), "electrolyte" (ion conductors), "interface".
+
+    `times` are those at which fields were written. A time stands in a part's .pvd once all that belongs to it is on the disk.
+    """
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
-        self.case = case
+        self.case, self.times = case, []
         self.profiles = Profiles(folder.parent / "profiles", observer.flaws)
         self.folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
-        if domain.comm.rank == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-        domain.comm.barrier()
         self.fronts = FrontTable(folder.parent / "fronts.csv", observer.tips)
-        self.files: dict[str, io.VTKFile] = {}
         self.show(domain, fields, model, observer)
 
     def show(self, domain: Domain, fields: Fields, model: Model, observer: Observer) -> None:
         """Write these from now on, into the same files."""
         self.domain, self.fields, self.model, self.observer = domain, fields, model, observer
         self.profiles.flaws, self.fronts.tips = observer.flaws, observer.tips
-        found = {name: self._solid(body, self._body_functions(body)) for name, body in PARTS.items() if body in domain.submeshes}
+        self.parts = {name: self._solid(body, self._body_functions(body)) for name, body in PARTS.items() if body in domain.submeshes}
         if "gamma" in domain.submeshes:
-            found["interface"] = self._interface_functions()
-        for name in found:
-            self.files[name] = self.files.get(name) or io.VTKFile(domain.comm, self.folder / f"{name}.pvd", "w")
-        self.parts = {name: (self.files[name], functions) for name, functions in found.items()}
+            self.parts["interface"] = self._interface_functions()
 
     def write(self, time: float) -> None:
-        """All parts at one time (s)."""
-        for file, functions in self.parts.values():
-            for function, update in functions:
-                update(function)
-            file.write_function([function for function, _ in functions], time)
-        self.profiles.write(time)
-        self.fronts.write(time)
+        """All parts at one time (s). All ranks take part; what cannot be written is an OSError on some of them."""
+        number = len(self.times)
+        for name in self.parts:
+            self._write_piece(name, number, time)
+        tables = self.profiles.look() | self.fronts.look()
+        self.domain.comm.barrier()  # the pieces of all ranks are written
+        self.times.append(time)
+        for name in self.parts:
+            self._check(self.folder / f"{_piece(name, number)}_p{self.domain.comm.rank}_000000.vtu")
+        if self.domain.comm.rank == 0:
+            self._list(number)
+            for path, (columns, rows) in tables.items():
+                path.parent.mkdir(exist_ok=True)
+                append_rows(path, [] if path.exists() else [["time_s", *columns]])
+                append_rows(path, [[f"{time:.12g}", *row] for row in rows])
 
-    def close(self) -> None:
-        for file, _ in self.parts.values():
-            file.close()
+    def _write_piece(self, name: str, number: int, time: float) -> None:
+        for function, update in self.parts[name]:
+            update(function)
+        file = io.VTKFile(self.domain.comm, self.folder / f"{_piece(name, number)}.pvd", "w")
+        file.write_function([function for function, _ in self.parts[name]], time)
+        file.close()
+
+    def _list(self, number: int) -> None:
+        """Rank 0: the files of all times so far, once those of the last one are whole."""
+        for name in self.parts:
+            piece = self.folder / _piece(name, number)
+            self._check(piece.with_name(f"{piece.name}000000.pvtu"))
+            piece.with_name(f"{piece.name}.pvd").unlink()
+            list_times(self.folder, name, self.times)
+
+    def _check(self, path: Path) -> None:
+        """The library tells no errors of writing."""
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - 64))
+            if CLOSED not in file.read():
+                raise OSError(errno.ENOSPC, "no room on the disk", str(path))
 
     # ---- bodies -------------------------------------------------------------------------------------------------------
 
@@ -202,7 +236,9 @@ class FieldWriter:
         self._carry(function, "ceramic", linear, "salt")
 
     def _regions(self, sub: str):
-        numbers = self.domain.region_of_cell[self.domain.submeshes[sub].parents].astype(float)
+        named = [region.name for region in self.case.regions]
+        number = np.array([named.index(region.name) for region in self.domain.regions], float)  # voids may have been left out since
+        numbers = number[self.domain.region_of_cell[self.domain.submeshes[sub].parents]]
 
         def update(function) -> None:
             function.x.array[:] = numbers
@@ -240,3 +276,14 @@ class FieldWriter:
     def _interface_numbers(self, function) -> None:
         function.x.array[:] = self.domain.interface_of_gamma
 
+
+def _piece(part: str, number: int) -> str:
+    """Beginning of the names of a part's files at one of its times."""
+    return f"{part}_{number:06d}_"
+
+
+def list_times(folder: Path, part: str, times: list[float]) -> None:
+    """`<part>.pvd`, which names the files of a part at its times (s)."""
+    lines = [f'    <DataSet timestep="{float(time)!r}" part="0" file="{_piece(part, n)}000000.pvtu" />' for n, time in enumerate(times)]
+    with whole(folder / f"{part}.pvd") as file:
+        file.write(COLLECTION.format("\n".join(lines)))

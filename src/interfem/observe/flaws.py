@@ -5,7 +5,6 @@ Everything is taken as the mean over each facet of the wall.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -169,26 +168,13 @@ def _metal_pressure(case: Case, domain: Domain, fields: Fields, region):
 
 
 class Profiles:
-    """Appends the profile of each flaw at one time after the other."""
+    """`profiles/<flaw>.csv`: the profile of each flaw at one time after the other."""
 
     def __init__(self, folder: Path, flaws: list[Flaw]):
         self.flaws, self.folder = flaws, folder.resolve()
-        if flaws and flaws[0].domain.comm.rank == 0:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for flaw in flaws:
-                self._file(flaw).unlink(missing_ok=True)
 
-    def _file(self, flaw: Flaw) -> Path:
-        return self.folder / f"{flaw.name}.csv"
-
-    def write(self, time: float) -> None:
-        """All flaws at one time (s)."""
-        for flaw in self.flaws:
-            table = flaw.profile()
-            if table is not None:
-                fresh = not self._file(flaw).exists()
-                with open(self._file(flaw), "a", newline="", encoding="utf-8") as file:
-                    writer = csv.writer(file)
-                    if fresh:
-                        writer.writerow(["time_s", *table])
-                    writer.writerows([f"{time:.12g}", *(f"{value:.9g}" for value in row)] for row in zip(*table.values()))
+    def look(self) -> dict[Path, tuple[list[str], list[list[str]]]]:
+        """(columns, rows) for each file at the present state, on rank 0; all ranks take part."""
+        tables = {self.folder / f"{flaw.name}.csv": flaw.profile() for flaw in self.flaws}
+        return {path: (list(table), [[f"{value:.9g}" for value in row] for row in zip(*table.values())])
+                for path, table in tables.items() if table is not None}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..case import Case, CaseError, parse_case
 from ..overrides import OverrideError, override
+from ..whole import append_rows, whole
 
 PACKAGES = ("interfem", "fenics-dolfinx", "dolfinx-solver-real", "fenics-ufl", "fenics-basix", "fenics-ffcx", "petsc4py", "mpi4py", "numpy",
             "scipy", "gmsh", "pyvista")
@@ -29,13 +28,9 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, data: dict) -> None:
     """Atomically: a reader sees the old file or the new one. NaN becomes null."""
-    temporary = path.with_suffix(path.suffix + ".part")
-    with open(temporary, "w", encoding="utf-8") as file:
+    with whole(path) as file:
         json.dump(_finite(data), file, indent=1)
         file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def read_record(folder: Path) -> dict:
@@ -80,20 +75,25 @@ class ScalarTable:
     """A CSV file, one row a step or cycle, and the summary (last, minimum, maximum of every column)."""
 
     def __init__(self, path: Path):
-        self.path, self.columns, self.summary = path, None, {}
-        path.unlink(missing_ok=True)
+        self.path, self.columns, self.summary = path, [], {}
 
     def add(self, row: dict[str, float]) -> None:
-        if self.columns is None:
-            self.columns = list(row)
-            with open(self.path, "w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow(self.columns)
-        with open(self.path, "a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow([_text(row.get(name, math.nan)) for name in self.columns])
+        columns = self.columns or list(row)
+        texts = [_text(row.get(name, math.nan)) for name in columns]
+        append_rows(self.path, [texts] if self.columns else [columns, texts])
+        self.columns = columns
         for name, value in row.items():
             if isinstance(value, (int, float)) and math.isfinite(value):
                 entry = self.summary.setdefault(name, {"last": value, "min": value, "max": value})
                 entry["last"], entry["min"], entry["max"] = value, min(value, entry["min"]), max(value, entry["max"])
+
+    def memory(self) -> dict:
+        """As plain data."""
+        return {"columns": self.columns, "summary": self.summary}
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        self.columns, self.summary = memory["columns"], memory["summary"]
 
 
 def _text(value) -> str:

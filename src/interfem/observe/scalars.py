@@ -66,6 +66,8 @@ class Observer:
             self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
         self.flaws, self.holes = make_flaws(case, domain, fields, model), Holes(case, domain, fields)
+        self.left_out: list[str] = []  # voids that are closed and no longer meshed
+        self.travel: dict[str, float] = {}  # boundary -> outward displacement before its reference began anew, um
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _dead(self) -> DeadLithium:
@@ -138,6 +140,42 @@ class Observer:
                 n = ufl.FacetNormal(domain.mesh)
                 self._form("collector displacement", ufl.inner(self.fields[name], n) * domain.ds("collector"))
                 self.collector_area = domain.boundary_area("collector")
+
+    # ---- what is carried from step to step ---------------------------------------------------------------------------
+
+    def carried(self) -> dict[str, fem.Function]:
+        """Functions that no field of the run holds, by name."""
+        found = self.energy.carried() if self.energy is not None else {}
+        if self.contact is not None and self.contact.covered_before is not None:
+            found["covered before"] = self.contact.covered_before
+        return found
+
+    def memory(self) -> dict:
+        """All other than functions that the next step needs, as plain data. What follows from the state is looked at anew."""
+        found: dict = {"charge": self.charge, "older_charge": self.older_charge, "left_out": self.left_out, "travel": self.travel}
+        if self.energy is not None:
+            found["energy"] = self.energy.memory()
+        if self.domain.kinetics:
+            found |= {"audit": self.audit.memory(), "powers": dict(self.breakdown.powers)}
+        if self.voids is not None:
+            found |= {"closed": [bool(closed) for closed in self.voids.closed], "first": self.voids.at_first()}
+        if "c" in self.fields:
+            found["salt"] = self.salt
+        return found
+
+    def recall(self, memory: dict) -> None:
+        """Go on from there."""
+        self.charge, self.older_charge = memory["charge"], memory["older_charge"]
+        self.left_out, self.travel = list(memory["left_out"]), dict(memory["travel"])
+        if self.energy is not None:
+            self.energy.recall(memory["energy"])
+        if self.domain.kinetics:
+            self.audit.recall(memory["audit"])
+            self.breakdown.powers = dict(memory["powers"])
+        if self.voids is not None:
+            self.voids.closed = list(memory["closed"])
+        if "c" in self.fields:
+            self.salt = memory["salt"]
 
     # ---- balances, with the unknowns of the step and the history of the last ------------------------------------------
 
@@ -212,6 +250,7 @@ class Observer:
             found |= self.reaction.scalars()
         for flaw in self.flaws:
             found |= flaw.scalars()
+        found |= {f"{name}[{void}]": 0.0 for void in self.left_out for name in ("void_volume_ratio", "void_depth_um")}
         if self.voids is not None:
             found |= self.voids.scalars()
         found |= self.holes.scalars()
@@ -221,6 +260,11 @@ class Observer:
             if f"x:{group.name}" in self.fields:
                 found |= self._stored(group)
         return found
+
+    def leave(self, voids: list[str], travel: dict[str, float]) -> None:
+        """Some voids are no longer meshed, and boundaries count their displacement from another place."""
+        self.left_out = self.left_out + voids
+        self.travel = {boundary: self.travel.get(boundary, 0.0) + away for boundary, away in travel.items()}
 
     def stack(self) -> tuple[float, float]:
         """Stack pressure (MPa), and the sum of its plates' outward displacements (um; 0 where no frame is modelled)."""
@@ -326,7 +370,7 @@ class Observer:
             found["interface_min_pressure_MPa"] = -self._max(-owned)
             found["interface_max_pressure_MPa"] = self._max(owned)
         if "collector displacement" in self.forms:
-            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area
+            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area + self.travel.get("collector", 0.0)
         return found
 
     def _salt(self) -> dict[str, float]:

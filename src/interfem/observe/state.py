@@ -1,4 +1,4 @@
-"""The state at the end of a run, in one file that any number of ranks reads: `state.npz`.
+"""The state of a run, in one file that any number of ranks reads: `state.npz` at its end, `checkpoint.npz` on the way.
 
 Values go with the place of their degree of freedom. Those of discontinuous functions, of which several stand at one place, are
 moved a little towards the middle of their cell, so that every place is taken once.
@@ -6,8 +6,8 @@ moved a little towards the middle of their cell, so that every place is taken on
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +18,39 @@ from ..domain import Domain
 from ..fields import Fields
 from ..kinks import BrokenSpace
 from ..model import Model
+from ..whole import whole
 
 INWARD = 0.1  # of the way from a degree of freedom to the middle of its cell
 NEAR = 1e-9  # of the extent of the mesh: places this close are one
 CONTROLS = ("pressure", "current", "density", "voltage")
+MEMORY = "memory"  # name of the plain data among the arrays, JSON as bytes
 
 
 class StateError(Exception):
     """There is no state, or it belongs to another case; the text says which and what to do."""
 
 
-def write_state(path: Path, domain: Domain, fields: Fields, model: Model, time: float) -> None:
-    """All unknowns with their history, growth and flow, and the controls, at `time` (s). Atomically, by rank 0."""
+def write_state(path: Path, domain: Domain, fields: Fields, model: Model, time: float,
+                carried: Mapping[str, fem.Function] | None = None, memory: dict | None = None) -> None:  # fmt: skip
+    """All unknowns with their history, growth and flow, and the controls, at `time` (s). Atomically, by rank 0.
+
+    carried: functions of the observers, by name; memory: all else that another run needs to go on from here, as plain data.
+    OSError on rank 0 alone.
+    """
     arrays = {name: np.array(float(getattr(model.controls, name).value)) for name in CONTROLS}
     arrays |= {"time": np.array(time), "temperature": np.array(model.parameters.temperature)}
-    for name, functions in state_functions(fields):
+    for name, functions in _all_functions(fields, carried):
         space = next(iter(functions.values())).function_space
         owned = space.dofmap.index_map.size_local
         arrays[f"{name}/places"] = _gathered(domain, places_of(space)[:owned])
         for kind, function in functions.items():
             values = function.x.array.reshape(-1, space.dofmap.index_map_bs)[:owned]
             arrays[f"{name}/{kind}"] = _gathered(domain, values)
+    if memory is not None:
+        arrays[MEMORY] = np.frombuffer(json.dumps(memory).encode(), np.uint8)
     if domain.comm.rank == 0:
-        draft = path.with_name(f".{path.name}.part")
-        with open(draft, "wb") as file:
+        with whole(path, "wb") as file:
             np.savez_compressed(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    domain.comm.barrier()
 
 
 def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> float:
@@ -57,15 +61,38 @@ def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> floa
         arrays = dict(file)
     for name in CONTROLS:
         getattr(model.controls, name).value = float(arrays[name])
-    for name, functions in state_functions(fields):
+    _set(path, domain, state_functions(fields), arrays)
+    model.at_temperature(float(arrays["temperature"]))
+    fields.parameters.follow_filling()
+    return float(arrays["time"])
+
+
+def read_carried(path: Path, domain: Domain, carried: Mapping[str, fem.Function]) -> None:
+    """Set functions of the observers as they were when a state was written. StateError if it has them not."""
+    with np.load(path) as file:
+        _set(path, domain, _all_functions(None, carried), dict(file))
+
+
+def read_memory(path: Path) -> dict:
+    """What a run remembered when it wrote a state; empty if it wrote none."""
+    with np.load(path) as file:
+        return json.loads(file[MEMORY].tobytes()) if MEMORY in file else {}
+
+
+def _all_functions(fields: Fields | None, carried: Mapping[str, fem.Function] | None) -> Iterator[tuple[str, dict[str, fem.Function]]]:
+    if fields is not None:
+        yield from state_functions(fields)
+    for name, function in (carried or {}).items():
+        yield name, {"carried": function}
+
+
+def _set(path: Path, domain: Domain, groups, arrays: dict[str, np.ndarray]) -> None:
+    for name, functions in groups:
         rows = _rows(arrays.get(f"{name}/places"), next(iter(functions.values())).function_space)
         if domain.comm.allreduce(int(rows is None)):
             raise StateError(f"{path}: {name} was saved on another mesh (by another version of Gmsh?); run the case again")
         for kind, function in functions.items():
             function.x.array[:] = arrays[f"{name}/{kind}"][rows].reshape(-1)
-    model.at_temperature(float(arrays["temperature"]))
-    fields.parameters.follow_filling()
-    return float(arrays["time"])
 
 
 def state_functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Function]]]:

@@ -14,7 +14,6 @@ Sources: Shih, Moran and Nakamura, Int. J. Fract. 30 (1986) 79; Kfouri, Int. J. 
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -466,19 +465,15 @@ class Tips:
 
 
 class FrontTable:
-    """`fronts.csv`: the intensities along the fronts of a box, at every time at which fields are written. Rank 0 writes."""
+    """`fronts.csv`: the intensities along the fronts of a box, at every time at which fields are written."""
 
-    COLUMNS = ("time_s", "front", "along_um", "J_N_per_m", "K_I_MPa_sqrt_m", "K_II_MPa_sqrt_m", "T_stress_MPa", "K_I_over_K_IC")
+    COLUMNS = ["front", "along_um", "J_N_per_m", "K_I_MPa_sqrt_m", "K_II_MPa_sqrt_m", "T_stress_MPa", "K_I_over_K_IC"]
 
     def __init__(self, path: Path, tips: Tips):
         self.path, self.tips = path, tips
         self.names = [front.name for front in tips.fronts if len(front.places) > 1]
-        self.rows: list[tuple] = []
 
-    def write(self, time: float) -> None:
-        """Rows of one time (s); the file is written anew, so that it is whole."""
-        for name in self.names:
-            self.rows += [(time, name, p.along, p.J, p.K_I, p.K_II, p.T, p.ratio) for p in self.tips.profile(name)]
-        if self.names and self.tips.domain.comm.rank == 0:
-            with open(self.path, "w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([self.COLUMNS, *self.rows])
+    def look(self) -> dict[Path, tuple[list[str], list[list]]]:
+        """(columns, rows) for the file at the present state; all ranks take part."""
+        rows = [[name, p.along, p.J, p.K_I, p.K_II, p.T, p.ratio] for name in self.names for p in self.tips.profile(name)]
+        return {self.path: (self.COLUMNS, rows)} if rows else {}

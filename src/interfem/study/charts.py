@@ -22,10 +22,11 @@ log = logging.getLogger("interfem")
 
 # ends of column names -> units as figures show them
 UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/cm²", "_A_per_m2": "A/m²",
-         "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa",
-         "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
+         "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_N_per_m": "N/m", "_pJ": "pJ",
+         "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
-SPOKEN = {"asr": "areal resistance", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II"}
+SPOKEN = {"asr": "areal resistance", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral",
+          "T stress": "T-stress"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
@@ -135,8 +136,10 @@ class Sheet:
 
 
 def words(column: str) -> str:
-    """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
-    name, _, part = column.rstrip("]").partition("[")
+    """A column in words: ``crack_length_um[slot]`` or ``crack_length[slot]_um`` -> "crack length, slot (µm)"."""
+    name, _, rest = column.partition("[")
+    part, _, unit = rest.partition("]")
+    name += unit
     end = next((end for end in UNITS if name.endswith(end)), "")
     name = name.removesuffix(end).replace("_", " ")
     said = next((text for text in sorted(SPOKEN, key=len, reverse=True) if re.match(rf"{text}\b", name)), "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +16,8 @@ from ..overrides import key_parts
 from ..quantities import Model, quantity
 
 LIMIT = 200  # runs that need no --yes
+OWN_FLAGS = {"array": "jobs", "ntasks": "ranks", "time": "time", "account": "account", "partition": "partition", "signal": "warning",
+             "requeue": "requeues", "no-requeue": "requeues", "dependency": "", "output": "", "error": "", "open-mode": ""}
 
 
 class StudyError(Exception):
@@ -37,6 +42,7 @@ def _key(value: str) -> str:
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_list)]
+Lines = Annotated[tuple[Text, ...], BeforeValidator(_list)]
 Key = Annotated[str, BeforeValidator(_key)]
 Keys = Annotated[tuple[Key, ...], Field(min_length=1), BeforeValidator(_list)]
 
@@ -184,6 +190,53 @@ class Figure(Model):
         return self
 
 
+def _clock(value: object) -> object:
+    """Times as Slurm writes them, [days-]hours:minutes:seconds, beside quantities."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return value
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return f"{((24 * days + hours) * 60 + minutes) * 60 + seconds} s"
+
+
+class EngineTable(Model):
+    """Where and how members run; the same table stands in a study and in a site file. What follows `jobs` is for Slurm."""
+
+    name: Literal["local", "slurm"] = "local"
+    ranks: int = Field(1, ge=1, strict=True)  # of each run
+    jobs: int | None = Field(None, ge=1, strict=True)  # at once
+    account: Text | None = None
+    partition: Text | None = None
+    time: Annotated[quantity("time", above=0), BeforeValidator(_clock)] = "1 h"  # limit of each run, between two requeues
+    warning: quantity("time", above=0) = "2 min"  # before the limit: a run writes its state and queues again
+    requeues: int = Field(20, ge=0, strict=True)  # at most, of each run
+    modules: Lines = ()  # loaded before anything else
+    setup: Lines = ()  # lines of shell after that
+    launcher: Text | None = None  # of runs on several ranks; default: mpirun, and srun in a conda environment
+    sbatch: Lines = ()  # further options as `#SBATCH` lines have them
+
+    @model_validator(mode="after")
+    def _flags(self):
+        for n, line in enumerate(self.sbatch):
+            flag = option(line)[0]
+            if not re.fullmatch(r"[a-z][a-z0-9-]*", flag):
+                raise ValueError(f'`sbatch[{n}]`: {line!r} should be one long option, as in "--constraint=rome" or "--exclusive"')
+            if flag in OWN_FLAGS:
+                instead = f"; use the key {OWN_FLAGS[flag]!r}" if OWN_FLAGS[flag] else "; remove it"
+                raise ValueError(f"`sbatch[{n}]`: --{flag} is set by the study itself{instead}")
+        return self
+
+    @property
+    def minutes(self) -> int:
+        return math.ceil(self.time / 60)
+
+
+def option(line: str) -> tuple[str, str | bool]:
+    """("constraint", "rome") of "--constraint=rome", as in an `#SBATCH` line; True without a value."""
+    name, value = re.fullmatch(r"(?:#SBATCH\s+)?(?:--)?([^\s=]*)[\s=]*(.*)", line.strip()).groups()
+    return name, " ".join(shlex.split(value)) or True
+
+
 class StudyFile(Model):
     """A whole study. Paths are relative to the file."""
 
@@ -195,6 +248,7 @@ class StudyFile(Model):
     sample: Sample | None = None
     figures: tuple[Figure, ...] = ()
     limit: int = Field(LIMIT, ge=1, strict=True)
+    engine: EngineTable = EngineTable()
 
     @model_validator(mode="after")
     def _sampling(self):
@@ -211,15 +265,30 @@ class StudyFile(Model):
         return self
 
 
+class SiteFile(Model):
+    """What a cluster wants of every study: defaults of the table [engine]."""
+
+    engine: EngineTable
+
+
 def read_study(path: Path) -> StudyFile:
     """Read and validate a study file. StudyError with the faults found, one a line."""
+    return _read(path, StudyFile, "give a study file such as models/studies/void_closure.toml")
+
+
+def read_site(path: Path) -> SiteFile:
+    """Read and validate a site file. StudyError with the faults found, one a line."""
+    return _read(path, SiteFile, "give a file with a table [engine]")
+
+
+def _read(path: Path, kind: type[Model], wanted: str):
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such file; give a study file such as models/studies/void_closure.toml") from None
+        raise StudyError(f"{path}: there is no such file; {wanted}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StudyError(f'{path}: not TOML: {error}; text and quantities stand in quotes, as in from = "1 MPa"') from None
     try:
-        return StudyFile.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
-        raise StudyError("\n".join(f"{path}: {line}" for line in explain(error, tree, StudyFile))) from None
+        raise StudyError("\n".join(f"{path}: {line}" for line in explain(error, tree, kind))) from None

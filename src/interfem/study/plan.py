@@ -15,6 +15,7 @@ from ..checks import suggestion
 from .axes import Choice, Track, make_track
 from .file import Figure, Reference, StudyError, StudyFile, read_study
 
+KEY = 12  # characters of a hash that name a run folder
 MANY = 5  # wrong members that are told one by one
 
 
@@ -30,7 +31,7 @@ class Member:
     @property
     def key(self) -> str:
         """Name of its run folder."""
-        return self.hash[:12]
+        return self.hash[:KEY]
 
     @property
     def text(self) -> str:
