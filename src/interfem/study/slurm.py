@@ -116,6 +116,7 @@ class Slurm:
 
     def send(self, jobs: list[Job]) -> None:
         """Queue those that are not there yet, and a job that gathers all when they have ended. StudyError if Slurm refuses them."""
+        self._let_cancelled_end()
         sent = read_sent(self.folder)
         fresh = [job for job in jobs if job.key not in sent["jobs"] or not job.folder.is_dir()]
         if not fresh:
@@ -184,6 +185,15 @@ class Slurm:
         elif final:
             return Ended(job, 1, math.nan, _how_it_went(number, seen, paths.stdout))
         return None
+
+    def _let_cancelled_end(self) -> None:
+        """Forget what was given up before, once it is out of the way."""
+        given_up = read_cancelled(self.folder)
+        ending = {key: number for key, number in read_sent(self.folder)["jobs"].items() if number in given_up}
+        while ending and not all(_is_final(number, seen) for seen in [look(ending.values())] for number in ending.values()):
+            time.sleep(SOON)
+        for key, number in ending.items():
+            _forget(self.folder, key, number)
 
     # ---- submission ---------------------------------------------------------------------------------------------------
 
