@@ -3,6 +3,7 @@
 Every rank runs every test; the reference is the same case on one rank alone (MPI.COMM_SELF), so that no stored number ages.
 """
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ from interfem.march import march
 from interfem.model import build_model
 from interfem.observe.scalars import Observer
 from interfem.observe.state import read_state, write_state
+from interfem.rebase import renew_layer
+from interfem.remesh import Parts
 from interfem.run import make_mesh as make_mesh_on
 from interfem.run import run
 from interfem.solve import Solver, Timings
@@ -65,6 +68,11 @@ CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD, FLAW]
 FRAME = BARE.input | {"mechanics": {"boundaries": {"collector": "platen", "right": "0.5 MPa"}}, "protocol": [
     BARE.input["protocol"][0] | {"hold": {"spring": "10 MPa/um"}}, BARE.input["protocol"][0] | {"boundary": "right"}, BARE.input["protocol"][1]]}
 LOADED = parse_case(FRAME | {"sei": {"initial_thickness": "5 nm"}})
+
+
+FREE = {"li|sse": {"contact": "unilateral", "tangential": "frictionless"}}
+SQUEEZED = parse_case(case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [VOID], 10, interfaces=FREE).input | {
+    "mechanics": {"kinematics": "finite"}, "protocol": [{"kind": "pressure", "to": "4 MPa", "duration": "0.1 s"}]})
 
 
 @pytest.fixture
@@ -114,6 +122,37 @@ def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
 def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
     """A void and a filled flaw under creep, in a frame and with a reaction layer; a store that swells; lithium that parts, slides and loses contact."""
     assert_same_run(chosen, folder, alone(chosen))
+
+
+def parts_of(chosen, comm, path: Path, restore=lambda *state: None) -> Parts:
+    domain = read_domain(path, comm, chosen)
+    fields = make_fields(domain, chosen)
+    model = build_model(chosen, domain, fields)
+    restore(domain, fields, model)
+    solver = Solver(chosen, domain, fields, model, Timings())
+    return Parts(chosen, path, domain, fields, model, solver, Observer(chosen, domain, fields, model, solver))
+
+
+def begun_anew(comm, path: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Scalars of a squeezed void before and after the metal around it has begun anew."""
+    parts = parts_of(SQUEEZED, comm, make_mesh_on(SQUEEZED, comm, Timings()))
+    steps = list(march(SQUEEZED, parts.domain, parts.fields, parts.model, parts.solver, parts.observer))
+    new, record = renew_layer(parts, "void", False, path, 1e-5, lambda chosen, *rest: parts_of(chosen, comm, *rest))
+    assert new is not None, record
+    return steps[-1].scalars, new.observer.after_commit()
+
+
+def test_metal_begins_anew_around_a_void_alike_on_any_number_of_ranks(folder):
+    """As on one rank, with the void's volume and the places that it had."""
+    make_mesh(SQUEEZED)
+    wanted = COMM.bcast(begun_anew(MPI.COMM_SELF, folder / "one.msh")[1] if COMM.rank == 0 else None)
+    before, after = begun_anew(COMM, folder / "all.msh")
+    for name, value in wanted.items():
+        if name not in UNCOMPARED and np.isfinite(value):
+            assert after[name] == pytest.approx(value, rel=1e-6, abs=1e-10), name
+    for name in ("void_volume_ratio[void]", "void_depth_um[void]", "collector_displacement_um", "stack_pressure_MPa"):
+        assert after[name] == pytest.approx(before[name], rel=5e-3), name
+    assert before["void_volume_ratio[void]"] < 0.99
 
 
 @pytest.mark.parametrize("chosen", [ALLOY, CONTACT], ids=["alloy", "contact"])
@@ -166,6 +205,55 @@ def assert_same_state(first: Path, second: Path) -> None:
                 orders = [np.lexsort(np.round(file[name], 9).T) for file in (a, b)]
                 for key in (key for key in a if key.rpartition("/")[0] == name.rpartition("/")[0]):
                     np.testing.assert_allclose(a[key][orders[0]], b[key][orders[1]], rtol=1e-12, atol=1e-12, err_msg=key)
+
+
+def numbers(path: Path) -> tuple[list[str], np.ndarray]:
+    """(columns, rows) of scalars.csv; what is empty is NaN."""
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    kept = [n for n, name in enumerate(rows[0]) if name != "phase_kind"]
+    return [rows[0][n] for n in kept], np.array([[float(row[n] or "nan") for n in kept] for row in rows[1:]])
+
+
+def assert_alike(folder: Path, other: Path) -> None:
+    """Every value of scalars.csv to 1e-10 of the largest of its column; those of rounding size aside."""
+    (names, wanted), (others, found) = (numbers(path / "scalars.csv") for path in (other, folder))
+    assert names == others and wanted.shape == found.shape
+    size = np.maximum(np.nanmax(np.abs(wanted), axis=0, initial=0.0), 1e-8)
+    apart = np.nanmax(np.abs(found - wanted) / size, axis=0, initial=0.0)
+    assert [(name, gap) for name, gap in zip(names, apart) if gap > 1e-10 and name not in (*UNCOMPARED, "work_balance_error")] == []
+
+
+@pytest.mark.parametrize("chosen", [CONTACT, LOADED], ids=["contact", "loaded"])
+def test_goes_on_from_a_checkpoint_on_any_number_of_ranks(folder, chosen, monkeypatch):
+    """In the middle of a protocol step: on the same ranks, and on one; contact that is lost and slides, a frame, a reaction layer."""
+    part = parse_case(chosen.input | {"solver": {"max_steps": 4}})
+    assert run(chosen, folder / "whole").status == "completed"
+    for name in ("same", "one"):
+        assert run(part, folder / name).event == "max_steps"
+    assert run(chosen, folder / "same", restart=True).status == "completed"
+    if COMM.rank == 0:
+        assert_alike(folder / "same", folder / "whole")
+        if COMM.size == 1:
+            assert (folder / "same/scalars.csv").read_bytes() == (folder / "whole/scalars.csv").read_bytes()
+        monkeypatch.setattr(sys.modules["interfem.run"], "world", lambda: MPI.COMM_SELF)
+        assert run(chosen, folder / "one", restart=True).status == "completed"
+        assert_alike(folder / "one", folder / "whole")
+    COMM.barrier()
+
+
+def test_a_disk_that_is_full_ends_the_run_on_all_ranks(folder, monkeypatch):
+    """Rank 0 writes, and no other may wait for it."""
+    def full(path, rows):
+        if path.name == "scalars.csv" and path.exists():
+            raise OSError(28, "No space left on device", str(path))
+        append(path, rows)
+
+    record = sys.modules["interfem.observe.record"]
+    append = record.append_rows
+    monkeypatch.setattr(record, "append_rows", full)
+    result = run(ALLOY, folder)
+    assert (result.status, result.exit_status) == ("failed", 3)
+    assert "scalars.csv: cannot be written (No space left on device)" in result.reason
 
 
 def partition_at(path: Path, height: float):

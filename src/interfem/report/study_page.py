@@ -19,14 +19,13 @@ import numpy as np
 from ..observe.record import versions
 from ..study.charts import REDUCED
 from ..study.charts import words as column_words
-from ..study.gather import FACTS, WAITING
+from ..study.gather import FACTS, JUDGED, WAITING
 from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded, told_on_the_way
 from .charts import finite, outcome_map, output_charts, rounded
 from .cite import citation
 from .words import event_name, event_words, number, time_words
 
 TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
-JUDGED = ("violation", "optimal")  # columns of a search: what breaks its constraints, 1 for the best
 SHOWN = 400  # members in the table; more are in study.csv
 
 

@@ -36,8 +36,10 @@ def collect(folder: Path, progress=None) -> Outcome:
         try:
             with terminable():
                 take(engine.gather(jobs_of(plan, todo, folder)), plan, todo, rows, folder, engine.ranks, progress)
-        except (KeyboardInterrupt, Cancelled):
-            log.warning("not all was gathered: what has ended is kept")
+        except KeyboardInterrupt:
+            log.warning("interrupted: what has been gathered is kept")
+        except Cancelled:
+            log.warning("cancelled: what has ended is kept, and the command of the study goes on with the rest")
         tidy(folder, engine)
         return close(plan, rows, folder)
 

@@ -27,8 +27,9 @@ from submitit import JobEnvironment, SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths, pickle_load
 
 from ..observe.record import write_json
-from .engine import LOOK, Cancelled, Ended, Job, end, start
+from .engine import LOOK, Cancelled, Ended, Job, by_srun, end, start
 from .file import EngineTable, StudyError, option
+from .gather import read_run
 
 log = logging.getLogger("interfem")
 
@@ -81,9 +82,17 @@ class MemberRun:
     def checkpoint(self) -> DelayedSubmission:
         """Called by submitit shortly before the time limit: let the run write its state and end; then submitit queues the job again."""
         if self.process is not None:
-            end([self.process], self.grace)
+            end([self.process], self.grace, self._ask)
         spent = self.spent + time.monotonic() - self.began
         return DelayedSubmission(replace(self, spent=spent, process=None))
+
+
+    def _ask(self, process: subprocess.Popen) -> None:
+        """SIGTERM for the ranks. srun does not pass it on but kills them; Slurm hands it to those that srun has started."""
+        if by_srun(self.ranks, self.launcher):
+            subprocess.run(["scancel", "--signal=TERM", os.environ["SLURM_JOB_ID"]], stdin=subprocess.DEVNULL)
+        else:
+            process.terminate()
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,7 @@ class Slurm:
                 ended = self._ended(job, number, seen, results, gone)
                 if ended is None:
                     continue
-                lost = number in given_up and ended.status != 0  # to be run again: it was cancelled with the study
+                lost = number in given_up and read_run(job.folder).get("status") != "completed"  # the study is to run it again
                 if not lost:
                     yield ended
                 dropped |= lost
