@@ -35,7 +35,7 @@ PARTS = ("import", "mesh", "compile", "assembly", "set-up", "solve")
 
 
 def bandwidth() -> float:
-    """Bytes/s of a triad over arrays far larger than the caches; best of five, CPU time."""
+    """Bytes/s of a sum of two arrays, written into one of them, far larger than the caches; best of five, CPU time."""
     a, b = np.ones(20_000_000), np.ones(20_000_000)
     best = np.inf
     for _ in range(5):
@@ -135,7 +135,7 @@ def summary(name: str, runs: list[dict]) -> dict:
 def table(rows: list[dict], stream: float) -> str:
     """Ratios over interfem, and the linear solve over the time in which its matrix passes through memory once an iteration."""
     base, lines = rows[0], []
-    lines.append(f"R1, {base['unknowns']} potentials; triad {stream / 1e9:.1f} GB/s; medians of {base['repeats']}")
+    lines.append(f"R1, {base['unknowns']} potentials; memory {stream / 1e9:.1f} GB/s; medians of {base['repeats']}")
     heads = ("CPU s", "ratio", "wall s", "ratio", "GB", *PARTS, "its", "solve/bound", "answer mV")
     lines.append(f"{'':26}" + "".join(f"{head:>11}" for head in heads))
     for row in rows:
