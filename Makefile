@@ -9,6 +9,9 @@ MPIRUN := $(BIN)/mpirun
 CASES := bare interlayer alloy
 DEBIAN := gcc libc6-dev python3-dev python3-venv \
     libfontconfig1 libegl1 libgl1 libglu1-mesa libgomp1 libxcursor1 libxext6 libxfixes3 libxft2 libxinerama1 libxrender1
+VIEWERS := chromium python3-paraview xvfb xauth
+SLURM := slurmctld slurmd slurm-client munge
+APT := apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,15 +20,17 @@ export MPLBACKEND := Agg
 export PYVISTA_OFF_SCREEN := true
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help setup system demo test bench docs lock clean
+.PHONY: help setup system system-viewers system-slurm demo test bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    solve the bare, interlayer and alloy cases on $(RANKS) ranks and compare them in runs/demo"
 	@echo "make test    all tests: unit, verify, gallery, then tests/mpi on 2 and 3 ranks"
 	@echo "make setup   only build .venv from requirements.lock (PYTHON=/path/to/python chooses the interpreter)"
-	@echo "make system  as root, install the Debian or Ubuntu packages it needs"
+	@echo "make system  as root, install the Debian or Ubuntu packages it needs; for its tests, make system-viewers: browser and ParaView,"
+	@echo "             make system-slurm: a Slurm that they start themselves"
 	@echo "make bench   speed and size, as JSON        make docs   build docs/build/index.html"
+	@echo "make peers   interfem beside other codes, which are installed apart"
 	@echo "make lock    renew requirements.lock (uv)   make clean  remove .venv, runs/ and cached meshes"
 
 demo: setup
@@ -42,6 +47,12 @@ test: setup
 
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py
+
+# Beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
+peers: setup bench/peers.py
+	test -x .venv-peers/bin/python || python3 -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement bench/requirements-peers.txt
+	$(BIN)/python bench/peers.py --peers .venv-peers/bin/python
 
 docs: setup docs/build.py
 	$(BIN)/python docs/build.py
@@ -72,12 +83,20 @@ setup: .venv/ready
 
 # As root, on Debian or Ubuntu.
 system:
-	@dpkg --status $(DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(DEBIAN); }
+	@dpkg --status $(DEBIAN) >/dev/null 2>&1 || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $(DEBIAN); }
+
+# As root, on Debian: a browser for the pages, ParaView for the field files (340 MB to fetch, 1.7 GB installed, a minute). Tests that need them skip without.
+system-viewers:
+	@dpkg --status $(VIEWERS) >/dev/null 2>&1 || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $(VIEWERS) >/dev/null; }
+
+# As root, on Debian or Ubuntu: Slurm, of which tests start a cluster of their own (40 MB installed, 15 s). They skip without.
+system-slurm:
+	@dpkg --status $(SLURM) >/dev/null 2>&1 || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $(SLURM) >/dev/null; }
 
 lock:
 	uv pip compile --quiet --upgrade --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    --extra test --extra docs --output-file requirements.lock pyproject.toml requirements.in
 
 clean:
-	rm -rf .venv runs dist .pytest_cache .ruff_cache
-	rm -f meshes/*.*
+	rm -rf .venv .venv-peers runs dist .pytest_cache .ruff_cache
+	rm -rf meshes/*.*

@@ -26,6 +26,7 @@ BENCHES = {
     "interlayer": ("interlayer.toml", [], 60, None),
     "alloy": ("alloy.toml", [], 60, None),
     "bare_3d_50k": ("bare_3d.toml", ["mesh.refinement=0.9"], 480, 4),
+    "void_strip_30k": ("void_strip.toml", ["mesh.refinement=1.8"], 480, None),  # a void under 5 MPa, 0.5 mAh/cm2 at 0.5 mA/cm2, finite strain
     "polymer_cycle_50k": ("polymer_interlayer.toml", ["mesh.refinement=2"], 600, None),  # charge and discharge, 1 mAh/cm2 at 1 mA/cm2
 }
 

@@ -1,4 +1,6 @@
-"""The standard view of a run in ParaView: bodies with outlines, a colour bar with units, the last time under current.
+"""The standard view of a run in ParaView: bodies with outlines, axes in um, a colour bar with units, the last time under current.
+
+Three-dimensional cells are cut open across y, where the shown field is largest.
 
     pvpython docs/paraview_view.py RUN [--field max_principal_MPa] [--time 70] [--png view.png]
     paraview --script=docs/paraview_view.py            # after the fields of a run were opened: colours what is there
@@ -19,6 +21,7 @@ from vtkmodules.numpy_interface import dataset_adapter as dsa
 
 PARTS = ("metal", "mixed", "electrolyte")
 FIELDS = ("max_principal_MPa", "current_density_A_per_m2", "potential_V")  # the first that a part has
+UNITS = ("MPa", "V", "um", "nm", "K")  # ends of names
 
 
 def arguments():
@@ -62,12 +65,57 @@ def show(source, view, field):
         ColorBy(display, (arrays[name], name))
         bar = GetScalarBar(GetColorTransferFunction(name), view)
         bar.TitleColor = bar.LabelColor = [0.0, 0.0, 0.0]
-        bar.TitleFontSize, bar.LabelFontSize, bar.WindowLocation = 14, 12, "Lower Right Corner"
+        words, _, unit = name.rpartition("_")
+        bar.Title, bar.ComponentTitle = f"{words.replace('_', ' ')} ({unit})" if unit in UNITS else name, ""
+        bar.TitleFontSize, bar.LabelFontSize, bar.WindowLocation = 16, 14, "Lower Right Corner"
+        bar.RangeLabelFormat = "%-#6.3g"
         display.SetScalarBarVisibility(view, True)
     edges = Show(FeatureEdges(Input=ExtractSurface(Input=source)), view)
     edges.AmbientColor = edges.DiffuseColor = [0.1, 0.1, 0.1]
+    edges.Ambient, edges.Diffuse = 1.0, 0.0
+    edges.LineWidth, edges.RenderLinesAsTubes = 2.0, 1
     edges.ColorArrayName = [None, ""]
     return name
+
+
+def opened(sources, field):
+    """Three-dimensional bodies cut across y where the first of the fields that they have is largest; others as they are."""
+    bounds = [source.GetDataInformation().GetBounds() for source in sources]
+    if max(b[5] for b in bounds) - min(b[4] for b in bounds) < 1e-9:
+        return sources
+    best, place = -1.0, 0.0
+    for source in sources:
+        data = dsa.WrapDataObject(servermanager.Fetch(MergeBlocks(Input=CellCenters(Input=source))))
+        name = next((f for f in ((field,) if field else ()) + FIELDS if f in data.PointData.keys()), None)
+        if name:
+            values = numpy.asarray(data.PointData[name])
+            values = numpy.linalg.norm(values, axis=1) if values.ndim == 2 else numpy.abs(values)
+            if values.max() > best:
+                best, place = values.max(), numpy.asarray(data.Points)[values.argmax()][1]
+    low, high = min(b[2] for b in bounds), max(b[3] for b in bounds)
+    place = min(max(place, low + 0.02 * (high - low)), high - 0.02 * (high - low))
+    cuts = [Clip(Input=source, ClipType="Plane", Invert=0) for source in sources]
+    for cut in cuts:
+        cut.ClipType.Origin, cut.ClipType.Normal = [0.0, place, 0.0], [0.0, 1.0, 0.0]
+        UpdatePipeline(proxy=cut)
+    return cuts
+
+
+def label(view, run, time):
+    """Name of the run and time above, axes with units around."""
+    text = Text(registrationName="interfem time")
+    text.Text = f"{os.path.basename(os.path.abspath(run))}: t = {time:g} s" if run else f"t = {time:g} s"
+    shown = Show(text, view)
+    shown.Color, shown.FontSize, shown.WindowLocation = [0.0, 0.0, 0.0], 18, "Upper Center"
+    grid = view.AxesGrid
+    grid.Visibility = 1
+    for axis in "XYZ":
+        setattr(grid, axis + "Title", axis.lower() + " (um)")
+        for part in ("TitleColor", "LabelColor"):
+            setattr(grid, axis + part, [0.0, 0.0, 0.0])
+        setattr(grid, axis + "TitleFontSize", 16)
+        setattr(grid, axis + "LabelFontSize", 14)
+    grid.GridColor = [0.5, 0.5, 0.5]
 
 
 def set_range(sources, name):
@@ -99,8 +147,10 @@ def main():
     GetAnimationScene().AnimationTime = time
     for source in sources:
         UpdatePipeline(time=time, proxy=source)
+    sources = opened(sources, asked.field)
     for name in {show(source, view, asked.field) for source in sources} - {None}:
         set_range(sources, name)
+    label(view, asked.run, time)
     view.ViewSize = [1400, 900]
     view.UseColorPaletteForBackground = 0
     view.Background = [1.0, 1.0, 1.0]

@@ -393,7 +393,8 @@ class Fracture(Model):
 class Solver(Model):
     """Preset, and accuracy of the time steps."""
 
-    preset: Literal["auto", "direct"] = "auto"
+    preset: Literal["auto", "direct", "iterative"] = "auto"
+    metal: Literal["auto", "field"] = "auto"  # auto: taken for equipotential where it is, and much is saved by it
     potential_degree: Literal[1, 2] = 2
     plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
     max_steps: int = Field(100_000, ge=1, strict=True)
@@ -475,6 +476,17 @@ class Case(Model):
     def regions(self) -> tuple[Region, ...]:
         """Named regions in the order layers, filled features; see `regions.Region`."""
         return cell_regions(self)
+
+    def without(self, features: list[str]) -> Case:
+        """The same case without some features, and without what it says of their walls."""
+        tree, gone = self.input, set(features)
+        if not gone:
+            return self
+        tree["features"] = [table for table, feature in zip(tree.get("features", []), self.features) if feature.name not in gone]
+        for tables in (tree.get("interfaces", {}), tree.get("mechanics", {}).get("boundaries", {})):
+            for name in [name for name in tables if gone & set(name.split("|"))]:
+                del tables[name]
+        return parse_case(tree)
 
     @property
     def heated(self) -> bool:

@@ -443,6 +443,17 @@ def _held(case) -> Iterator[str]:
                    f'set {name} = "roller" or "clamped"')
 
 
+def _preset(case) -> Iterator[str]:
+    """Multigrid is for potentials alone."""
+    if case.solver.preset != "iterative":
+        return
+    others = {"[mechanics]": case.mechanics is not None, "[sei]": case.sei is not None,
+              "stored lithium": any(r.stores for r in case.regions), "a salt": any(r.binary for r in case.regions)}
+    found = [name for name, there in others.items() if there]
+    if found:
+        yield f'solver.preset = "iterative" solves for potentials alone, not for {found[0]}; use "auto" or "direct"'
+
+
 def _remeshing(case) -> Iterator[str]:
     if case.solver.on_distortion == "stop":
         return
@@ -607,8 +618,8 @@ LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much li
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _remeshing,
-     _protocol),
+    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _preset,
+     _remeshing, _protocol),
     (_populations,),
     (_overlaps, _limits_at_rest, _lithium, _fracture, _contact_limit),
 )

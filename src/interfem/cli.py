@@ -10,8 +10,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -106,7 +107,7 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
 
     try:
         path = build_mesh(loaded)
-        print(mesh_text(describe_mesh(path, loaded)))
+        text = mesh_text(describe_mesh(path, loaded))
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out)
@@ -115,7 +116,7 @@ def mesh(case: Path, /, *, out: Path | None = None, picture: Path | None = None,
             draw(path, loaded, picture)
     except (GeometryError, OSError) as error:
         raise InputError(str(error)) from None
-    print(f"mesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
+    print(f"{text}\nmesh: {out or path}" + (f"\npicture: {picture}" if picture else ""))
     return 0
 
 
@@ -294,8 +295,10 @@ def compare(runs: tuple[Path, ...], /, *, out: Path = Path("comparison")) -> int
     from .compare import CompareError
     from .compare import compare as write
 
+    set_up_logging(0)
     try:
-        sheet = write(runs, out)
+        with reporting(1, first="reading runs") as progress:
+            sheet = write(runs, out, progress)
     except CompareError as error:
         raise InputError(str(error)) from None
     print((out / "table.md").read_text(encoding="utf-8"))
@@ -347,7 +350,8 @@ def critical(
 
     folder = out or Path("runs") / f"critical-{case.stem}-{loaded.hash[:8]}"
     try:
-        found = search(loaded, folder, low, high, tolerance, *grid)
+        with reporting(comm.size, quiet) as progress:
+            found = search(loaded, folder, low, high, tolerance, *grid, progress)
     except (CriticalError, GeometryError, DomainError) as error:
         raise InputError(str(error)) from None
     except RunError as error:
@@ -373,13 +377,14 @@ def closing_critical(found, folder: Path) -> str:
     return "\n".join([*lines, f"critical: {folder}"])
 
 
-studies = App(name="study", help="Run a base case over many values of its keys, on this machine, and gather tables and figures.")
+studies = App(name="study", help="Run a base case over many values of its keys, here or on a cluster, and gather tables and figures.")
 app.command(studies)
 
 
 @studies.default
 def study(
-    file: Path, /, *, out: Path | None = None, ranks: int = 1, jobs: int | None = None,
+    file: Path, /, *, out: Path | None = None, engine: Literal["local", "slurm"] | None = None, site: Path | None = None,
+    ranks: int | None = None, jobs: int | None = None, detach: Annotated[bool, Parameter(negative=())] = False,
     yes: Annotated[bool, Parameter(negative=())] = False, retry: Annotated[bool, Parameter(negative=())] = False,
     quiet: Annotated[bool, Parameter(negative=())] = False
 ) -> int:
@@ -391,10 +396,16 @@ def study(
         Study file, such as models/studies/void_closure.toml.
     out
         Folder of the study; by default runs/<study>. Studies in folders side by side share equal runs.
+    engine
+        This machine, or Slurm; by default what the study or the site file says, else this machine.
+    site
+        Site file with a table [engine]; by default ~/.config/interfem/site.toml, if it is there.
     ranks
         Ranks of each run.
     jobs
-        Runs at once; by default as many as there are cores for.
+        Runs at once; by default as many as there are cores for, or 32 on Slurm.
+    detach
+        Send the runs to Slurm and do not wait; a job gathers them.
     yes
         Run a study with more members than its limit.
     retry
@@ -405,18 +416,29 @@ def study(
     if world().size > 1:
         raise InputError("study: starts the ranks of its runs itself; say interfem study --ranks N, without mpirun")
     set_up_logging(0, quiet)
-    from .study import StudyError, default_folder, run_study
+    from .study import default_folder, run_study
+
+    def run(progress):
+        return run_study(file, out or default_folder(file), engine=engine, site=site, ranks=ranks, jobs=jobs, detach=detach, yes=yes,
+                         retry=retry, progress=progress)
+
+    return _studied(run, quiet, detach)
+
+
+def _studied(run: Callable, quiet: bool, detach: bool = False) -> int:
+    """Exit status of a study whose closing words are printed."""
+    from .study import StudyError
 
     try:
         with reporting(1, quiet) as progress:
-            found = run_study(file, out or default_folder(file), ranks=ranks, jobs=jobs, yes=yes, retry=retry, progress=progress)
+            found = run(progress)
     except StudyError as error:
         raise InputError(str(error)) from None
     except OSError as error:  # such as a full disk
         _tell(f"the study ends here: {error}; what has ended is kept, and the same command goes on")
         return 3
     print(closing_study(found))
-    return found.exit_status
+    return 0 if detach else found.exit_status
 
 
 @studies.command
@@ -437,24 +459,63 @@ def status(folder: Path, /) -> int:
     return 0
 
 
+@studies.command
+def cancel(folder: Path, /) -> int:
+    """End what the study in a folder has under way, here or on Slurm; its command goes on later.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study, such as runs/void_closure.
+    """
+    set_up_logging(0)
+    from .study import StudyError
+    from .study import cancel as end
+
+    try:
+        print(closing_study(end(folder)))
+    except StudyError as error:
+        raise InputError(str(error)) from None
+    return 0
+
+
+@studies.command
+def collect(folder: Path, /, *, quiet: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Gather what the study in a folder has sent to Slurm, as it ends; a job does so by itself when all have ended.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study, such as runs/void_closure.
+    quiet
+        Tell warnings only.
+    """
+    set_up_logging(0, quiet)
+    from .study import collect as gather
+
+    return _studied(lambda progress: gather(folder, progress), quiet)
+
+
 def closing_study(found) -> str:
     """Members by status, the reasons of those that failed, where the tables and figures are."""
     lines = [f"  member {number} ({parameters}) failed: {reason}" for number, parameters, reason in found.failed]
     if found.active:
         lines.append(f"  running: {', '.join(found.active)}")
+    if found.queue:
+        lines.append(f"  Slurm: {found.queue}")
     counts = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))
-    lines += [f"{sum(found.counts.values())} members: {counts}", f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
+    lines += [f"{sum(found.counts.values())} members: {counts}", *found.told, f"tables: {found.folder / 'study.csv'}, study.parquet beside it"]
     return "\n".join(lines + [f"figure: {path}" for path in found.figures])
 
 
 @app.command
 def report(folder: Path, /, *, out: Path | None = None) -> int:
-    """Write one HTML page about a run or a study; it opens offline.
+    """Write one HTML page about a run, a study or a critical current; it opens offline.
 
     Parameters
     ----------
     folder
-        Run folder, or folder of a study.
+        Run folder, or folder of a study or of `interfem critical`.
     out
         HTML file; by default report.html in the folder.
     """
@@ -464,9 +525,11 @@ def report(folder: Path, /, *, out: Path | None = None) -> int:
     from .report import ReportError, write_report
 
     try:
-        print(f"report: {write_report(folder, out)}")
+        with reporting(1, first="reading") as progress:
+            page = write_report(folder, out, progress)
     except ReportError as error:
         raise InputError(str(error)) from None
+    print(f"report: {page}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,18 +28,28 @@ class CompareError(Exception):
     """What was given cannot be compared; the text says why. The command line exits with 2."""
 
 
-def compare(folders: Sequence[str | Path], out: str | Path) -> Path:
-    """Write table.md, table.csv and figures into a folder; gives the one picture to look at, comparison.png."""
+def compare(folders: Sequence[str | Path], out: str | Path, progress: Callable[[float, str], None] | None = None) -> Path:
+    """Write table.md, table.csv and figures into a folder; gives the one picture to look at, comparison.png.
+
+    `progress(fraction, text)` is called before each of them.
+    """
     runs = open_runs(folders)
     out = Path(out)
+    tell = progress or (lambda fraction, text: None)
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_table(runs, out)
+        tell(0.05, "reading fields")
         sections = {name: s for name, run in list(runs.items())[:MOST] if (s := section_of(run)) is not None}
+        tell(0.15, "fields.png")
         draw_fields(runs, sections, out / "fields.png")
+        tell(0.45, "time.png")
         draw_curves(runs, out / "time.png")
+        tell(0.65, "bars.png")
         draw_bars(runs, out / "bars.png")
+        tell(0.75, "comparison.png")
         draw_sheet(runs, sections, out / "comparison.png")
+        tell(1.0, "done")
     except OSError as error:
         raise CompareError(f"{error.filename or out}: {error.strerror or error}; choose another folder with --out") from None
     return out / "comparison.png"
@@ -126,6 +136,8 @@ def table(runs: dict[str, Run]) -> list[tuple[str, str, list[str | float]]]:
             rows.append((row.label, row.unit, values))
     for name in sorted({n for run in runs.values() for n in run.scalars if n.startswith("li_fraction_mean[")}):
         rows.append((f"Lithium filling of {name[17:-1]}, mean, end", "c/c_max", [run.value(name, -1) for run in runs.values()]))
+    for name in sorted({n for run in runs.values() for n in run.scalars if n.startswith("K_I_over_K_IC[")}):
+        rows.append((f"K_I/K_IC at {name[14:-1]}, largest", "", [_entry(run, Row("", "", name, "max")) for run in runs.values()]))
     rows += [
         ("Steps", "", [run.value("step", -1) if len(run.time) else 0.0 for run in runs.values()]),
         ("Cells", "", [_number(run.record.get("mesh", {}).get("cells")) for run in runs.values()]),

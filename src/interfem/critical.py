@@ -60,10 +60,11 @@ class Critical:
 
 
 def critical(case: Case, folder: Path, low: float, high: float, tolerance: float, pressures=(),
-             temperatures=()) -> list[Critical]:  # fmt: skip
+             temperatures=(), progress=None) -> list[Critical]:  # fmt: skip
     """Search at each stack pressure (MPa) and temperature (K), by default those of the case, between two densities (A/m^2).
 
-    Writes critical.csv, critical.json and, for several conditions, map.png. CriticalError before anything is run.
+    Writes critical.csv, critical.json and, for several conditions, map.png. `progress(fraction, text)` is called on rank 0; how
+    many trials a search takes is foreseen. CriticalError before anything is run.
     """
     if not 0 < low < high:
         first, last = (show(value, "current density") for value in (low, high))
@@ -73,9 +74,10 @@ def critical(case: Case, folder: Path, low: float, high: float, tolerance: float
     conditions = [(p, t) for t in (temperatures or (None,)) for p in (pressures or (None,))]
     cases = [_at(case, *condition) for condition in conditions]  # all are valid before any is run
     found = []
-    for (pressure, kelvin), trial_case in zip(conditions, cases):
+    for n, ((pressure, kelvin), trial_case) in enumerate(zip(conditions, cases)):
+        tell = (lambda share, text, n=n: progress((n + share) / len(cases), text)) if progress else None
         name = "-".join(f"{value:g}{unit}" for value, unit in ((pressure, "MPa"), (kelvin, "K")) if value is not None)
-        found.append(_search(trial_case, folder / name if name else folder, low, high, tolerance))
+        found.append(_search(trial_case, folder / name if name else folder, low, high, tolerance, tell))
         _write(found, folder, case)
     return found
 
@@ -143,14 +145,16 @@ def _scaled(case: Case, factor: float) -> Case:
 # ---- the search -----------------------------------------------------------------------------------------------------------
 
 
-def _search(case: Case, folder: Path, low: float, high: float, tolerance: float) -> Critical:
+def _search(case: Case, folder: Path, low: float, high: float, tolerance: float, progress) -> Critical:
     begin = _pressed(case, folder / "start")
     own = max(abs(value) for value in _currents(case.protocol))
     trials: list[Trial] = []
 
     def attempt(density: float) -> Trial:
         name = f"{density / 10:.6g}mA_per_cm2"
-        result = run(_scaled(case, density / own), folder / name, begin=begin)
+        done, left = len(trials), foreseen(trials, tolerance)
+        tell = (lambda share, text: progress((done + share) / (done + left), f"{density / 10:.4g} mA/cm2: {text}")) if progress else None
+        result = run(_scaled(case, density / own), folder / name, begin=begin, progress=tell)
         trials.append(_judged(case, density, result, name))
         log.info("%.5g mA/cm2: %s", density / 10, told(trials[-1]))
         return trials[-1]
@@ -161,6 +165,16 @@ def _search(case: Case, folder: Path, low: float, high: float, tolerance: float)
         passed, failed = (passed, trial) if trial.mode else (trial, failed)
     pressure = [step.to for step in flat_steps(case.protocol) if step.kind == "pressure" and step.boundary is None]
     return Critical(failed, passed, tuple(trials), pressure[-1] if pressure else None, case.temperature)
+
+
+def foreseen(trials: list[Trial], tolerance: float) -> int:
+    """Trials still to come, the next one included: halvings of the bracket in the logarithm; before there is one, of a factor 2."""
+    passed = max((t.density for t in trials if not t.mode), default=0.0)
+    failed = min((t.density for t in trials if t.mode), default=math.inf)
+    bracketed = 0 < passed < failed < math.inf
+    ratio = failed / passed if bracketed else 2.0
+    halvings = math.log2(max(math.log(ratio) / math.log(1 + tolerance), 1.0))
+    return max(1, math.ceil(halvings)) + (0 if bracketed else 2)
 
 
 def _pressed(case: Case, folder: Path) -> Start | None:

@@ -6,23 +6,21 @@ facet normal n("+") points from the metal into the ion conductor), and the quadr
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import gmsh
 import numpy as np
 import ufl
 from mpi4py import MPI
 
 from . import mpi  # noqa: F401  (before dolfinx)
-import dolfinx.io.gmsh
-from dolfinx import fem, mesh
+from dolfinx import fem, la, mesh
 
 from . import forms  # noqa: F401  (how they are compiled)
 from .case import Case
-from .geometry.session import session
+from .kinks import BrokenSpace, Kinks, find_kinks
+from .pieces import read_mesh
 from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinetics
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
@@ -205,6 +203,29 @@ class Domain:
         measure = ufl.Measure("dx", domain=sub.mesh, subdomain_data=[(1, cells)], metadata={"quadrature_degree": 6})
         return Weighted(measure(1), 2 * np.pi * r if self.kind == "axisymmetric" else 1.0)
 
+    @cached_property
+    def kinks(self) -> Kinks | None:
+        """Where the normal of the interfaces jumps; not sought in a box."""
+        return find_kinks(self.submeshes["gamma"].mesh, self._normals()) if self.dimension == 2 else None
+
+    def _normals(self) -> np.ndarray:
+        """Unit normals (cell, d) of the cells of the interface mesh, ghosts included, out of the more metallic side."""
+        size, gamma = self.dimension, self.submeshes["gamma"].mesh
+        mean = fem.Function(fem.functionspace(gamma, ("DG", 0, (size,))))
+        form = ufl.inner(self.normal(), ufl.TestFunction(mean.function_space)("+")) * self.dS_between(self.interfaces).measure
+        fem.assemble_vector(mean.x.array, fem.form(form, entity_maps=self.entity_maps))
+        mean.x.scatter_reverse(la.InsertMode.add)
+        mean.x.scatter_forward()
+        rows = mean.x.array.reshape(-1, size)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def broken_space(self, shape: tuple[int, ...] = ()) -> fem.FunctionSpace:
+        """Degree 1 on the interface mesh, continuous but at kinks."""
+        gamma = self.submeshes["gamma"].mesh
+        if self.kinks is None:
+            return fem.functionspace(gamma, ("Lagrange", 1, shape) if shape else ("Lagrange", 1))
+        return BrokenSpace(gamma, self.kinks, shape)
+
     def normal(self):
         """Unit normal on an interface, from the more metallic side ("+") into the other."""
         return ufl.FacetNormal(self.mesh)("+")
@@ -262,23 +283,17 @@ class Domain:
 
 def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
     """Read a mesh file with named groups, in parallel, and name everything that the case names."""
-    dimension = case.geometry.dimension
-    partitioner = mesh.create_cell_partitioner(mesh.GhostMode.shared_facet, 2)
-    with session() if comm.rank == 0 else nullcontext():
-        if comm.rank == 0:
-            gmsh.merge(str(path))
-        data = dolfinx.io.gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension, partitioner=partitioner)
-    parent = data.mesh
+    dimension, data = case.geometry.dimension, read_mesh(path, comm, case.geometry.dimension)
+    parent, groups = data.mesh, data.groups
     for d in range(dimension):
         parent.topology.create_connectivity(d, dimension)
     parent.topology.create_connectivity(dimension, dimension - 1)
     parent.topology.create_connectivity(dimension, dimension)
-    groups = {name: group for name, group in data.physical_groups.items()}
     regions = _present_regions(case, groups, dimension)
     region_of_cell = _region_of_cell(parent, data.cell_tags, groups, regions)
-    boundaries = {name: group.tag for name, group in groups.items() if group.dim == dimension - 1}
+    boundaries = {name: tag for name, (dim, tag) in groups.items() if dim == dimension - 1}
     facets, interface_of_facet, names, found = _interfaces(parent, region_of_cell, regions, case)
-    blocked_tags = [group.tag for name, group in groups.items() if name.endswith(":patch")]
+    blocked_tags = [tag for name, (_, tag) in groups.items() if name.endswith(":patch")]
     blocked_facets = np.concatenate([data.facet_tags.find(t) for t in blocked_tags] or [np.empty(0, np.int32)])
     for name in [n for n in boundaries if n in names or n.endswith(":patch")]:
         boundaries.pop(name)
@@ -295,7 +310,7 @@ def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
 
 
 def _present_regions(case: Case, groups: dict, dimension: int) -> tuple[Region, ...]:
-    present = {name for name, group in groups.items() if group.dim == dimension}
+    present = {name for name, (dim, _) in groups.items() if dim == dimension}
     missing = [r.name for r in case.regions if r.name not in present]
     if missing:
         raise DomainError(f"the mesh has no cells of region {missing[0]!r}; it has {sorted(present)}; correct geometry.regions")
@@ -313,14 +328,9 @@ def _groups(regions: tuple[Region, ...]) -> tuple[Group, ...]:
 
 
 def _region_of_cell(parent, cell_tags, groups, regions) -> np.ndarray:
-    index_map = parent.topology.index_map(parent.topology.dim)
-    space = fem.functionspace(parent, ("DG", 0))
-    values = fem.Function(space)
-    number = {groups[r.name].tag: n for n, r in enumerate(regions)}
-    values.x.array[:] = -1
-    values.x.array[cell_tags.indices] = [number[t] for t in cell_tags.values]
-    values.x.scatter_forward()
-    result = np.rint(values.x.array[: index_map.size_local + index_map.num_ghosts]).astype(np.int32)
+    number = np.full(max([0, *(tag for _, tag in groups.values())]) + 1, -1, np.int32)
+    number[[groups[r.name][1] for r in regions]] = range(len(regions))
+    result = number[cell_tags]
     if parent.comm.allreduce(bool((result < 0).any()), MPI.LOR):
         raise DomainError("the mesh has cells that belong to no named group; name all of them in geometry.regions")
     return result

@@ -26,8 +26,8 @@ from .units import FARADAY
 class Unknown:
     """One block of the coupled system. `old` and `older` are the last accepted values.
 
-    `scale` makes residuals comparable; `content` is the most that a storing block holds (amol), whose rounding over a short
-    step is larger than any current.
+    `scale` makes residuals comparable, and `share` the rows of one block: what belongs to a row, its mean square being 1. `content` is
+    the most that a storing block holds (amol), whose rounding over a short step is larger than any current.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Unknown:
     older: fem.Function
     test: object = None
     scale: float = 1.0
+    share: np.ndarray | float = 1.0  # one value per owned row, or the same for all
     content: float = 0.0
 
 
@@ -160,7 +161,8 @@ def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace
 
 def _mechanical_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
     """u: displacement, degree 2, one for each body; p: pressure where metal flows, degree 1; p_c: contact pressure, degree 1;
-    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1;
+    gap: where bodies may part, degree 1; slip and shear: tangential motion and traction where they have a history, degree 1 (these
+    four break at kinks of the interface, see kinks.py);
     stack: stack pressure, and plate: place of each plate that carries it, one number each, where a frame is modelled (loads.py).
     """
     subs = domain.submeshes
@@ -171,12 +173,12 @@ def _mechanical_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpac
             spaces[f"p:{group.name}"] = fem.functionspace(subs[group.name].mesh, ("Lagrange", 1))
     if "gamma" in subs:
         interfaces = [case.interface(name) for name in domain.interfaces]
-        spaces["p_c"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
+        spaces["p_c"] = domain.broken_space()
         if any(interface.parts for interface in interfaces):
-            spaces["gap"] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1))
+            spaces["gap"] = domain.broken_space()
         if any(interface.slides for interface in interfaces):
             for name in ("slip", "shear"):
-                spaces[name] = fem.functionspace(subs["gamma"].mesh, ("Lagrange", 1, (domain.dimension,)))
+                spaces[name] = domain.broken_space((domain.dimension,))
     if case.framed:
         number = basix.ufl.real_element(domain.mesh.basix_cell(), ())
         pressed = [f"plate:{boundary}" for boundary in domain.boundaries if case.mechanics.support(boundary).pressed]

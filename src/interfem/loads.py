@@ -13,7 +13,7 @@ import ufl
 from dolfinx import fem
 
 from .domain import EVERYWHERE, Domain
-from .fields import BODIES, DISPLACEMENT, Fields
+from .fields import BODIES, Fields
 from .interface.contact import complementarity
 from .physics import KINEMATICS
 

@@ -15,14 +15,14 @@ from mpi4py import MPI
 from .case import Case
 from .domain import Domain
 from .distortion import LEAST, WORN, distortion
-from .fields import Fields, commit, plastic_increment, rollback
+from .fields import DISPLACEMENT, Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .interface.deposit import ATOMIC
 from .model import Model
 from .observe.scalars import Observer
 from .observe.voids import CLOSED, TIGHT
 from .protocol import flat_steps
-from .regions import direction, hollow
+from .regions import direction, hollow, surroundings
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
@@ -58,6 +58,8 @@ class Mark:
     before: tuple[float, ...] | None  # as in `_Phase`; None: to be looked at anew
     shape: dict | None = None  # displacements for which the mesh was made, by name; None: zero
     renews: bool = True  # a worn mesh is to be replaced
+    void: str = ""  # around which the metal is to start anew
+    closed: bool = False  # it has closed, and is to be left out
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Step:
     @property
     def worn(self) -> bool:
         """The mesh is to be replaced before the next step."""
-        return self.event == WORN_MESH
+        return self.event == WORN_MESH or (self.mark is not None and bool(self.mark.void))
 
 
 class StepFailed(Exception):
@@ -100,6 +102,7 @@ class Watch:
     ends_run: bool
     at_start: bool = True
     ends_step: bool = True
+    void: str = ""  # that has closed and can be left out of the mesh from here on
 
 
 @dataclass
@@ -236,17 +239,20 @@ def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
         last = end == entry.knots[-1]
         phase.done, phase.before, phase.ended = end, after, last or (event is not None and event.ends_step)
         phase.dt = _next_length(cell, dt, iterations)
-        cell.mark = _mark(cell, phase, last or (phase.ended and event.name != WORN_MESH))
+        cell.mark = _mark(cell, phase, last or (phase.ended and event.name != WORN_MESH), event)
         yield Step(cell.number, cell.time, dt, phase.number, entry.kind, scalars, last or event is not None,
                    event.name if event else "", bool(event and event.ends_run), cell.mark)
 
 
-def _mark(cell: _Cell, phase: _Phase, over: bool) -> Mark:
+def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
     """Where the march stands; `over`: the next protocol step is yet to begin."""
     under_way = (phase.number + 1, 0.0, 0.0, 0.0) if over else (phase.number, phase.start, phase.done, phase.dt)
     before = None if over else tuple(phase.before)
     kept = {"shape": cell.mark.shape, "renews": cell.mark.renews} if cell.mark is not None else {}
-    return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept)
+    closed = event is not None and bool(event.void)
+    worn = event is not None and event.name == WORN_MESH
+    void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else ""
+    return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept, void=void, closed=closed)
 
 
 def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:
@@ -390,7 +396,9 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     found = [Watch("void_closed", depth, 0.02, True) for depth in _closing_voids(case, domain, fields)]
     if observer.voids is not None:
         for n, void in enumerate(observer.voids.voids):
-            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False, ends_step=False))
+            leaves = void.name if void.name in _renewable(case, observer) else ""
+            found.append(Watch(f"void_closed[{void.name}]", lambda dt, n=n: observer.voids.distance(n), CLOSED * TIGHT, False,
+                               ends_step=False, void=leaves))
     if case.mechanics is not None and case.mechanics.kinematics == "finite" and fields.flows:
         shape = cell.mark.shape if cell.mark is not None else None
         worst = distortion(domain, fields, LEAST, shape)
@@ -418,6 +426,12 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     if entry.kind == "current" and entry.value > 0 and observer.without_source():
         found.append(Watch("lithium_exhausted", _emptied(cell), 0.3, True))
     return found + _lithium_watches(case, domain, fields, observer.model)
+
+
+def _renewable(case: Case, observer: Observer) -> list[str]:
+    """Voids under a roof around which the metal can start anew."""
+    voids = observer.voids.voids if observer.voids is not None else []
+    return [void.name for void in voids if void.interface is not None and surroundings(case, void.name) is not None]
 
 
 def _breaking(tips, name: str, limit: float) -> Watch:
@@ -525,11 +539,11 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
 
 
 def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
-    """How far each void's wall has come towards the electrolyte, as a fraction of its depth, minus 1; one function a void.
+    """How far each void's wall has come towards the face beneath it, as a fraction of its depth, minus 1; one function a void.
 
     Bodies in small strain would pass through each other from there on. Judged at wall nodes that started off the rim.
     """
-    found = []
+    found, bodies = [], {r.name: r.body for r in case.regions}
     for feature in case.features:
         if feature.kind not in ("void", "voids") or case.mechanics is None or hollow(feature, case):
             continue
@@ -539,19 +553,23 @@ def _closing_voids(case: Case, domain: Domain, fields: Fields) -> list:
             owner = next((r for r in case.regions if r.name == region), None)
             if hole == feature.name and owner is not None and owner.electrons:
                 height = feature.height if feature.kind == "void" else feature.aspect * feature.radius
-                found.append(_approach(domain, fields, boundary, level, sign, height))
+                roofs = [(b, bodies[b.split("|")[1]]) for b in domain.boundaries if b.startswith(f"{hole}|") and b != boundary]
+                found.append(_approach(domain, fields, boundary, roofs, level, sign, height))
     return found
 
 
-def _approach(domain: Domain, fields: Fields, boundary: str, level: float, sign: int, height: float):
+def _approach(domain: Domain, fields: Fields, boundary: str, roofs: list[tuple[str, str]], level: float, sign: int, height: float):
     space, axis = fields["u_m"].function_space, domain.dimension - 1
     facets = domain.submeshes["metal"].facet_tags.find(domain.boundaries[boundary])
     nodes = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
     depth = sign * (space.tabulate_dof_coordinates()[nodes, axis] - level)
     nodes, depth = nodes[depth > 0.3 * height], depth[depth > 0.3 * height]
+    under = [fem.form(sign * fields[DISPLACEMENT[body]][axis] * domain.ds(roof), entity_maps=domain.entity_maps) for roof, body in roofs]
+    area = domain.boundary_area(*(roof for roof, _ in roofs))
 
     def value(dt: float) -> float:
-        moved = -sign * fields["u_m"].x.array.reshape(-1, domain.dimension)[nodes, axis]
+        lifted = domain.comm.allreduce(sum(fem.assemble_scalar(form) for form in under), MPI.SUM) / area if area else 0.0
+        moved = lifted - sign * fields["u_m"].x.array.reshape(-1, domain.dimension)[nodes, axis]
         local = float((moved / depth).max()) - 1.0 if nodes.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX)
 

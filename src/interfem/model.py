@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 import ufl
 from dolfinx import fem, la
+from mpi4py import MPI
 
 from .case import Case
 from .domain import BLOCKED, BONDED, BURIED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, ROOF, ROOFED, SALT, WALL, Domain, DomainError
@@ -220,7 +221,7 @@ def _healing(law, metal, kelvin: float) -> tuple[float, float]:
     """(rate at 1 MPa in 1/s, exponent) at which vacancies heal.
 
     By default as spherical voids of radius a close in creeping metal, `da/dt = -(a A/2) (3 p/(2 n sigma_0))^n`; the area that
-    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby 1975, doi:10.1016/0001-6160(75)90184-4.
+    they take, as a^2, falls at `A (3 p/(2 n sigma_0))^n`. Source: Wilkinson and Ashby, Acta Metall. 23 (1975) 1277.
     """
     if law.healing_rate is not None:
         return law.healing_rate, law.healing_exponent
@@ -607,7 +608,7 @@ def _parting_terms(case, domain, fields, interface) -> list:
 
 def vertex_share(domain) -> fem.Function:
     """Weight of the geometry at each vertex: the integral of its shape function over that by the vertices alone."""
-    space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1))
+    space = domain.broken_space()
     one, labels = ufl.TestFunction(space)("+"), tuple(BONDED.values())
     share, plain = fem.Function(space), fem.Function(space)
     for function, form in ((share, one * domain.dS(*labels)), (plain, one * domain.dS_vertices(*labels))):
@@ -703,6 +704,23 @@ def _zero(domain, function, sub: str, boundary: str) -> fem.DirichletBC:
     return fem.dirichletbc(0.0, fem.locate_dofs_topological(space, domain.dimension - 1, _sub_facets(domain, sub, boundary)), space)
 
 
+def _patches(domain, space, power: float) -> np.ndarray:
+    """Size of the cells about each owned degree of freedom, to a power, over its root mean square.
+
+    Where the mesh is fine the forces on it are small: by their sum alone they would count for nothing in a wide cell.
+    """
+    size, sub = fem.Function(space), space.mesh
+    turn = ufl.SpatialCoordinate(sub)[0] if domain.kind == "axisymmetric" else 1.0
+    each = turn * ufl.CellVolume(sub) ** (power - 1) * ufl.TestFunction(fem.functionspace(sub, ("DG", 0))) * ufl.dx
+    cells, bs = fem.assemble_vector(fem.form(each)).array, space.dofmap.index_map_bs
+    rows, owned = size.x.array.reshape(-1, bs), space.dofmap.index_map.size_local
+    dofs = space.dofmap.list[: sub.topology.index_map(sub.topology.dim).size_local]
+    np.add.at(rows, dofs, np.broadcast_to(cells[: len(dofs), None, None], (*dofs.shape, bs)))
+    size.x.scatter_reverse(la.InsertMode.add)
+    squares = domain.comm.allreduce(np.array([(rows[:owned] ** 2).sum(), owned * bs]), MPI.SUM)
+    return rows[:owned].ravel() / np.sqrt(squares[0] / squares[1])
+
+
 def _scales(case, domain, fields, area) -> None:
     """Size of a residual that matters, per block: 1 A/m^2 or 1 MPa over the cell's area, 1e-4 of volume strain, 1 nm of gap."""
     volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
@@ -712,6 +730,10 @@ def _scales(case, domain, fields, area) -> None:
               "plate": 1e-3 * area}
     for name, unknown in fields.unknowns.items():
         unknown.scale = scales[name.split(":")[0]]
+        if name in BODIES:
+            unknown.share = _patches(domain, unknown.function.function_space, 1 - 1 / domain.dimension)
+        elif name.startswith("p:") or name == "p_c":
+            unknown.share = _patches(domain, unknown.function.function_space, 1.0)
     if "c" in fields:
         start = fields.parameters.field(lambda at: at("initial_concentration") if at.region.binary else 0.0)
         fields.unknowns["c"].content = domain.integral(start * domain.dx(SALT))

@@ -1,4 +1,4 @@
-"""What a run tells while it runs: a bar on a terminal, else lines of log on rank 0."""
+"""What a command tells while it works: a bar on a terminal, else lines of log on rank 0."""
 
 from __future__ import annotations
 
@@ -39,24 +39,27 @@ def set_up_logging(rank: int, quiet: bool = False) -> None:
 
 
 @contextmanager
-def reporting(size: int, quiet: bool = False) -> Iterator[Progress | None]:
-    """`progress(fraction, text)` of a run: a bar on a terminal and one rank, else a line now and then; None if quiet."""
+def reporting(size: int, quiet: bool = False, first: str = "mesh and compile") -> Iterator[Progress | None]:
+    """`progress(fraction, text)` of a command: a bar on a terminal and one rank, else a line now and then; None if quiet.
+
+    `first` is told until the first call.
+    """
     if quiet:
         yield None
     elif size == 1 and sys.stderr.isatty():
-        yield from _bar()
+        yield from _bar(first)
     else:
         yield _Lines()
 
 
-def _bar() -> Iterator[Progress]:
+def _bar(first: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("mesh and compile", total=1.0)
+        task = bar.add_task(first, total=1.0)
         yield lambda fraction, text: bar.update(task, completed=fraction, description=text)
 
 

@@ -414,6 +414,30 @@ def direction(feature, case) -> tuple[float, int]:
     return case.levels[high], 1 if upper else -1
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """The layer of metal around a void, all voids that lie in it, and the metal layers behind it, by name."""
+
+    layer: str
+    voids: tuple[str, ...]
+    behind: tuple[str, ...]
+
+
+def surroundings(case, void: str) -> Surroundings | None:
+    """Of a void whose metal can begin anew where it is: in 2D, with one electrolyte at its face, only metal behind and voids in it."""
+    feature = next(f for f in case.features if f.name == void)
+    if case.geometry.kind == "box" or case.geometry.file is not None or feature.kind not in ("void", "voids"):
+        return None
+    name, into = cut_layer(feature, case), direction(feature, case)[1]
+    number = [layer.name for layer in case.layers].index(name)
+    behind = case.regions[number + 1 : len(case.layers)] if into > 0 else case.regions[:number]
+    inside = [f for f in case.features if f.kind not in ("flaw", "patch", "roughness") and cut_layer(f, case) == name]
+    alone = all(f.kind in ("void", "voids") and direction(f, case)[1] == into for f in inside)
+    if not alone or any(region.body != "metal" for region in behind):
+        return None
+    return Surroundings(name, tuple(f.name for f in inside), tuple(region.name for region in behind))
+
+
 def extent(feature, case) -> tuple[float, float, float, float] | None:
     """(half width along x, half length along y, lowest, highest height) of a feature; of the layer, or of the interface, if a population;
 

@@ -19,6 +19,7 @@ from dolfinx import fem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
+from .case import Case
 from .domain import GROUP, Domain
 from .fields import Fields
 from .geometry import GeometryError
@@ -43,6 +44,7 @@ PADDING = 1e-6  # of the extent of the mesh: how far outside of an old cell a po
 class Parts:
     """All of a run that belongs to one mesh."""
 
+    case: Case  # without the voids that have been closed and taken out
     path: Path
     domain: Domain
     fields: Fields
@@ -55,14 +57,19 @@ class Parts:
 def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
     """(the same state with new cells in the metal, their mesh written to `path`; what has changed by it). None if refused.
 
-    dt: length of the step (s) in which displacements give way to one another. `assemble(path, restore)` builds the parts
+    dt: length of the step (s) in which displacements give way to one another. `assemble(case, path, restore)` builds the parts
     and calls `restore(domain, fields, model)` before the observers look.
     """
     problem = _new_mesh(old, path)
     if problem:
         return None, {"refused": problem}
-    new = assemble(path, lambda domain, fields, model: _restore(old, domain, fields, model))
-    problem = _settle(old, new, dt)
+    new = assemble(old.case, path, lambda domain, fields, model: _restore(old, domain, fields, model))
+    return settled(old, new, dt, elastic(old, new, project))
+
+
+def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray]) -> tuple[Parts | None, dict]:
+    """(the new parts at rest with the elastic strains carried over, what has changed); None if it is not to be."""
+    problem = _settle(new, dt, strains)
     if problem:
         new.solver.destroy()
         return None, {"refused": problem}
@@ -84,7 +91,7 @@ def _new_mesh(old: Parts, path: Path) -> str:
     """Write it, rank 0; why not, if there is none."""
     comm, u = old.domain.comm, old.fields["u_m"]
     owned, d = u.function_space.dofmap.index_map.size_local, old.domain.dimension
-    places, values = (_gathered(comm, rows[:owned]) for rows in (places_of(u.function_space), u.x.array.reshape(-1, d)))
+    places, values = (gathered(comm, rows[:owned]) for rows in (places_of(u.function_space), u.x.array.reshape(-1, d)))
     problem = ""
     if comm.rank == 0:
         regions = [r.name for group, _ in old.fields.flows["u_m"].groups for r in group.regions]
@@ -96,7 +103,7 @@ def _new_mesh(old: Parts, path: Path) -> str:
     return comm.bcast(problem)
 
 
-def _gathered(comm: MPI.Comm, rows: np.ndarray) -> np.ndarray:
+def gathered(comm: MPI.Comm, rows: np.ndarray) -> np.ndarray:
     return np.concatenate(comm.allgather(rows))
 
 
@@ -134,7 +141,9 @@ def _follow(old: Observer, new: Observer) -> float:
         for name in ("beyond", "older_beyond", "time", "start", "metal"):
             setattr(new.audit, name, getattr(old.audit, name))
     if new.voids is not None:
-        new.voids.closed = old.voids.closed
+        known = dict(zip((void.name for void in old.voids.voids), old.voids.closed))
+        new.voids.closed = [known[void.name] for void in new.voids.voids]
+    new.left_out, new.travel = list(old.left_out), dict(old.travel)
     if "c" in new.fields:
         new.salt = old.salt
     return change
@@ -154,39 +163,39 @@ def _restore(old: Parts, domain: Domain, fields: Fields, model: Model) -> None:
         for kind, before in befores.items():
             after = afters[kind]
             bs, owned = after.function_space.dofmap.index_map_bs, before.function_space.dofmap.index_map.size_local
-            values = _gathered(domain.comm, before.x.array.reshape(-1, bs)[:owned])
+            values = gathered(domain.comm, before.x.array.reshape(-1, bs)[:owned])
             if not alike:
-                (_project if before in flowing else _interpolate)(before, after)
+                (project if before in flowing else interpolate)(before, after)
             after.x.array.reshape(-1, bs)[known] = values[rows[known]]
     for name, flow in old.fields.flows.items():
         fields.flows[name].hardened.x.array[:] = np.maximum(fields.flows[name].hardened.x.array, 0.0)
-    _control(old.model, model)
+    control(old.model, model)
     fields.parameters.follow_filling()
 
 
-def _control(before: Model, after: Model) -> None:
+def control(before: Model, after: Model) -> None:
     after.controls.recall(before.controls.memory())
     after.at_temperature(before.parameters.temperature)
 
 
 def _matched(comm: MPI.Comm, source: fem.FunctionSpace, target: fem.FunctionSpace) -> tuple[np.ndarray, np.ndarray]:
     """For each degree of freedom: row of the old one at its place, of all ranks; and whether there is one."""
-    saved = _gathered(comm, places_of(source)[: source.dofmap.index_map.size_local])
+    saved = gathered(comm, places_of(source)[: source.dofmap.index_map.size_local])
     distance, rows = cKDTree(saved).query(places_of(target))
     return rows, distance <= NEAR * np.ptp(saved, axis=0).max()
 
 
-def _interpolate(before: fem.Function, after: fem.Function) -> None:
+def interpolate(before: fem.Function, after: fem.Function, padding: float = PADDING) -> None:
     source, target = before.function_space, after.function_space
     topology = target.mesh.topology
     count = topology.index_map(topology.dim)
     cells = np.arange(count.size_local + count.num_ghosts, dtype=np.int32)
     extent = target.mesh.comm.allreduce(float(np.abs(target.mesh.geometry.x).max(initial=0.0)), MPI.MAX)
-    after.interpolate_nonmatching(before, cells, fem.create_interpolation_data(target, source, cells, padding=PADDING * extent))
+    after.interpolate_nonmatching(before, cells, fem.create_interpolation_data(target, source, cells, padding=padding * extent))
     after.x.scatter_forward()
 
 
-def _project(before: fem.Function, after: fem.Function) -> None:
+def project(before: fem.Function, after: fem.Function, padding: float = PADDING, sampled: int = SAMPLED) -> None:
     """Quadrature points to quadrature points, tensors by their logarithm: in each old cell the nearest linear function, sampled
     densely in each new cell, there again the nearest linear function. Each keeps the integral, also with a radius as weight.
     """
@@ -194,11 +203,11 @@ def _project(before: fem.Function, after: fem.Function) -> None:
     shape = tuple(source.element.value_shape)
     size = int(np.prod(shape, initial=1))
     linear = fem.Function(fem.functionspace(source.mesh, ("DG", 1, shape) if shape else ("DG", 1)))
-    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=SAMPLED)
+    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=sampled)
     dense = fem.Function(fem.functionspace(target.mesh, element))
     values = _of_eigenvalues(before.x.array, np.log) if shape else before.x.array
     _make_linear(values, before, linear, size)
-    _interpolate(linear, dense)
+    interpolate(linear, dense, padding)
     _make_linear(dense.x.array, dense, after, size)
     if shape:
         after.x.array[:] = _of_eigenvalues(after.x.array, np.exp)
@@ -231,14 +240,14 @@ def _of_eigenvalues(values: np.ndarray, function) -> np.ndarray:
     return ((axes * function(sizes)[:, None, :]) @ np.swapaxes(axes, 1, 2)).ravel()
 
 
-def _settle(old: Parts, new: Parts, dt: float) -> str:
+def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray]) -> str:
     """Interpolated displacements keep the volume only nearly. They are made to, at the elastic strain that is there; or why not.
 
     That strain `b` is carried over and not C, which would be as far off as the elastic strain is large: `C = Fb^-1 b Fb^-T`.
     """
-    fields, weights, strains = new.fields, new.model.controls.weights, _elastic(old, new)
+    fields, weights = new.fields, new.model.controls.weights
     for _ in range(SETTLINGS):
-        if not _bear(new.domain.comm, fields, strains):
+        if not bear(new.domain.comm, fields, strains):
             return "new cells would be turned over by the displacements inside them"
         for weight, value in zip(weights, (1 / dt, -1 / dt, 0.0)):
             weight.value = value
@@ -248,23 +257,26 @@ def _settle(old: Parts, new: Parts, dt: float) -> str:
             return f"no equilibrium is found ({error})"
         for unknown in fields.unknowns.values():
             unknown.old.x.array[:] = unknown.older.x.array[:] = unknown.function.x.array
-    _bear(new.domain.comm, fields, strains)
+    bear(new.domain.comm, fields, strains)
     new.observer.energy.begin()
     return ""
 
 
-def _elastic(old: Parts, new: Parts) -> dict[str, np.ndarray]:
-    """Elastic left Cauchy-Green tensor at the quadrature points, by displacement, as the state of flow is numbered."""
+def elastic(old: Parts, new: Parts, carry: Callable[[fem.Function, fem.Function], None]) -> dict[str, np.ndarray]:
+    """Elastic left Cauchy-Green tensor at the quadrature points, by displacement, as the state of flow is numbered.
+
+    `carry(before, after)` takes values from quadrature points to quadrature points.
+    """
     found = {}
     for name, flow in old.fields.flows.items():
         before, after = (fem.Function(parts.fields.flows[name].plastic.function_space) for parts in (old, new))
         _tensors(before)[:] = _evaluated(flow.trial, before)
-        _project(before, after)
+        carry(before, after)
         found[name] = _tensors(after).copy()
     return found
 
 
-def _bear(comm: MPI.Comm, fields: Fields, strains: dict[str, np.ndarray]) -> bool:
+def bear(comm: MPI.Comm, fields: Fields, strains: dict[str, np.ndarray]) -> bool:
     """Set C so that the elastic strain is this one at the present displacement; False if a cell is turned over by that."""
     for name, flow in fields.flows.items():
         motion = _evaluated(flow.motion, flow.plastic)  # no number if turned over

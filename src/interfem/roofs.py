@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from dolfinx import fem, la
@@ -25,6 +25,7 @@ class Roofs:
     wall: fem.Function  # in the space of u_m, at nodes of walls: stiffness (MPa/um) in the first place, height of the roof in the last, um
     lifting: fem.Function  # likewise, in the last place: rate of that height, um/s
     into: dict[str, int]  # void -> way from its roof into it along the stack, 1 or -1
+    first: dict[str, tuple[float, float]] = field(default_factory=dict)  # void -> (volume, depth) before it began anew, um^3, um
 
 
 def make_roofs(case: Case, domain: Domain, displacement: fem.FunctionSpace) -> Roofs | None:

@@ -27,6 +27,7 @@ from .observe.record import versions, write_json
 from .observe.scalars import Observer
 from .observe.state import read_carried, read_memory, read_state, write_state
 from .protocol import flat_steps
+from .rebase import renew_layer
 from .remesh import Parts, remesh
 from .restart import CHECKPOINT, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
 from .solve import Solver, Timings
@@ -199,8 +200,15 @@ def _run(session: _Session, batch: Batch, begin: Start | None) -> Result:
     case, folder, comm, timings, memory = session.case, session.folder, session.comm, session.timings, session.memory
     path = make_mesh(case, comm, timings)
     state = folder / CHECKPOINT if memory else begin.state if begin is not None else None
-    parts = _assemble(case, comm, timings, folder / memory["mesh"] if memory.get("mesh") else path,
-                      lambda *given: read_state(state, *given) if state is not None else None)
+    seen = memory.get("observer", {})
+
+    def restore(domain, fields, model) -> None:
+        if state is not None:
+            read_state(state, domain, fields, model)
+        if domain.roofs:
+            fields.contact.roofs.first.update({name: tuple(first) for name, first in seen.get("first", {}).items()})
+
+    parts = _assemble(case.without(seen.get("left_out", [])), comm, timings, folder / memory["mesh"] if memory.get("mesh") else path, restore)
     start = time.perf_counter()
     writer = FieldWriter(folder / "fields", case, parts.domain, parts.fields, parts.model, parts.observer)
     timings.add("compile", start)
@@ -217,7 +225,8 @@ def _run(session: _Session, batch: Batch, begin: Start | None) -> Result:
     parts.solver.destroy()
     summary = book.summary()
     record = {"status": status, "event": event or None, "events": book.events, "remeshings": book.meshes, "reason": reason or None,
-              "title": case.title, "hash": case.hash, "summary": summary, **facts, "restarts": _restarts(session),
+              "title": case.title, "hash": case.hash, "summary": summary, **facts, "solver": timings.facts.told(),
+              "restarts": _restarts(session),
               "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(memory.get("started", session.started))),
               "case": case.resolved(), "input": case.input}
     try:
@@ -301,7 +310,7 @@ def _assemble(case: Case, comm: MPI.Comm, timings: Timings, path: Path, restore:
     start = time.perf_counter()
     observer = Observer(case, domain, fields, model, solver)
     timings.add("compile", start)
-    return Parts(path, domain, fields, model, solver, observer)
+    return Parts(case, path, domain, fields, model, solver, observer)
 
 
 def _marched(session: _Session, parts: Parts, writer, book: Book, done: int, mark: Mark | None, worn: bool) -> Iterator[Step]:
@@ -310,29 +319,34 @@ def _marched(session: _Session, parts: Parts, writer, book: Book, done: int, mar
         if worn:
             mark = _remeshed(session, parts, writer, book.meshes, mark)
         worn = False
-        for step in march(session.case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
+        for step in march(parts.case, parts.domain, parts.fields, parts.model, parts.solver, parts.observer, done, mark):
             mark, worn = step.mark, step.worn
             yield replace(step, ends_run=step.ends_run and not worn)
+            if worn:
+                break
         if not worn:
             return
 
 
 def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark: Mark) -> Mark:
-    """Take a new mesh if there is a better one, else go on without asking again; with the last step's length, as from the begin."""
+    """Take a new mesh if there is a better one, or one without a void that has closed, else go on without asking again; with the last
+    step's length, as from the begin.
+    """
     path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
     mark = replace(mark, dt=mark.dt_old, dt_old=0.0, before=None)
-    new, record = remesh(parts, path, SETTLING * mark.dt, lambda *given: _assemble(session.case, session.comm, session.timings, *given))
+    given = path, SETTLING * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
+    new, record = renew_layer(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        return replace(mark, renews=False, shape=parts.shape)
+        return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape, void="")
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()
     vars(parts).update(vars(new))
     writer.show(parts.domain, parts.fields, parts.model, parts.observer)
-    return replace(mark, shape=parts.shape)
+    return replace(mark, shape=parts.shape, void="")
 
 
 def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 
@@ -12,10 +13,14 @@ from dolfinx.fem import petsc
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from .blocks import Blocks, fits
 from .case import Case
 from .domain import Domain
 from .fields import Fields, solve_flow
+from .metal import EQUIPOTENTIAL, Metal, layers_alone
 from .model import Model
+
+log = logging.getLogger("interfem")
 
 # Residual of a block over its scale (see model._scales) at which a step is solved, and where rounding may stop it.
 TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 1e-10, "sei": 1e-9}
@@ -31,9 +36,20 @@ ROOM = "mat_mumps_icntl_14"
 SHORT_OF_ROOM = (-8, -9)  # errors of MUMPS for a workspace that is too small
 LEAST_ROOM, MOST_ROOM = 60, 2000  # percent by which its estimate is exceeded
 
-PRESETS = {
-    "direct": {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"},
-}
+DIRECT = {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}
+ITERATIVE_FROM = 40_000  # unknowns in 3D, from which potentials are solved for by multigrid
+MULTIGRID = {"pc_type": "gamg", "pc_gamg_threshold": 0.02}
+STRONGER = {"pc_type": "gamg", "pc_gamg_threshold": 0.05, "pc_gamg_aggressive_coarsening": 0, "mg_levels_ksp_max_it": 4}
+BOOMER = {"pc_type": "hypre", "pc_hypre_type": "boomeramg", "pc_hypre_boomeramg_strong_threshold": 0.5}
+LADDER = (  # what an iterative solve tries, one after the other: name, options of each potential's preconditioner, most iterations
+    ("multigrid", BOOMER if PETSc.Sys.hasExternalPackage("hypre") else MULTIGRID, 200),
+    ("stronger multigrid", STRONGER, 400),
+    ("direct", None, 20),
+)
+LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
+WORTH = 1.5  # iterations for a decade over those of a fresh preconditioner, beyond which it is made anew
+FACTORS = 400.0  # bytes of factors in 3D for each unknown to the power 4/3; MUMPS, measured with potentials
+SPARE = 0.7  # part of the free memory that factors may take
 LINE_SEARCHES = (  # with the most iterations of each
     ({"snes_linesearch_type": "basic"}, 12),
     ({"snes_linesearch_type": "bt", "snes_linesearch_order": 2, "snes_linesearch_minlambda": 1e-3}, 20),
@@ -45,10 +61,32 @@ class NotConverged(Exception):
 
 
 @dataclass
-class Timings:
-    """Seconds spent, by kind."""
+class Facts:
+    """What the solver did, for `run.json`. Of the last mesh, where there were several."""
 
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("mesh", "compile", "assembly", "solve", "output"), 0.0))
+    preset: str = ""
+    newton_iterations: int = 0
+    factorisations: int = 0
+    linear_solves: int = 0
+    linear_iterations: int = 0
+    preconditioners: int = 0
+    nonzeros: int = 0  # of the last system of potentials
+    blocks_assembled: int = 0
+    symmetric: bool | None = None
+    fallbacks: list[str] = field(default_factory=list)
+    metal: str = "field"
+    metal_drop: float | None = None  # largest drop in equipotential metal over the overpotential, a bound
+
+    def told(self) -> dict:
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass
+class Timings:
+    """Seconds spent, by kind; and what the solver did in them."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("mesh", "compile", "assembly", "setup", "solve", "output"), 0.0))
+    facts: Facts = field(default_factory=Facts)
 
     def add(self, kind: str, start: float) -> None:
         self.seconds[kind] += time.perf_counter() - start
@@ -64,20 +102,45 @@ class Solver:
         blocks = list(ufl.extract_blocks(model.residual))
         self.residual = fem.form(blocks, entity_maps=maps)
         self.jacobian = fem.form(petsc.derivative_block(blocks, unknowns), entity_maps=maps)
-        timings.add("compile", start)
-        self.A = petsc.create_matrix(self.jacobian, kind="mpi")
         spaces = [u.function_space for u in unknowns]
         self.b, self.x, self.diagonal = (petsc.create_vector(spaces, kind="mpi") for _ in range(3))
-        self._bcs = fem.bcs_by_block(fem.extract_function_spaces(self.residual), model.bcs)
-        self._slices = _block_slices(fields)
+        self._slices, self.facts = _block_slices(fields), timings.facts
         kinds = {"phi": "ionic_conductivity", "phi_m": "electronic_conductivity"}
         self._conducting = {name: max(r.material.get(key).at(case.temperature) for r in domain.regions if r.material.has(key))
                             for name, key in kinds.items() if name in fields}  # largest conductivity, pA/(V um)
+        self.facts.preset = self._preset()
+        self.metal = None
+        if self.facts.preset == "iterative" and case.solver.metal == "auto" and layers_alone(case, domain):
+            self.metal = Metal(case, domain, fields, model)
+        timings.add("compile", start)
+        self.linear = self._linear() if self.facts.preset == "iterative" else None
+        self.A = petsc.create_matrix(self.jacobian, kind="mpi") if self.linear is None else _shell(self.x, self._multiply)
+        self._hold_metal(self.metal is not None)
         self._current = 1.0
         self.scales: dict[str, float] = {}
         self.snes = self._snes()
         self.iterations = 0
         self._factored_for = None  # length of the step for which the Jacobian was last assembled
+
+    def _preset(self) -> str:
+        """The case's preset; by default multigrid for many potentials in 3D, else factors."""
+        asked, names = self.case.solver.preset, self.fields.unknowns
+        if asked == "auto":
+            return "iterative" if self.domain.dimension == 3 and fits(names) and self.size >= ITERATIVE_FROM else "direct"
+        return asked
+
+    def _linear(self) -> Linear:
+        sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
+        blocks = Blocks(list(self.fields.unknowns), self.jacobian, self._slices, dofmap.list[: sub.owned], self._conducting)
+        return Linear(blocks, f"interfem_{id(self)}_", self.timings)
+
+    def _hold_metal(self, held: bool) -> None:
+        """Take the metal for equipotential, or solve for its potential."""
+        self.facts.metal = "equipotential" if held else "field"
+        self.bcs = [*self.model.bcs, self.metal.condition] if held else self.model.bcs
+        self._bcs = fem.bcs_by_block(fem.extract_function_spaces(self.residual), self.bcs)
+        if self.linear is not None:
+            self.linear.choose({"phi_m"} if held else set())
 
     def _snes(self) -> PETSc.SNES:
         snes = PETSc.SNES().create(self.domain.comm)
@@ -85,13 +148,21 @@ class Solver:
         snes.setFunction(self._assemble_residual, self.b)
         snes.setJacobian(self._assemble_jacobian, self.A)
         snes.setConvergenceTest(self._converged)
-        self._give_room(snes, LEAST_ROOM)
-        _take(snes, snes, PRESETS["direct" if self.case.solver.preset == "auto" else self.case.solver.preset])
+        if self.linear is None:
+            self._give_room(snes, LEAST_ROOM)
+            _take(snes, snes, DIRECT)
+        else:
+            snes.getKSP().setType("python")
+            snes.getKSP().setPythonContext(_Inexact(self))
+            snes.setFromOptions()
         return snes
 
     def destroy(self) -> None:
         """Free the PETSc objects."""
-        del PETSc.Options()[self.snes.getOptionsPrefix() + ROOM]
+        if self.linear is None:
+            del PETSc.Options()[self.snes.getOptionsPrefix() + ROOM]
+        else:
+            self.linear.destroy()
         for thing in (self.snes, self.A, self.b, self.x, self.diagonal):
             thing.destroy()
 
@@ -108,22 +179,41 @@ class Solver:
         self._dt, self._history = dt, []
         self.model.controls.dt.value = dt
         self._scale()
+        self._solve()
+        if self.facts.metal == "equipotential" and self._drops():
+            self._hold_metal(False)
+            self._solve()
+        solve_flow(self.domain, self.fields, dt)
+        return self.iterations
+
+    def _solve(self) -> None:
         for function, bcs in zip(self.fields.functions(), self._bcs):
             for bc in bcs:
                 bc.set(function.x.array)
         petsc.assign(self.fields.functions(), self.x)
-        start, assembled = time.perf_counter(), self.timings.seconds["assembly"]
+        start, before = time.perf_counter(), self._apart()
         reason = self._newton()
         self.timings.add("solve", start)
-        self.timings.seconds["solve"] -= self.timings.seconds["assembly"] - assembled
+        self.timings.seconds["solve"] -= self._apart() - before
         self.iterations = self.snes.getIterationNumber()
+        self.facts.newton_iterations += self.iterations
         if reason <= 0 and not self._good_enough():
             raise NotConverged(self._why(reason))
         petsc.assign(self.x, self.fields.functions())
         for function in self.fields.functions():
             function.x.scatter_forward()
-        solve_flow(self.domain, self.fields, dt)
-        return self.iterations
+
+    def _apart(self) -> float:
+        """Seconds within Newton's method that are counted as other than solving."""
+        return self.timings.seconds["assembly"] + self.timings.seconds["setup"]
+
+    def _drops(self) -> bool:
+        """The metal is not as good as equipotential; told once."""
+        drop = self.metal.drop()
+        self.facts.metal_drop = max(drop, self.facts.metal_drop or 0.0)
+        if drop > EQUIPOTENTIAL:
+            log.info("the potential drops by up to %.1e of the overpotential in the metal: solved for from here on", drop)
+        return drop > EQUIPOTENTIAL
 
     def _newton(self) -> int:
         """Reason for which SNES has stopped.
@@ -148,7 +238,7 @@ class Solver:
 
     def _renewed(self) -> bool:
         """After an error MUMPS takes no more matrices: it is started anew. True if its workspace was too short and is longer now."""
-        if self.snes.getConvergedReason() != PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE:
+        if self.linear is not None or self.snes.getConvergedReason() != PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE:
             return False
         pc = self.snes.getKSP().getPC()
         short = pc.getFactorMatrix().getMumpsInfog(1) in SHORT_OF_ROOM and self._room < MOST_ROOM
@@ -173,7 +263,7 @@ class Solver:
                        for name, u in self.fields.unknowns.items()}
         array = self.diagonal.getArray()
         for name, part in self._slices.items():
-            array[part] = 1.0 / self.scales[name]
+            array[part] = 1.0 / (self.scales[name] * self.fields.unknowns[name].share)
         if self.scales != before:  # the rows of a kept factorisation are scaled as they were
             self._factored_for = None
 
@@ -183,16 +273,23 @@ class Solver:
 
     def memory(self) -> dict[str, float]:
         """What is carried from step to step."""
-        return {"current": self._current}
+        held = self.facts.metal == "equipotential"
+        return {"current": self._current, "metal_held": float(held), "rung": float(self.linear.rung if self.linear is not None else 0)}
 
     def recall(self, memory: dict[str, float]) -> None:
         """Go on from there."""
         self._current = memory["current"]
+        if self.facts.metal == "equipotential" and not memory["metal_held"]:
+            self._hold_metal(False)
+        if self.linear is not None:
+            self.linear.rung = int(memory["rung"])
         self.forget()
 
     def forget(self) -> None:
         """Keep nothing but the memory: what comes next depends on the state alone, as in a run that is restarted from here."""
         self._factored_for = None
+        if self.linear is not None:
+            self.linear.forget()
 
     def conditions(self, name: str) -> list[fem.DirichletBC]:
         """Essential conditions of one block."""
@@ -237,14 +334,40 @@ class Solver:
             return abs(self._dt / self._factored_for - 1) < 1e-6 and self.iterations <= KEEP_ITERATIONS
         return self._history[-1] < KEEP_CONTRACTION * self._history[-2]
 
+    def _multiply(self, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        """The Jacobian, its rows scaled, times x; of the iterative preset."""
+        blocks = self.linear.blocks
+        blocks.join(blocks.multiply(blocks.parts(x)), y)
+        y.pointwiseMult(y, self.diagonal)
+
+    def correct(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
+        """Solve the Jacobian's system as closely as Newton can use it; False if nothing has solved it."""
+        worst = self._history[-1]
+        contraction = (worst / self._history[-2]) ** 2 if len(self._history) > 1 else 1.0  # Eisenstat and Walker's second choice
+        rtol = min(LOOSEST, max(contraction, CLOSER / worst))
+        scaled = b.duplicate()
+        scaled.pointwiseDivide(b, self.diagonal)
+        found = self.linear.solve(scaled, x, rtol)
+        scaled.destroy()
+        return found
+
     def _assemble_jacobian(self, _, x: PETSc.Vec, A: PETSc.Mat, P: PETSc.Mat) -> None:
+        if self.linear is not None:
+            start = time.perf_counter()
+            self._set_unknowns(x)
+            self.linear.blocks.refresh(self.bcs)
+            self.facts.blocks_assembled = self.linear.blocks.assembled
+            A.assemble()
+            self.timings.add("assembly", start)
+            return
         if self._still_good():
             return
         start = time.perf_counter()
+        self.facts.factorisations += 1
         self._factored_for = self._dt
         self._set_unknowns(x)
         A.zeroEntries()
-        petsc.assemble_matrix(A, self.jacobian, self.model.bcs, diag=1.0)
+        petsc.assemble_matrix(A, self.jacobian, self.bcs, diag=1.0)
         A.assemble()
         A.diagonalScale(L=self.diagonal)
         self.timings.add("assembly", start)
@@ -289,6 +412,178 @@ class Solver:
     def _why(self, reason: int) -> str:
         name, ratio = max(self._ratios.items(), key=lambda item: item[1])
         return f"Newton stopped after {self.iterations} iterations (reason {reason}); block {name} is {ratio:.1e} times its tolerance"
+
+
+class Linear:
+    """Solves the system of potentials by multigrid, and by stronger means where that fails; says so once."""
+
+    def __init__(self, blocks: Blocks, prefix: str, timings: Timings):
+        self.blocks, self.timings, self.facts, self._prefix = blocks, timings, timings.facts, prefix
+        self.rung = 0
+        self._ksp: PETSc.KSP | None = None
+        self._options: list[str] = []
+        self._fresh_rate: float | None = None  # iterations for a decade with the preconditioner just made
+        self._worn = False
+
+    def choose(self, held: set[str]) -> None:
+        """Change the unknowns, see `Blocks.choose`."""
+        self.forget()
+        self.blocks.choose(held)
+
+    def destroy(self) -> None:
+        self.forget()
+        self.blocks.destroy()
+
+    def forget(self) -> None:
+        """Keep no preconditioner."""
+        for key in self._options:
+            del PETSc.Options()[key]
+        if self._ksp is not None:
+            self._ksp.destroy()
+        self._ksp, self._options, self._fresh_rate, self._worn = None, [], None, False
+
+    def solve(self, b: PETSc.Vec, x: PETSc.Vec, rtol: float) -> bool:
+        """Solve for a blocked vector to a relative residual; False, and x zero, if no means there is has reached it."""
+        self._rtol = rtol
+        found = self.blocks.solve(self.blocks.parts(b), self._inner)
+        x.set(0.0)
+        if found is not None:
+            self.blocks.join(found, x)
+        return found is not None
+
+    def _inner(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
+        """One system of potentials: with the preconditioner there is, a new one, then one rung after the other."""
+        while True:
+            kept = self._ksp is not None and not self._worn
+            if self._attempt(b, x):
+                return True
+            if kept and self._fresh_rate is not None:
+                self._worn = True
+                continue
+            name = LADDER[self.rung][0]
+            self.forget()
+            if self.rung + 1 == len(LADDER) or (LADDER[self.rung + 1][1] is None and not _room(self.blocks.system)):
+                self._fall(f"{name} failed; nothing stronger fits in the memory there is" if self.rung + 1 < len(LADDER) else f"{name} failed")
+                self.rung = 0
+                return False
+            self.rung += 1
+            self._fall(f"{name} failed; {LADDER[self.rung][0]} from here on")
+
+    def _fall(self, told: str) -> None:
+        if told not in self.facts.fallbacks:
+            self.facts.fallbacks.append(told)
+            log.info("linear solver: %s", told)
+
+    def _attempt(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
+        fresh = self._prepare()
+        ksp = self._ksp
+        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=LADDER[self.rung][2])
+        x.set(0.0)
+        ksp.solve(b, x)
+        count, reason = ksp.getIterationNumber(), ksp.getConvergedReason()
+        self.facts.linear_solves += 1
+        self.facts.linear_iterations += count
+        if reason <= 0:
+            return False
+        decades = -np.log10(max(ksp.getResidualNorm(), 1e-300) / max(b.norm(), 1e-300))
+        rate = count / max(decades, 1.0)
+        if fresh:
+            self._fresh_rate = max(rate, 1.0)
+        self._worn = not fresh and rate > WORTH * (self._fresh_rate or rate)
+        return True
+
+    def _prepare(self) -> bool:
+        """Have a solver of the present rung; True if its preconditioner is new."""
+        options, system = LADDER[self.rung][1], self.blocks.system
+        if self._ksp is not None and self._ksp.getType() == "cg" and not self.blocks.symmetric:
+            self.forget()
+        fresh = self._ksp is None or self._worn
+        if self._ksp is None:
+            self._ksp = linear_solver(_whole(system)) if options is None else self._multigrid(system, options)
+        else:
+            self._ksp.setOperators(_whole(system) if options is None else system)
+        pc = self._ksp.getPC()
+        pc.setReusePreconditioner(False)
+        if fresh or options is None:
+            start = time.perf_counter()
+            self._ksp.setUp()
+            self._ksp.setUpOnBlocks()
+            self.timings.add("setup", start)
+            self.facts.preconditioners, self.facts.nonzeros = self.facts.preconditioners + 1, self.blocks.nonzeros
+        pc.setReusePreconditioner(options is not None)
+        self._worn = False
+        self.facts.symmetric = self.blocks.symmetric and self.facts.symmetric is not False
+        return fresh or options is None
+
+    def _multigrid(self, system: PETSc.Mat, options: dict) -> PETSc.KSP:
+        """CG where the system is symmetric, else GMRES; each potential has its own multigrid."""
+        ksp, prefix = PETSc.KSP().create(system.getComm()), f"{self._prefix}{self.rung}_"
+        ksp.setOptionsPrefix(prefix)
+        ksp.setOperators(system)
+        ksp.setType("cg" if self.blocks.symmetric else "gmres")
+        ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
+        if not self.blocks.symmetric:
+            ksp.setPCSide(PETSc.PC.Side.RIGHT)
+            ksp.setGMRESRestart(60)
+        given, count = options, len(self.blocks.potentials)
+        if count > 1:
+            given = {"pc_type": "fieldsplit", "pc_fieldsplit_type": "additive"}
+            for n in range(count):
+                given |= {f"fieldsplit_{n}_{key}": value for key, value in ({"ksp_type": "preonly"} | options).items()}
+        for key, value in given.items():
+            PETSc.Options()[prefix + key] = value
+            self._options.append(prefix + key)
+        ksp.setFromOptions()
+        return ksp
+
+
+class _Inexact:
+    """The linear solver inside Newton's method, as PETSc calls it."""
+
+    def __init__(self, solver: Solver):
+        self.solver = solver
+
+    def solve(self, ksp: PETSc.KSP, b: PETSc.Vec, x: PETSc.Vec) -> None:
+        found, reasons = self.solver.correct(b, x), PETSc.KSP.ConvergedReason
+        ksp.setConvergedReason(reasons.CONVERGED_RTOL if found else reasons.DIVERGED_BREAKDOWN)
+
+
+class _Product:
+    """A matrix known by its product, as PETSc calls it."""
+
+    def __init__(self, multiply):
+        self.multiply = multiply
+
+    def mult(self, _, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        self.multiply(x, y)
+
+
+def _shell(x: PETSc.Vec, multiply) -> PETSc.Mat:
+    sizes = x.getSizes()
+    matrix = PETSc.Mat().createPython((sizes, sizes), _Product(multiply), comm=x.getComm())
+    matrix.setUp()
+    return matrix
+
+
+def _whole(system: PETSc.Mat) -> PETSc.Mat:
+    """As one sparse matrix, which factors need."""
+    return system.convert("aij") if system.getType() == "nest" else system
+
+
+def _room(system: PETSc.Mat) -> bool:
+    """Whether the factors of a matrix fit, by a measured law, into what is free on every node."""
+    comm = system.getComm().tompi4py()
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    needed = FACTORS * system.getSize()[0] ** (4 / 3) * node.size / comm.size
+    fits_here = needed < SPARE * free_memory()
+    node.Free()
+    return comm.allreduce(fits_here, MPI.LAND)
+
+
+def free_memory() -> float:
+    """Bytes of this node that a process can have without others losing theirs."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(1024.0 * int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
 
 
 def _take(thing, snes: PETSc.SNES, given: dict) -> None:

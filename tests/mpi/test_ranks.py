@@ -11,6 +11,7 @@ from pathlib import Path
 import gmsh
 import numpy as np
 import pytest
+from interfem import pieces
 from interfem.mpi import world
 from dolfinx import graph, mesh
 from dolfinx.io.gmsh import extract_geometry
@@ -23,6 +24,8 @@ from interfem.march import march
 from interfem.model import build_model
 from interfem.observe.scalars import Observer
 from interfem.observe.state import read_state, write_state
+from interfem.rebase import renew_layer
+from interfem.remesh import Parts
 from interfem.run import make_mesh as make_mesh_on
 from interfem.run import run
 from interfem.solve import Solver, Timings
@@ -61,10 +64,15 @@ MIXED = case([("cu", "Cu", "2 um"), ("store", "Store", "5 um"), GRADED, ("sse", 
 DEAD = {"kind": "patch", "interface": "li|sse", "outer": "3 um"}
 PARTING = {"li|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.2, "adhesion_strength": "0.1 MPa", "contact_gap": "2 nm",
                       "chi": 0.2, "vacancy_charge": "0.1 mAh/cm^2"}}
-CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD], 100, interfaces=PARTING)
+CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD, FLAW], 100, interfaces=PARTING)
 FRAME = BARE.input | {"mechanics": {"boundaries": {"collector": "platen", "right": "0.5 MPa"}}, "protocol": [
     BARE.input["protocol"][0] | {"hold": {"spring": "10 MPa/um"}}, BARE.input["protocol"][0] | {"boundary": "right"}, BARE.input["protocol"][1]]}
 LOADED = parse_case(FRAME | {"sei": {"initial_thickness": "5 nm"}})
+
+
+FREE = {"li|sse": {"contact": "unilateral", "tangential": "frictionless"}}
+SQUEEZED = parse_case(case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [VOID], 10, interfaces=FREE).input | {
+    "mechanics": {"kinematics": "finite"}, "protocol": [{"kind": "pressure", "to": "4 MPa", "duration": "0.1 s"}]})
 
 
 @pytest.fixture
@@ -116,6 +124,37 @@ def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
     assert_same_run(chosen, folder, alone(chosen))
 
 
+def parts_of(chosen, comm, path: Path, restore=lambda *state: None) -> Parts:
+    domain = read_domain(path, comm, chosen)
+    fields = make_fields(domain, chosen)
+    model = build_model(chosen, domain, fields)
+    restore(domain, fields, model)
+    solver = Solver(chosen, domain, fields, model, Timings())
+    return Parts(chosen, path, domain, fields, model, solver, Observer(chosen, domain, fields, model, solver))
+
+
+def begun_anew(comm, path: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Scalars of a squeezed void before and after the metal around it has begun anew."""
+    parts = parts_of(SQUEEZED, comm, make_mesh_on(SQUEEZED, comm, Timings()))
+    steps = list(march(SQUEEZED, parts.domain, parts.fields, parts.model, parts.solver, parts.observer))
+    new, record = renew_layer(parts, "void", False, path, 1e-5, lambda chosen, *rest: parts_of(chosen, comm, *rest))
+    assert new is not None, record
+    return steps[-1].scalars, new.observer.after_commit()
+
+
+def test_metal_begins_anew_around_a_void_alike_on_any_number_of_ranks(folder):
+    """As on one rank, with the void's volume and the places that it had."""
+    make_mesh(SQUEEZED)
+    wanted = COMM.bcast(begun_anew(MPI.COMM_SELF, folder / "one.msh")[1] if COMM.rank == 0 else None)
+    before, after = begun_anew(COMM, folder / "all.msh")
+    for name, value in wanted.items():
+        if name not in UNCOMPARED and np.isfinite(value):
+            assert after[name] == pytest.approx(value, rel=1e-6, abs=1e-10), name
+    for name in ("void_volume_ratio[void]", "void_depth_um[void]", "collector_displacement_um", "stack_pressure_MPa"):
+        assert after[name] == pytest.approx(before[name], rel=5e-3), name
+    assert before["void_volume_ratio[void]"] < 0.99
+
+
 @pytest.mark.parametrize("chosen", [ALLOY, CONTACT], ids=["alloy", "contact"])
 def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
     """Written on all ranks and on one, read on one and on all: every value is the same; so is the impedance about it."""
@@ -138,6 +177,23 @@ def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
         alone = SmallSignal(chosen, *self_state(chosen, many))
         np.testing.assert_allclose(z, [alone.impedance(f) for f in (1e5, 1.0)], rtol=1e-8)
     COMM.barrier()
+
+
+def test_multigrid_and_kept_pieces_of_the_mesh(folder, monkeypatch):
+    """Potentials in a box by multigrid, with the metal as one, from the pieces that the ranks have kept: as by factors on one rank."""
+    tree = {"title": "box", "temperature": "298.15 K", "geometry": {"kind": "box", "width": "10 um", "depth": "10 um"},
+            "layers": [{"name": n, "material": m, "thickness": "4 um"} for n, m in (("li", "Li"), ("sse", "Li6PS5Cl"), ("rear", "Li"))],
+            "features": [{"kind": "patch", "interface": "li|sse", "outer": "4 um"}], "output": {"figures": False},
+            "mesh": {"size": "3 um", "interface_size": "1.5 um", "rim_size": "1 um"},
+            "protocol": [{"kind": "current", "value": "30 A/m^2", "duration": "1 s", "first_step": "1 s", "max_step": "1 s"}]}
+    direct, iterative = (parse_case(tree | {"solver": {"preset": preset, "potential_degree": 1}}) for preset in ("direct", "iterative"))
+    wanted, cwd = alone(direct), Path.cwd()
+    monkeypatch.setattr(pieces, "KEPT_FROM", 0)
+    monkeypatch.chdir(folder)
+    assert_same_run(iterative, folder / "first", wanted)
+    monkeypatch.setattr(pieces, "_distribute", None)
+    assert_same_run(iterative, folder / "again", wanted)
+    monkeypatch.chdir(cwd)
 
 
 def assert_same_state(first: Path, second: Path) -> None:

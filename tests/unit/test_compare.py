@@ -109,8 +109,9 @@ def test_comparison_is_written_for_runs_of_every_status(tmp_path):
         fake_run(tmp_path / "two", "stopped", "voltage_limit", rows=ROWS[:2]),
         fake_run(tmp_path / "three", "failed", None, "no convergence", rows=[], fields=False),
     ]
-    sheet = compare(folders, tmp_path / "out")
-    assert sheet == tmp_path / "out" / "comparison.png"
+    told = []
+    sheet = compare(folders, tmp_path / "out", lambda fraction, text: told.append((fraction, text)))
+    assert sheet == tmp_path / "out" / "comparison.png" and told == sorted(told) and told[-1][0] == 1.0
     for name in ("comparison.png", "fields.png", "time.png", "bars.png"):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
     rows = {row[0]: row for row in csv.reader(open(tmp_path / "out" / "table.csv"))}

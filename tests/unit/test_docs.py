@@ -30,9 +30,9 @@ class Loads(HTMLParser):
 
 
 def test_pages_build_with_nothing_from_elsewhere(tmp_path):
-    first = build.build(tmp_path / "site", run=False)
-    names = ("index", "tutorial", "results", "cases", "theory", "cluster", "extending", "modules/interfem.laws.norton")
-    pages = [first.parent / f"{name}.html" for name in names]
+    site = build.build(tmp_path / "site", run=False).parent
+    names = ("index", "tutorial", "results", "cases", "theory", "gallery", "cluster", "extending", "modules/interfem.laws.norton")
+    pages = [site / f"{name}.html" for name in names]
     for page in pages:
         for load in Loads(page).found:
             assert load.startswith("data:") or (page.parent / load.partition("#")[0]).is_file(), f"{page.name} loads {load}"

@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -16,12 +17,13 @@ from matplotlib.image import imread
 
 from interfem.case import load_case
 from interfem.figures.data import Run
-from interfem.materials import library_folder, load_material
+from interfem.materials import load_material
 from interfem.study import StudyError, read_status, run_study
-from interfem.study.engine import cores
-from interfem.study.file import Output
+from interfem.study.engine import cores, environment, launched, own_mpirun
+from interfem.study.file import EngineTable, Output
 from interfem.study.gather import value_of
 from interfem.study.plan import make_plan
+from interfem.study.site import settled
 
 CASE = """
 title = "Lithium on argyrodite"
@@ -148,6 +150,42 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     assert [row["status"] for row in table(tmp_path / "runs" / "study")] == ["waiting"] * 3
     left = [_words(path) for path in Path("/proc").glob("[0-9]*")]
     assert not [words for words in left if str(tmp_path) in words] and not list(tmp_path.glob("runs/study/running/*"))
+
+
+def test_what_was_cut_off_goes_on_from_its_checkpoint_after_a_signal_and_after_cancel(tmp_path):
+    """The run ends by SIGTERM from elsewhere, then by `study cancel`; at last it is whole, in one piece."""
+    write(tmp_path, HEAD + 'set = ["protocol[0].duration=1 s", "protocol[0].first_step=1 ms", "protocol[0].max_step=1 ms"]\n' + AXIS
+          + 'values = ["9 um"]\n')  # fmt: skip
+    words = [sys.executable, "-m", "interfem.cli", "study"]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path, "text": True}
+
+    def begun(steps: int, *more: str) -> tuple[subprocess.Popen, int]:
+        """The study, and its run once it has made steps."""
+        study, until = subprocess.Popen([*words, "study.toml", *more], **pipes), time.monotonic() + 120
+        while time.monotonic() < until:
+            if [path for path in tmp_path.glob("runs/study/running/*/scalars.csv") if path.read_bytes().count(b"\n") > steps]:
+                return study, next(int(path.name) for path in Path("/proc").glob("[0-9]*") if "cli run" in _words(path).replace("\0", " ")
+                                   and str(tmp_path) in _words(path))  # fmt: skip
+            time.sleep(0.02)
+        raise AssertionError(study.communicate(timeout=60))
+
+    study, run = begun(5)
+    os.kill(run, signal.SIGTERM)
+    out, _ = study.communicate(timeout=60)
+    assert study.returncode == 3 and "failed: ended by signal 15, with a checkpoint; --retry goes on from there" in out
+    [store] = (tmp_path / "runs" / "store").glob("*")
+    first = (store / "scalars.csv").read_bytes().count(b"\n")
+    study, _ = begun(first, "--retry")
+    told = subprocess.run([*words, "cancel", "runs/study"], timeout=120, **pipes)
+    assert told.returncode == 0 and "1 waiting" in told.stdout and study.wait(timeout=60) == 3
+    done = subprocess.run([*words, "study.toml"], timeout=120, **pipes)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [row] = table(tmp_path / "runs" / "study")
+    with open(store / "scalars.csv", newline="", encoding="utf-8") as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    restarts = [entry["step"] for entry in json.loads((store / "run.json").read_text())["restarts"]]
+    assert row["status"] == "completed" and steps == list(range(1, len(steps) + 1)) and len(restarts) == 2
+    assert first - 1 == restarts[0] < restarts[1] < len(steps)
 
 
 def _words(process: Path) -> str:
@@ -277,8 +315,9 @@ def test_outputs_reduce_columns_over_time_and_at_events(tmp_path):
 
 
 def test_the_command_line_gives_status_2_and_one_message(tmp_path):
-    path = write(tmp_path, HEAD + AXIS)
-    wrong = [([path], "has no values"), ([path, "--ranks", "999"], "999 cores"), (["status", "."], "no study in this folder")]
+    path, sound = write(tmp_path, HEAD + AXIS), write(tmp_path, HEAD + AXIS + 'values = ["3 um"]', "sound")
+    wrong = [([path], "has no values"), ([sound, "--ranks", "999"], "999 cores"), ([sound, "--detach"], "--engine slurm"),
+             (["status", "."], "no study in this folder"), (["cancel", "."], "no study in this folder")]  # fmt: skip
     for words, told in wrong:
         done = subprocess.run([sys.executable, "-m", "interfem.cli", "study", *map(str, words)], capture_output=True, text=True,
                               cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)  # fmt: skip
@@ -286,6 +325,51 @@ def test_the_command_line_gives_status_2_and_one_message(tmp_path):
         assert all(line.startswith("error: ") for line in done.stderr.splitlines()) and told in done.stderr
 
 
-@pytest.mark.parametrize("path", sorted((library_folder().parent / "studies").glob("*.toml")), ids=lambda path: path.stem)
-def test_shipped_studies_are_sound(path):
-    assert len(make_plan(path).members) > 3
+# ---- engines ----------------------------------------------------------------------------------------------------------
+
+ENGINE = HEAD + AXIS + 'values = ["3 um"]\n[engine]\n'
+BAD_ENGINES = [
+    ('name = "slurmm"', "engine.name"),
+    ("ranks = 0", "engine.ranks"),
+    ('time = "3 um"', "engine.time"),
+    ('time = "0 s"', "engine.time"),
+    ('accont = "me"', 'did you mean "account"'),
+    ('sbatch = "-N 2"', "engine.sbatch[0]"),
+    ('sbatch = ["--exclusive", "--time=3"]', "engine.sbatch[1]: --time is set by the study itself; use the key 'time'"),
+    ('sbatch = "--output=x"', "remove it"),
+    ('time = "1 min"\nwarning = "1 min"', "engine.warning"),
+]
+
+
+@pytest.mark.parametrize("text, told", BAD_ENGINES)
+def test_a_wrong_engine_is_told_before_anything_runs(text, told, tmp_path):
+    with pytest.raises(StudyError) as error:
+        run_study(write(tmp_path, ENGINE + text), tmp_path / "runs" / "study")
+    assert told in str(error.value) and len(str(error.value).splitlines()) == 1 and not (tmp_path / "runs").exists()
+
+
+def test_the_study_goes_before_the_site_and_the_command_line_before_both(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert settled(EngineTable(), None) == EngineTable()
+    (tmp_path / "interfem").mkdir()
+    (tmp_path / "interfem" / "site.toml").write_text('[engine]\nname = "slurm"\naccount = "all"\nranks = 4\ntime = "1-02:00:00"\n')
+    found = settled(EngineTable(account="mine", jobs=3), None, ranks=2, name=None)
+    assert (found.name, found.account, found.ranks, found.jobs, found.minutes) == ("slurm", "mine", 2, 3, 26 * 60)
+    (tmp_path / "other.toml").write_text('[engine]\npartition = "fast"\n')
+    assert settled(EngineTable(), tmp_path / "other.toml").partition == "fast"
+    for text, told in (("", "engine is missing"), ("[engine]\nrank = 2", "other.toml: engine.rank: unknown key")):
+        (tmp_path / "other.toml").write_text(text)
+        with pytest.raises(StudyError, match=told):
+            settled(EngineTable(), tmp_path / "other.toml")
+    with pytest.raises(StudyError, match="no such file"):
+        settled(EngineTable(), tmp_path / "none.toml")
+
+
+def test_ranks_are_started_by_the_launcher_and_no_outer_launch_is_seen(monkeypatch):
+    for name in ("PMI_RANK", "SLURM_NTASKS", "SUBMITIT_EXECUTOR"):
+        monkeypatch.setenv(name, "1")
+    assert launched(("run",), 1, "srun") == ("run",) and launched(("run",), 2, "srun --mpi=pmi2") == ("srun", "--mpi=pmi2", "-n", "2", "run")
+    assert launched(("run",), 2, "mpirun") == (own_mpirun(), "-n", "2", "run")
+    outer = [{name for name in environment(ranks, launcher) if name.startswith(("PMI", "SLURM", "SUBMITIT"))}
+             for ranks, launcher in ((1, "srun"), (2, "mpirun"), (2, "srun --mpi=pmi2"))]  # fmt: skip
+    assert outer[:2] == [set(), set()] and "SLURM_NTASKS" in outer[2]

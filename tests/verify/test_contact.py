@@ -6,7 +6,7 @@ import gmsh
 import numpy as np
 import pytest
 from path import Run, merge, solve
-from test_growth import CELL, FARADAY, GROWN, KINDS, OMEGA, PRESS, VELOCITY
+from test_growth import CELL, KINDS, PRESS, VELOCITY
 
 from interfem.case import parse_case
 from interfem.run import run

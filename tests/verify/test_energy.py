@@ -72,6 +72,15 @@ def test_growth_between_held_ends_is_stored_or_dissipated(law, kinematics, tmp_p
         assert run.last("plastic_dissipation_pJ") > 1e-3 * run.last("elastic_energy_pJ")
 
 
+def test_faint_loads_on_stiff_bodies_are_balanced(tmp_path):
+    """1e-3 MPa from a nanosecond on, in a bar of 1e4 GPa: `E = sigma^2/(2 E) V` down to the last digits, for they stand alone."""
+    geometry, free, volume = SHAPES["axisymmetric"]
+    stiff = BAR | {"layers": [BAR["layers"][0] | {"law": "elastic"}], "materials": {"Li": {"youngs_modulus": "1e4 GPa"}}}
+    press = {"kind": "pressure", "to": "1e-3 MPa", "duration": "1 s", "first_step": "1e-9 s"}
+    run = balanced(solve(stiff | {"geometry": geometry, "mechanics": {"kinematics": "finite", "boundaries": free}, "protocol": [press]}, tmp_path))
+    assert run.last("elastic_energy_pJ") == pytest.approx(1e-6 * volume / (2 * 1e7), rel=1e-4)
+
+
 def test_adhesion_takes_its_energy(tmp_path):
     """Torn open between held ends: `20 um 0.5 J/m^2` go into the new faces, nothing stays in the bodies."""
     glued = merge(PARTS, {"li|sse": {"contact_gap": "20 um", "adhesion_strength": "10 MPa", "adhesion_energy": "0.5 J/m^2"}})

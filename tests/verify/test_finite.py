@@ -33,6 +33,41 @@ def test_a_bar_is_squeezed_to_half_its_height(kind, factor, tmp_path):
     assert volume == pytest.approx(1.0, abs=1e-4)  # flow keeps the volume
 
 
+def test_a_bar_is_drawn_out(tmp_path):
+    """True stress 1 MPa pulls at an end of a bar that is free at its side: `h = h0 exp(rate t)` to 1.65 h0, thinner by as much area."""
+    drawn = {"kinematics": "finite", "boundaries": {"outer": "free", "collector": "-1 MPa"}}
+    run = solve(BAR | {"mechanics": drawn, "protocol": [{"kind": "rest", "duration": f"{0.5 / MASIAS} s", "first_step": "1e-4 s"}],
+                       "solver": {"plastic_increment": 0.05}}, tmp_path)
+    assert math.log(1 + run.last("collector_displacement_um") / 10) == pytest.approx(0.5, rel=2e-3)
+    side = run.fields("metal").warp_by_vector("displacement_um").points[:, 0].max()
+    assert side == pytest.approx(10 * math.exp(-0.25), rel=2e-3)
+
+
+def test_lithium_is_sheared_between_walls(tmp_path):
+    """Simple shear in a plane channel of half height h with stuck walls, g the pressure gradient along it: `tau = g y`,
+    `d(gamma)/dt = 3^((n+1)/2) A tau^n`, hence `du/dt = 3^((n+1)/2) A g^n (h^(n+1) - y^(n+1))/(n+1)`; by 1 at the wall.
+
+    n = 3, so that the stresses of the load settle in the middle as well, where next to nothing flows.
+    """
+    h, long, drop, n = 1.0, 10.0, 6.0, 3
+    sides = {"left": f"{drop} MPa", "right": "free", "collector": "clamped", "counter": "roller"}
+    strong = 3 ** ((n + 1) / 2) * MASIAS
+    seconds = 1 / (strong * (drop / long * h) ** n)
+    case = {"geometry": {"kind": "plane", "width": f"{long} um"}, "layers": [{"name": "li", "material": "Li", "thickness": f"{h} um"}],
+            "materials": {"Li": LI["Li"] | {"creep_exponent": n}}, "mesh": {"size": "0.3 um"}, "solver": {"plastic_increment": 0.2},
+            "mechanics": {"kinematics": "finite", "boundaries": sides}, "output": {"figures": False, "interval": f"{0.5 * seconds} s"},
+            "protocol": [{"kind": "rest", "duration": f"{seconds} s", "first_step": f"{1e-6 * seconds} s"}]}  # fmt: skip
+    run = solve(case, tmp_path)
+    before, after = (run.fields("metal", number) for number in (-2, -1))
+    y, x = h - after.points[:, 1], after.points[:, 0]
+    moved = (after.point_data["displacement_um"] - before.point_data["displacement_um"])[:, 0] / np.diff(run.times("metal")[-2:])
+    cells, inside = after.cell_centers().points, np.abs(x - long / 2) < 1
+    sheared = (np.abs(cells[:, 0] - long / 2) < 1) & (cells[:, 1] < 0.4)
+    g = float(np.mean(after.cell_data["von_mises_MPa"][sheared] / math.sqrt(3) / (h - cells[sheared, 1])))
+    assert g == pytest.approx(drop / long, rel=0.02)  # somewhat more than over all: at its open ends it flows more easily
+    assert moved[inside] == pytest.approx((strong * g**n * (h ** (n + 1) - y ** (n + 1)) / (n + 1))[inside], rel=0.03, abs=1e-9)
+
+
 def test_both_kinematics_agree_for_small_strains(tmp_path):
     """Over a strain of 1e-4 they differ by about as much."""
     protocol = [{"kind": "pressure", "to": "0.4 MPa", "duration": "1e-3 s"}, {"kind": "rest", "duration": "1 s"}]

@@ -139,7 +139,7 @@ def _draw(axes, mesh: Mesh, colors: dict[str, str], window: tuple[float, float, 
     bar = _round_down(0.3 * (window[1] - window[0]))
     x, y = window[0] + 0.06 * (window[1] - window[0]), window[2] + 0.05 * (window[3] - window[2])
     axes.plot([x, x + bar], [y, y], color="black", lw=4, solid_capstyle="butt")
-    length = f"{bar:g} um" if bar >= 0.1 else f"{1000 * bar:g} nm"
+    length = f"{bar:g} µm" if bar >= 0.1 else f"{1000 * bar:g} nm"
     axes.text(x + 0.5 * bar, y + 0.012 * (window[3] - window[2]), length, ha="center", va="bottom", fontsize=9,
               bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5})
 
@@ -169,7 +169,7 @@ def _solid_picture(mesh: Mesh, case, colors: dict[str, str], png: Path) -> None:
                     plotter.subplot(0, column)
                     plotter.add_mesh(piece.extract_surface(algorithm="dataset_surface"), color=colors[name], show_edges=True,
                                      edge_color="#303030", line_width=0.7, ambient=0.4, diffuse=0.6)
-        for column, title in enumerate((f"cut at y = {y:g} um", f"{below[0]} seen from the counter side")):
+        for column, title in enumerate((f"cut at y = {y:g} µm", f"{below[0]} seen from the counter side")):
             plotter.subplot(0, column)
             plotter.add_text(title, font_size=11)
             plotter.show_bounds(xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", font_size=10, location="outer",

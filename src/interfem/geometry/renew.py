@@ -6,6 +6,7 @@ are split. A point X of the reference is given to each new point by the old cell
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import gmsh
@@ -31,13 +32,13 @@ def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
     cells, facets, before, after = dict(mesh.cells), dict(mesh.facets), [], []
     outer = _outer_edges(mesh)
     for name in regions:
-        old = _right_handed(mesh.cells[name], points)
-        outline = _outline(old)
-        outline, points, moved = _split(outline, outer, facets, points, moved, _edge(moved, old))
-        new, drawn = _drawn(outline, moved)
+        old = right_handed(mesh.cells[name], points)
+        outline = outline_of(old)
+        outline, points, moved = split(outline, outer, facets, points, moved, edge(moved, old))
+        new, places_now = drawn(outline, moved)
         first = len(points)
         new = np.where(new >= 0, new, first - new - 1)
-        places = np.vstack([points, _carried(drawn, moved, points, old)])
+        places = np.vstack([points, _carried(places_now, moved, points, old)])
         _untangle(places, new, first)
         moved = np.vstack([moved, _carried(places[first:], points, moved, old)])
         points = places
@@ -46,7 +47,7 @@ def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
         cells[name] = new
     if min(after) < BETTER * min(before):
         raise NotRenewed(f"new cells would be no better than {min(after):.2g} (now {min(before):.2g})")
-    return _compact(replace(mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=cells, facets=facets))
+    return compact(replace(mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=cells, facets=facets))
 
 
 def quality(corners: np.ndarray) -> np.ndarray:
@@ -59,51 +60,51 @@ def _areas(corners: np.ndarray) -> np.ndarray:
     return 0.5 * np.linalg.det(corners[:, 1:, :2] - corners[:, :1, :2])
 
 
-def _right_handed(cells: np.ndarray, points: np.ndarray) -> np.ndarray:
+def right_handed(cells: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.where(_areas(points[cells])[:, None] < 0, cells[:, [1, 0, 2]], cells)
 
 
-def _edge(moved: np.ndarray, cells: np.ndarray) -> float:
+def edge(moved: np.ndarray, cells: np.ndarray) -> float:
     """Edge of an equilateral triangle of the mean area."""
     return float(np.sqrt(4 / np.sqrt(3) * np.abs(_areas(moved[cells])).mean()))
 
 
-def _sides(cells: np.ndarray) -> np.ndarray:
+def sides(cells: np.ndarray) -> np.ndarray:
     """Directed edges of right-handed triangles, the cell to the left."""
     return np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]])
 
 
-def _once(edges: np.ndarray) -> np.ndarray:
+def once(edges: np.ndarray) -> np.ndarray:
     """Those that occur once, in whichever direction."""
     _, where, count = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
     return edges[count[where.ravel()] == 1]
 
 
 def _outer_edges(mesh: Mesh) -> set[tuple[int, int]]:
-    return {(int(a), int(b)) for a, b in np.sort(_once(_sides(mesh.all_cells()[0])), axis=1)}
+    return {(int(a), int(b)) for a, b in np.sort(once(sides(mesh.all_cells()[0])), axis=1)}
 
 
-def _outline(cells: np.ndarray) -> list[tuple[int, int]]:
+def outline_of(cells: np.ndarray) -> list[tuple[int, int]]:
     """Directed edges around a region."""
-    edges = [(int(a), int(b)) for a, b in _once(_sides(cells))]
+    edges = [(int(a), int(b)) for a, b in once(sides(cells))]
     if len({a for a, _ in edges}) < len(edges):
         raise NotRenewed("a region touches itself in a point")
     return edges
 
 
-def _split(outline, outer, facets, points, moved, longest: float):
+def split(outline, outer, facets, points, moved, longest: float):
     """The outline with its outer edges split to at most `longest`; also in the groups of facets."""
-    found, split = [], {}
+    found, pieces = [], {}
     for a, b in outline:
         count = int(np.ceil(np.linalg.norm(moved[b] - moved[a]) / longest - 0.1)) if (min(a, b), max(a, b)) in outer else 1
         chain = [a, *range(len(points), len(points) + count - 1), b]
         if count > 1:
             share = (np.arange(1, count) / count)[:, None]
             points, moved = (np.vstack([p, (1 - share) * p[a] + share * p[b]]) for p in (points, moved))
-            split[min(a, b), max(a, b)] = np.array(list(zip(chain, chain[1:])))
+            pieces[min(a, b), max(a, b)] = np.array(list(zip(chain, chain[1:])))
         found += zip(chain, chain[1:])
     for name, group in facets.items():
-        parts = [split.get((int(min(edge)), int(max(edge))), edge[None]) for edge in group]
+        parts = [pieces.get((int(min(e)), int(max(e))), e[None]) for e in group]
         facets[name] = np.concatenate(parts) if parts else group
     return found, points, moved
 
@@ -138,11 +139,14 @@ def _bodies(loops: list[list[int]], moved: np.ndarray) -> list[list[list[int]]]:
     return found
 
 
-def _drawn(outline: list[tuple[int, int]], moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles inside an outline, and their new points; point number -1 - k stands for new point k."""
+def drawn(outline: list[tuple[int, int]], moved: np.ndarray, growth: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles inside an outline, and their new points; point number -1 - k stands for new point k.
+
+    Edges inside are as those of the outline, interpolated; or grow away from it with the distance by `growth`, where that is finite.
+    """
     with session():
         for option in ("MeshSizeExtendFromBoundary", "MeshSizeFromPoints"):
-            gmsh.option.setNumber(f"Mesh.{option}", 1)
+            gmsh.option.setNumber(f"Mesh.{option}", int(math.isinf(growth)))
         geo, lines = gmsh.model.geo, {}
         sizes = _lengths(outline, moved)
         for a in sizes:
@@ -153,6 +157,10 @@ def _drawn(outline: list[tuple[int, int]], moved: np.ndarray) -> tuple[np.ndarra
         for body in _bodies(_loops(outline), moved):
             geo.addPlaneSurface([geo.addCurveLoop([lines[a] for a in loop]) for loop in body])
         geo.synchronize()
+        if math.isfinite(growth):
+            near, edges, most = moved[list(sizes)], np.array(list(sizes.values())), max(sizes.values())
+            gmsh.model.mesh.setSizeCallback(lambda dim, tag, x, y, z, lc: min(most, float(
+                (edges + growth * np.hypot(near[:, 0] - x, near[:, 1] - y)).min())))
         gmsh.model.mesh.generate(2)
         number = {int(gmsh.model.mesh.getNodes(0, a + 1)[0][0]): a for a in sizes}
         tags, places, _ = gmsh.model.mesh.getNodes()
@@ -177,8 +185,8 @@ def _lengths(outline: list[tuple[int, int]], moved: np.ndarray) -> dict[int, flo
 
 def _untangle(points: np.ndarray, cells: np.ndarray, first: int) -> None:
     """Move points from number `first` on to the middle of their neighbours until no cell is turned over."""
-    count, sides = len(points), np.concatenate([_sides(cells), _sides(cells)[:, ::-1]])
-    links = coo_matrix((np.ones(len(sides)), sides.T), shape=(count, count)).tocsr()
+    count, pairs = len(points), np.concatenate([sides(cells), sides(cells)[:, ::-1]])
+    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count)).tocsr()
     links.data[:] = 1.0
     degree = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1.0)[:, None]
     for _ in range(ROUNDS):
@@ -206,7 +214,7 @@ def _carried(places: np.ndarray, source: np.ndarray, target: np.ndarray, cells: 
     return found
 
 
-def _compact(mesh: Mesh) -> Mesh:
+def compact(mesh: Mesh) -> Mesh:
     """Without points that no cell uses."""
     used = np.unique(mesh.all_cells()[0])
     row = np.full(len(mesh.points), -1)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import ufl
 from dolfinx import fem, mesh
-from mpi4py import MPI
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree

@@ -236,7 +236,9 @@ class FieldWriter:
         self._carry(function, "ceramic", linear, "salt")
 
     def _regions(self, sub: str):
-        numbers = self.domain.region_of_cell[self.domain.submeshes[sub].parents].astype(float)
+        named = [region.name for region in self.case.regions]
+        number = np.array([named.index(region.name) for region in self.domain.regions], float)  # voids may have been left out since
+        numbers = number[self.domain.region_of_cell[self.domain.submeshes[sub].parents]]
 
         def update(function) -> None:
             function.x.array[:] = numbers

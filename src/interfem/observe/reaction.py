@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from dolfinx import fem
 from mpi4py import MPI
 

@@ -16,6 +16,7 @@ from ..interface.deposit import ATOMIC
 from ..loads import boundary_sides, stack_state
 from ..model import Model, anode_volume, equilibrium, stored_equilibrium
 from ..protocol import flat_steps
+from ..regions import interface_name
 from ..solve import Solver
 from ..units import FARADAY
 from .audit import LithiumAudit
@@ -24,11 +25,13 @@ from .contact import Contact
 from .dead import DeadLithium
 from .energy import Energy
 from .flaws import make_flaws
+from .holes import Holes
 from .reaction import ReactionLayer
 from .stress import Stress, max_principal, pressure, von_mises
 from .tips import Tips
 from .voids import Voids
 
+RIM = 1.2  # outer over inner radius of the ring about a patch over which the current at its rim is averaged
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
 
 
@@ -64,7 +67,9 @@ class Observer:
             self.dead = self._dead() if fields.living is not None else None
             self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
-        self.flaws = make_flaws(case, domain, fields, model)
+        self.flaws, self.holes = make_flaws(case, domain, fields, model), Holes(case, domain, fields)
+        self.left_out: list[str] = []  # voids that are closed and no longer meshed
+        self.travel: dict[str, float] = {}  # boundary -> outward displacement before its reference began anew, um
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
 
     def _dead(self) -> DeadLithium:
@@ -92,6 +97,7 @@ class Observer:
         for name in domain.kinetics:
             self._form(f"area:{name}", 1.0 * domain.dx_gamma((name,)))
             self._form(f"current:{name}", i * domain.dx_gamma((name,)))
+        self._rim_forms()
         if "counter" in domain.boundaries and "V" not in self.fields:
             self._form("counter potential", self.fields["phi"] * domain.ds("counter"))
         owned = domain.submeshes["gamma"].owned
@@ -121,6 +127,22 @@ class Observer:
             self._form(f"store:{group.name}", side * stored_equilibrium(self.fields, group) * dx)
             self._form(f"store volume:{group.name}", side * dx)
 
+    def _rim_forms(self) -> None:
+        """About each patch: area of, and current through, the ring from its outer radius to RIM times that."""
+        self.rims = []
+        for feature in self.case.features:
+            name = interface_name(*feature.interface.split("|"), self.case) if feature.kind == "patch" else None
+            if name not in self.domain.kinetics:
+                continue
+            place = ufl.SpatialCoordinate(self.domain.submeshes["gamma"].mesh)
+            middle = (*feature.center, 0.0) if self.domain.dimension == 3 else feature.center
+            apart = ufl.sqrt(sum((place[k] - middle[k]) ** 2 for k in range(self.domain.dimension - 1)))
+            ring = ufl.conditional(ufl.And(ufl.gt(apart, feature.outer), ufl.lt(apart, RIM * feature.outer)), 1.0, 0.0)
+            self._form(f"rim area:{feature.name}", ring * self.domain.dx_gamma((name,)))
+            if self._value(f"rim area:{feature.name}") > 0:
+                self._form(f"rim:{feature.name}", ring * self.fields["i"] * self.domain.dx_gamma((name,)))
+                self.rims.append(feature.name)
+
     def _contact_area_form(self) -> None:
         """Area of the anode's faces that passes charge, each part by its contact state."""
         state = self.contact.state if self.contact is not None else 1.0
@@ -149,13 +171,13 @@ class Observer:
 
     def memory(self) -> dict:
         """All other than functions that the next step needs, as plain data. What follows from the state is looked at anew."""
-        found: dict = {"charge": self.charge, "older_charge": self.older_charge}
+        found: dict = {"charge": self.charge, "older_charge": self.older_charge, "left_out": self.left_out, "travel": self.travel}
         if self.energy is not None:
             found["energy"] = self.energy.memory()
         if self.domain.kinetics:
             found |= {"audit": self.audit.memory(), "powers": dict(self.breakdown.powers)}
         if self.voids is not None:
-            found["closed"] = [bool(closed) for closed in self.voids.closed]
+            found |= {"closed": [bool(closed) for closed in self.voids.closed], "first": self.voids.at_first()}
         if "c" in self.fields:
             found["salt"] = self.salt
         return found
@@ -163,6 +185,7 @@ class Observer:
     def recall(self, memory: dict) -> None:
         """Go on from there."""
         self.charge, self.older_charge = memory["charge"], memory["older_charge"]
+        self.left_out, self.travel = list(memory["left_out"]), dict(memory["travel"])
         if self.energy is not None:
             self.energy.recall(memory["energy"])
         if self.domain.kinetics:
@@ -246,14 +269,21 @@ class Observer:
             found |= self.reaction.scalars()
         for flaw in self.flaws:
             found |= flaw.scalars()
+        found |= {f"{name}[{void}]": 0.0 for void in self.left_out for name in ("void_volume_ratio", "void_depth_um")}
         if self.voids is not None:
             found |= self.voids.scalars()
+        found |= self.holes.scalars()
         if "c" in self.fields:
             found |= self._salt()
         for group in self.domain.groups:
             if f"x:{group.name}" in self.fields:
                 found |= self._stored(group)
         return found
+
+    def leave(self, voids: list[str], travel: dict[str, float]) -> None:
+        """Some voids are no longer meshed, and boundaries count their displacement from another place."""
+        self.left_out = self.left_out + voids
+        self.travel = {boundary: self.travel.get(boundary, 0.0) + away for boundary, away in travel.items()}
 
     def stack(self) -> tuple[float, float]:
         """Stack pressure (MPa), and the sum of its plates' outward displacements (um; 0 where no frame is modelled)."""
@@ -331,6 +361,8 @@ class Observer:
                  "plated_thickness_um": self._value("growth") / self.area,
                  "areal_charge_mAh_per_cm2": self.charge * MAH_PER_CM2}
         found |= self.breakdown.scalars(current * self.area, rest - shift, shift) | self.audit.scalars()
+        for name in self.rims:
+            found[f"rim_current_density[{name}]_A_per_m2"] = self._value(f"rim:{name}") / self._value(f"rim area:{name}")
         for name in self.domain.kinetics:
             found[f"current_density[{name}]_A_per_m2"] = self._value(f"current:{name}") / self._value(f"area:{name}")
         return found
@@ -359,7 +391,7 @@ class Observer:
             found["interface_min_pressure_MPa"] = -self._max(-owned)
             found["interface_max_pressure_MPa"] = self._max(owned)
         if "collector displacement" in self.forms:
-            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area
+            found["collector_displacement_um"] = self._value("collector displacement") / self.collector_area + self.travel.get("collector", 0.0)
         return found
 
     def _salt(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from ..domain import Domain
 from ..fields import Fields
+from ..kinks import BrokenSpace
 from ..model import Model
 from ..whole import whole
 
@@ -128,6 +129,8 @@ def places_of(space: fem.FunctionSpace) -> np.ndarray:
     index_map, cells = dofmap.index_map, target.topology.index_map(target.topology.dim)
     if index_map.size_global == 1:
         return np.zeros((index_map.size_local + index_map.num_ghosts, 3))
+    if isinstance(space, BrokenSpace):
+        return space.places
     places = space.tabulate_dof_coordinates()
     if index_map.size_global == cells.size_global * dofmap.list.shape[1]:  # none is shared: discontinuous
         count = cells.size_local + cells.num_ghosts

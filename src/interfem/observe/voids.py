@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from scipy.spatial import cKDTree
@@ -42,7 +41,7 @@ class Void:
             order = np.argsort(domain.submeshes["gamma"].parents)
             self.cells = order[np.searchsorted(domain.submeshes["gamma"].parents, roof, sorter=order)]
             self.vertices = self._vertices(domain)
-            self.first_depth = self.depth(0.0)
+            self.first_depth = self.roofs.first[self.name][1] if self.name in self.roofs.first else self.depth(0.0)
             self._hold(case, domain.regions[number])
 
     def _vertices(self, domain: Domain) -> np.ndarray:
@@ -120,10 +119,19 @@ class Voids:
         self.domain, self.fields = domain, fields
         self.voids = [Void(case, domain, fields, n) for n, region in enumerate(domain.regions) if region.hollow]
         self.forms = [[fem.form(form, entity_maps=domain.entity_maps) for form in self._volumes(void)] for void in self.voids]
-        self.first = [domain.integral(self._inside(void, 1.0)) for void in self.voids]
+        self.first = [self._first(void) for void in self.voids]
         self.pressures = [self._pressure(void) for void in self.voids]
         self.closed = [False for _ in self.voids]
         self.accept()
+
+    def _first(self, void: Void) -> float:
+        """Volume at the start of the run."""
+        known = void.roofs.first if void.interface is not None else {}
+        return known[void.name][0] if void.name in known else self.domain.integral(self._inside(void, 1.0))
+
+    def at_first(self) -> dict[str, tuple[float, float]]:
+        """(volume, depth) of the voids under a roof at the start of the run."""
+        return {void.name: (first, void.first_depth) for void, first in zip(self.voids, self.first) if void.interface is not None}
 
     def _inside(self, void: Void, integrand):
         inside = self.fields.parameters.field(lambda at: float(at.region.name == void.name))

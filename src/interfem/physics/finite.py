@@ -8,7 +8,7 @@ stress, and p its pressure. Sources: Simo, Comput. Methods Appl. Mech. Eng. 66 (
 
 import numpy as np
 import ufl
-from ufl import as_tensor, det, dev, grad, inner, inv, ln, tr
+from ufl import as_tensor, conditional, det, dev, eq, exp, grad, inner, inv, ln, tr
 
 from .momentum import equivalent_trial_stress, flowing_energy, spring_load, swelling, volume_constraint  # noqa: F401  (alike in both)
 
@@ -70,10 +70,33 @@ def elastic_stress_of(u, kind: str, r, shear, bulk, thermal):
 
 
 def elastic_energy(u, kind: str, r, shear, bulk, thermal):
-    """Stored energy `G/2 (tr(b) - 3) + K/2 (ln J - 3 alpha (T - T0))^2` of an elastic body, pJ/um^3 of the reference."""
-    f = deformation(u, kind, r)
-    isochoric = det(f) ** (-2.0 / 3.0) * inner(f, f)
-    return 0.5 * shear * (isochoric - 3) + 0.5 * bulk * (ln(det(f)) - 3 * thermal) ** 2
+    """Stored energy `G/2 (tr(b) - 3) + K/2 (ln J - 3 alpha (T - T0))^2` of an elastic body, pJ/um^3 of the reference.
+
+    In terms of grad u: beside 1, a faint strain in stiff ceramic would be lost in rounding, `G eps` per volume.
+    """
+    g = gradient(u, kind, r)
+    stretch = 2 * tr(g) + inner(g, g)  # tr(F^T F) - 3
+    volume = _ln_of_one_and(tr(g) + _second(g) + det(g))  # ln J
+    shrunk = _exp_less_one(-2.0 / 3.0 * volume)
+    return 0.5 * shear * (stretch + shrunk * (3 + stretch)) + 0.5 * bulk * (volume - 3 * thermal) ** 2
+
+
+def _second(g):
+    """Second invariant, `(tr(g)^2 - tr(g^2))/2`, by minors."""
+    pairs = ((0, 1), (0, 2), (1, 2))
+    return sum(g[i, i] * g[j, j] - g[i, j] * g[j, i] for i, j in pairs)
+
+
+def _ln_of_one_and(x):
+    """`ln(1 + x)` to rounding of x, not of 1. Source: Kahan, as in Goldberg 1991, doi:10.1145/103162.103163, theorem 4."""
+    y = 1 + x
+    return conditional(eq(y, 1), x, x * ln(y) / conditional(eq(y, 1), 1.0, y - 1))
+
+
+def _exp_less_one(x):
+    """`exp(x) - 1` likewise."""
+    y = exp(x)
+    return conditional(eq(y, 1), x, (y - 1) * x / conditional(eq(y, 1), 1.0, ln(y)))
 
 
 def carried(tensor, before, u, kind: str, r):

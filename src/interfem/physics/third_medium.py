@@ -4,8 +4,8 @@ Under a roof of electrolyte the filling is linear and far too soft to be felt, `
 is held on its side of the roof, without friction, by the pressure `p = r max(0, -d)`, d being its distance from the roof along the
 stack. Inside metal, where walls would meet walls, it is a medium that bears no load until it is crushed, and is contact then:
 `W = G/2 (F:F - 3) + h(J) + k l^2/2 |grad grad u|^2`, `h = k/2 (ln J)^2 - G ln J` and as stiff as the metal below J = `CRUSHED`.
-Sources: Wriggers, Schroeder and Schwarz, Comput. Mech. 52 (2013) 837; Bluhm, Sigmund and Poulios, Comput. Methods Appl. Mech. Eng.
-381 (2021) 113798.
+Sources: Wriggers, Schroeder and Schwarz, Comput. Mech. 52 (2013) 837, doi:10.1007/s00466-013-0848-5; Bluhm, Sigmund and Poulios,
+Comput. Mech. 67 (2021) 1099, doi:10.1007/s00466-021-01974-x.
 """
 
 from ufl import as_matrix, det, grad, inner, ln, max_value, min_value

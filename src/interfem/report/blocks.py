@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,6 +44,7 @@ class Table:
     caption: str = ""
     numeric: frozenset[int] = frozenset()
     key: int | None = None
+    stacks: bool = False  # on a narrow screen cells stand below each other
     kind: ClassVar[str] = "table"
 
 
@@ -76,7 +77,22 @@ class Explorer:
 
     columns: Mapping[str, tuple[float | None, ...]]
     keys: tuple[str, ...]
+    sound: tuple[bool, ...]  # members whose numbers count,
+    meaning: str  # those that ..., in words
+    start: tuple[tuple[str, int], ...]  # columns shown first, 1 where less is better, -1 where more is
     kind: ClassVar[str] = "explorer"
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Failure-mode map: over two axes to choose, how each member ended, and when if it ended early."""
+
+    axes: Mapping[str, tuple[float | str | None, ...]]
+    outcomes: tuple[str, ...]
+    colors: Mapping[str, str]
+    when: tuple[str, ...]
+    keys: tuple[str, ...]
+    kind: ClassVar[str] = "outcomes"
 
 
 @dataclass(frozen=True)
@@ -141,6 +157,15 @@ class Page:
     lead: tuple[str, ...]
     tiles: tuple[tuple[str, str, str], ...]
     sections: tuple[Section, ...]
+
+
+def told_on_the_way(source: Any, parts: Mapping[str, Callable[[Any], Section | None]], progress: Callable[[float, str], None]) -> list[Section | None]:
+    """Each part made of a source, named before it is begun."""
+    found = []
+    for n, (name, part) in enumerate(parts.items()):
+        progress(n / len(parts), name)
+        found.append(part(source))
+    return found
 
 
 def embedded(png: Path, caption: str, alt: str) -> Picture:

@@ -14,11 +14,15 @@ from ..figures.curves import Panel, lines, panels_of
 from ..figures.data import Run
 from ..figures.style import CYCLE, SHADES, time_unit
 from ..study.charts import words
-from .blocks import Chart
-from .words import number
+from .blocks import Chart, Outcomes
+from .words import number, time_words
 
 INK, GRID = "#2b2f36", "#e7e9ec"
-OUTCOMES = {"completed": "#009e73", "failed": "#b00020", "waiting": "#b9bec6"}  # other outcomes take the colours of CYCLE in turn
+OUTCOMES = {"completed": "#009e73", "passed": "#009e73", "contact": "#0072b2", "voltage": "#c98a00", "lithium": "#cc79a7",
+            "salt": "#8a6d3b", "failed": "#5b1a2b", "waiting": "#b9bec6", "fracture": "#d55e00", "contact lost": "#0072b2",
+            "contact below": "#56b4e9", "voltage limit": "#c98a00", "lithium exhausted": "#cc79a7", "salt exhausted": "#8a6d3b",
+            "void closed": "#6a51a3", "mesh distorted": "#737373"}  # fmt: skip
+SPARE = ("#3b8ea5", "#a14a76", "#7a7f00", "#4d4d4d")  # for others, and for a second place of the same
 NOTHING = 1e-9
 MARK = {"size": 9, "line": {"width": 0.8, "color": "white"}}
 
@@ -95,11 +99,19 @@ def time_charts(run: Run) -> tuple[list[Chart], list[str]]:
             }
             for k, (label, values) in enumerate(found)
         ]
-        y = axis(unit_y, **({"type": "log", "dtick": 1} if panel.log else {}))
+        if panel.log:
+            found = [(label, values) for label, values in found if np.nanmax(values, initial=0.0) > 0]
+        y = axis(unit_y, **(_decades([values for _, values in found]) if panel.log else {}))
         nearest = {"hovermode": "x", "hoverdistance": -1}
         look = layout(axis(f"time ({unit})"), y, **nearest, showlegend=len(data) > 1, shapes=_shades(run, second))
         charts.append(Chart(title, tuple(data), look, "time"))
     return charts, steady
+
+
+def _decades(values: Sequence[np.ndarray]) -> dict[str, Any]:
+    """A logarithmic axis with six labels at most, which plotly sets a quarter larger than others."""
+    above = np.concatenate([v[v > 0] for v in values]) if values else np.ones(1)
+    return {"type": "log", "dtick": max(1, math.ceil(math.log10(above.max() / above.min()) / 6)), "tickfont": {"size": 10}}
 
 
 def _steady(values: np.ndarray) -> bool:
@@ -211,7 +223,7 @@ def study_axis(name: str, values: Sequence[float | str]) -> dict[str, Any]:
         return axis(name, type="category", categoryorder="array", categoryarray=list(dict.fromkeys(map(str, values))))
     known = [v for v in values if math.isfinite(v)]
     wide = bool(known) and min(known) > 0 and max(known) > 30 * min(known)
-    return axis(name, **({"type": "log", "dtick": 1} if wide else {}))
+    return axis(name, **(_decades([np.array(known)]) if wide else {}))
 
 
 def shown_values(values: Sequence[float | str]) -> list:
@@ -219,80 +231,67 @@ def shown_values(values: Sequence[float | str]) -> list:
 
 
 def output_charts(keys: Sequence[str], axes: Mapping[str, Sequence], outputs: Mapping[str, Sequence[float]]) -> list[Chart]:
-    """Each output over each axis; with a second axis, a line for each value of it if they are few."""
+    """Each output over each axis; a colour for each value of a second axis with few, dashes for those of a third, lines along a grid."""
     charts = []
     for x_name, x in axes.items():
+        few = {n: v for n, v in axes.items() if n != x_name and len(set(v)) <= FEW}
         for y_name, y in outputs.items():
             if not any(math.isfinite(v) for v in y):
                 continue
-            by = _other(x_name, axes)
-            data = _families(keys, x, y, by)
+            data = _families(keys, x, y, few, grid=len(few) == len(axes) - 1)
             look = layout(study_axis(x_name, x), study_axis(y_name, y), height=320, hovermode="closest", showlegend=len(data) > 1)
-            look["legend"] = look["legend"] | {"title": {"text": by[0] if by else "", "side": "top"}}
+            look["legend"] = look["legend"] | {"title": {"text": ", ".join(list(few)[:2]), "side": "top"}}
             charts.append(Chart(f"{y_name[0].upper()}{y_name[1:]} over {x_name.partition(' (')[0]}", tuple(data), look, "study"))
     return charts
 
 
 FEW = 8  # lines told apart
+DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-def _other(name: str, axes: Mapping[str, Sequence]) -> tuple[str, Sequence] | None:
-    """The first other axis with few values."""
-    return next(((n, v) for n, v in axes.items() if n != name and 1 < len(set(v)) <= FEW), None)
-
-
-def _families(keys: Sequence[str], x: Sequence, y: Sequence[float], by: tuple[str, Sequence] | None) -> list[dict]:
-    groups = dict.fromkeys(by[1]) if by else {None: None}
-    lined = len(x) / len(groups) <= 4 * len(set(x))  # a grid, not a cloud
+def _families(keys: Sequence[str], x: Sequence, y: Sequence[float], few: Mapping[str, Sequence], grid: bool) -> list[dict]:
+    """A trace for the members that agree in all other axes of few values; on a grid joined by lines, if none share a place on x."""
+    places = list(few.values())
+    groups: dict[tuple, list[int]] = {}
+    for n in range(len(x)):
+        groups.setdefault(tuple(values[n] for values in places), []).append(n)
+    if len(groups) == len(x):  # samples, each at a place of its own
+        groups, grid = {(): list(range(len(x)))}, not places
+    steps = [list(dict.fromkeys(values)) for values in places]
     data = []
-    for k, value in enumerate(groups):
-        chosen = [n for n in range(len(x)) if by is None or by[1][n] == value]
-        if not isinstance(x[0], str):
-            chosen.sort(key=lambda n: x[n])
-        label = "" if by is None else value if isinstance(value, str) else number(value)
-        single = len({x[n] for n in chosen}) == len(chosen) and lined and len(groups) <= FEW and len(chosen) < 200
+    for group, members in groups.items():
+        chosen = members if isinstance(x[0], str) else sorted(members, key=lambda n: x[n])
+        single = len({x[n] for n in chosen}) == len(chosen) and grid
+        color = CYCLE[steps[0].index(group[0]) % len(CYCLE)] if group else CYCLE[0]
+        dash = DASHES[steps[1].index(group[1]) % len(DASHES)] if len(group) > 1 else "solid"
         data.append(
             {
                 "type": "scatter",
-                "mode": "lines+markers" if single and by else "markers" if not single else "lines+markers",
-                "name": label,
+                "mode": "lines+markers" if single else "markers",
+                "name": ", ".join(v if isinstance(v, str) else number(v) for v in group[:2]),
                 "x": shown_values([x[n] for n in chosen]),
                 "y": shown_values([y[n] for n in chosen]),
                 "customdata": [keys[n] for n in chosen],
-                "marker": MARK | {"color": CYCLE[k % len(CYCLE)]},
-                "line": {"width": 1.2, "color": CYCLE[k % len(CYCLE)]},
+                "marker": MARK | {"color": color},
+                "line": {"width": 1.2, "color": color, "dash": dash},
                 "hovertemplate": "member %{customdata}<br>%{x}<br>%{y:.4g}<extra></extra>",
             }
         )
     return data
 
 
-def outcome_chart(keys: Sequence[str], axes: Mapping[str, Sequence], outcomes: Sequence[str]) -> Chart | None:
-    """How each member ended, by colour, over the two axes with most values; along one axis alone in a row each."""
-    names = sorted(axes, key=lambda name: -len(set(axes[name])))[:2]
-    if not names:
+def outcome_map(keys: Sequence[str], axes: Mapping[str, Sequence], outcomes: Sequence[str], times: Sequence[float]) -> Outcomes | None:
+    """What came first in each member; times (s) of events, NaN where a member ran to its end."""
+    if not axes:
         return None
-    x_name, x = names[0], axes[names[0]]
-    y_name, y = (names[1], axes[names[1]]) if len(names) > 1 else ("", [str(o) for o in outcomes])
     others = iter(range(len(outcomes)))
-    colors = {o: OUTCOMES[o] if o in OUTCOMES else CYCLE[(1, 0, 3, 4, 5, 6)[next(others) % 6]] for o in dict.fromkeys(outcomes)}
-    data = []
-    for outcome, color in colors.items():
-        chosen = [n for n, found in enumerate(outcomes) if found == outcome]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": outcome,
-                "x": shown_values([x[n] for n in chosen]),
-                "y": shown_values([y[n] for n in chosen]),
-                "customdata": [keys[n] for n in chosen],
-                "marker": MARK | {"size": 15, "color": color, "symbol": "x" if outcome == "failed" else "square"},
-                "hovertemplate": f"member %{{customdata}}: {outcome}<br>%{{x}}<br>%{{y}}<extra></extra>",
-            }
-        )
-    look = layout(study_axis(x_name, x), study_axis(y_name, y), height=360, hovermode="closest", showlegend=True)
-    return Chart("Each member by the way it ended", tuple(data), look, "study", wide=True)
+    colors: dict[str, str] = {}
+    for outcome in dict.fromkeys(outcomes):
+        own = OUTCOMES.get(outcome.partition(",")[0])
+        colors[outcome] = own if own and own not in colors.values() else SPARE[next(others) % len(SPARE)]
+    when = tuple(f"at {time_words(time)}" if math.isfinite(time) else "" for time in times)
+    shown = {name: tuple(shown_values(values)) for name, values in axes.items()}
+    return Outcomes(shown, tuple(outcomes), colors, when, tuple(keys))
 
 
 def finite(values: Sequence) -> np.ndarray:

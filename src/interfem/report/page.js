@@ -61,9 +61,9 @@ async function drawCharts() {
 
 // ---- trade-off ---------------------------------------------------------------------------------------------------------------------
 
-// Members that no other one beats in both; `better` is 1 where less is better, -1 where more is.
-function front(x, y, betterX, betterY) {
-  const order = x.map((_, n) => n).filter(n => x[n] !== null && y[n] !== null);
+// Members of some that no other one beats in both; `better` is 1 where less is better, -1 where more is.
+function front(some, x, y, betterX, betterY) {
+  const order = some.filter(n => x[n] !== null && y[n] !== null);
   order.sort((a, b) => betterX * (x[a] - x[b]) || betterY * (y[a] - y[b]));
   const found = [];
   let best = Infinity;
@@ -72,7 +72,7 @@ function front(x, y, betterX, betterY) {
 }
 
 function setUpExplorer(figure) {
-  const { columns, keys } = read(figure);
+  const { columns, keys, sound, meaning } = read(figure);
   const plot = figure.querySelector(".plot");
   const choice = name => figure.querySelector(`select.${name}`).value;
   const axis = (title, values) => {
@@ -83,11 +83,14 @@ function setUpExplorer(figure) {
   const draw = async () => {
     const [nameX, nameY] = [choice("x"), choice("y")];
     const [x, y] = [columns[nameX], columns[nameY]];
-    const best = front(x, y, Number(choice("x-better")), Number(choice("y-better")));
+    const all = keys.map((_, n) => n);
+    const [good, rest] = [all.filter(n => sound[n]), all.filter(n => !sound[n])];
+    const best = front(figure.querySelector(".sound").checked ? good : all, x, y, Number(choice("x-better")), Number(choice("y-better")));
     const pick = (values, chosen) => chosen.map(n => values[n]);
     const hovertemplate = "member %{customdata}<br>%{x:.4g}<br>%{y:.4g}<extra></extra>";
     const data = [
-      { type: "scatter", mode: "markers", name: "members", x, y, customdata: keys, hovertemplate, marker: { size: 9, color: "#8fb4d0", line: { width: 0.8, color: "white" } } },
+      ...[[meaning, good, "circle"], ["others", rest, "circle-open"]].map(([name, some, symbol]) => ({ type: "scatter", mode: "markers", name, x: pick(x, some), y: pick(y, some),
+        customdata: pick(keys, some), hovertemplate, marker: { size: 9, color: "#6f9dbf", symbol, line: { width: symbol === "circle" ? 0.8 : 1.6, color: symbol === "circle" ? "white" : "#6f9dbf" } } })).filter(trace => trace.x.length),
       { type: "scatter", mode: "lines+markers", name: "not beaten", x: pick(x, best), y: pick(y, best), customdata: pick(keys, best), hovertemplate,
         line: { color: "#d55e00", width: 1.6 }, marker: { size: 10, color: "#d55e00" } },
     ];
@@ -98,7 +101,77 @@ function setUpExplorer(figure) {
     figure.querySelector(".front").textContent = `Not beaten: member${best.length === 1 ? "" : "s"} ${pick(keys, best).join(", ")}.`;
     figure.dataset.front = pick(keys, best).join(" ");
   };
-  for (const select of figure.querySelectorAll("select")) select.addEventListener("change", draw);
+  for (const control of figure.querySelectorAll("select, input")) control.addEventListener("change", draw);
+  return draw().then(() => link(plot, "study"));
+}
+
+// ---- failure-mode map: how members ended, over two axes to choose; the others stand at a value to choose ------------------------------
+
+const FEW = 24; // different values up to which an axis is one of steps
+
+function setUpOutcomes(figure) {
+  const { axes, outcomes, colors, when, keys } = read(figure);
+  const plot = figure.querySelector(".plot");
+  const ending = "how it ended";
+  const names = Object.keys(axes);
+  const different = name => [...new Set(name === ending ? outcomes : axes[name])];
+  const values = name => name === ending ? outcomes : axes[name];
+  const stepped = name => different(name).length <= FEW;
+  const told = value => (typeof value === "number" ? String(+value.toPrecision(4)) : value).replace(/^-/, "−");
+  const sorted = name => { const d = different(name); return d.every(v => typeof v === "number") ? d.sort((a, b) => a - b) : d; };
+  const [selectX, selectY] = ["x", "y"].map(which => figure.querySelector(`select.${which}`));
+  const option = (text, value = text) => new Option(text, value);
+  selectX.append(...names.map(name => option(name)));
+  selectY.append(...names.map(name => option(name)), option(ending));
+  const widest = [...names].sort((a, b) => different(b).length - different(a).length);
+  selectX.value = widest[0];
+  selectY.value = widest[1] ?? ending;
+  const filters = figure.querySelector(".filters");
+
+  function offerFilters() {
+    filters.replaceChildren(...names.filter(name => ![selectX.value, selectY.value].includes(name) && stepped(name)).map(name => {
+      const label = document.createElement("label");
+      const select = document.createElement("select");
+      select.dataset.name = name;
+      select.append(...sorted(name).map(value => option(told(value), String(different(name).indexOf(value)))));
+      select.addEventListener("change", draw);
+      label.append(`${name} `, select);
+      return label;
+    }));
+  }
+
+  async function draw() {
+    const [nameX, nameY] = [selectX.value, selectY.value];
+    const chosen = keys.map((_, n) => n).filter(n =>
+      [...filters.querySelectorAll("select")].every(s => different(s.dataset.name)[Number(s.value)] === values(s.dataset.name)[n]));
+    const axis = name => {
+      const look = { title: { text: name === ending ? "" : name }, gridcolor: "#e7e9ec", linecolor: "#9aa0a8", automargin: true, exponentformat: "power" };
+      if (stepped(name)) return { ...look, type: "category", categoryorder: "array", categoryarray: sorted(name).map(told), showgrid: false, range: [-0.5, different(name).length - 0.5] };
+      const known = values(name).filter(v => v !== null);
+      return { ...look, type: Math.min(...known) > 0 && Math.max(...known) > 30 * Math.min(...known) ? "log" : "linear" };
+    };
+    const place = (name, n) => stepped(name) ? told(values(name)[n]) : values(name)[n];
+    const tiled = stepped(nameX) && stepped(nameY);
+    const roomy = tiled && (plot.clientWidth - 110) / different(nameX).length > 64 && 300 / different(nameY).length > 20;
+    const [atX, atY] = [nameX, nameY].map(name => tiled ? new Map(sorted(name).map((value, n) => [value, n])) : null);
+    const shapes = !tiled ? [] : chosen.map(n => [atX.get(values(nameX)[n]), atY.get(values(nameY)[n]), colors[outcomes[n]]]).map(([x, y, color]) =>
+      ({ type: "rect", layer: "below", x0: x - 0.48, x1: x + 0.48, y0: y - 0.46, y1: y + 0.46, fillcolor: color, line: { width: 0 } }));
+    const data = Object.entries(colors).map(([outcome, color]) => {
+      const found = chosen.filter(n => outcomes[n] === outcome);
+      return { type: "scatter", mode: roomy ? "markers+text" : "markers", name: outcome, x: found.map(n => place(nameX, n)), y: found.map(n => place(nameY, n)),
+        customdata: found.map(n => keys[n]), text: found.map(n => when[n]), textfont: { size: 11, color: "white" },
+        marker: { size: 13, color, symbol: "square", line: { width: tiled ? 0 : 1, color: "white" } },
+        hovertemplate: `member %{customdata}: ${outcome.replaceAll("<", "&lt;")} %{text}<extra></extra>` };
+    }).filter(trace => trace.x.length);
+    const layout = { height: 420, margin: { l: 64, r: 14, t: 10, b: 50 }, hovermode: "closest", plot_bgcolor: "white", paper_bgcolor: "rgba(0,0,0,0)",
+      font: { family: "system-ui, sans-serif", size: 12, color: "#2b2f36" }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", itemsizing: "constant" },
+      showlegend: true, shapes, xaxis: axis(nameX), yaxis: axis(nameY) };
+    await Plotly.react(plot, data, layout, CONFIG);
+    figure.querySelector(".counts").textContent = data.map(trace => `${trace.x.length} ${trace.name}`).join(", ") + ".";
+  }
+
+  for (const select of [selectX, selectY]) select.addEventListener("change", () => { offerFilters(); draw(); });
+  offerFilters();
   return draw().then(() => link(plot, "study"));
 }
 
@@ -132,9 +205,23 @@ function setUpScenes(figure) {
       camera().setParallelScale(narrow * views[number].scale);
       renderer().resetCameraClippingRange();
       target().render();
+      camera().onModified(measure);
+      measure();
       start = { position: camera().getPosition(), focus: camera().getFocalPoint(), up: camera().getViewUp(), scale: camera().getParallelScale() };
       root.dataset.scene = String(number);
     } else if (patience > 0) setTimeout(() => watch(number, patience - 1), 100);
+  }
+
+  // A length of 1, 2 or 5 times a power of ten in the plane of the screen, which parallel projection shows everywhere alike.
+  const scale = figure.querySelector(".scale");
+  function measure() {
+    const perPixel = 2 * camera().getParallelScale() / frame.clientHeight; // um
+    const power = 10 ** Math.floor(Math.log10(130 * perPixel));
+    const length = power * [5, 2, 1].find(m => m * power <= 130 * perPixel);
+    scale.hidden = false;
+    scale.firstElementChild.style.width = `${length / perPixel}px`;
+    scale.firstElementChild.textContent = length < 0.1 ? `${+(1000 * length).toPrecision(1)} nm` : `${+length.toPrecision(1)} µm`;
+    scale.dataset.um = length;
   }
 
   const acts = {
@@ -156,11 +243,16 @@ function setUpScenes(figure) {
 function legend(bar) {
   const box = document.createElement("div");
   const text = name => { const node = document.createElement("div"); node.className = name; return node; };
-  const [label, ramp, ends] = [text("label"), text("ramp"), text("ends")];
+  const [label, ramp, ticks] = [text("label"), text("ramp"), text("ticks")];
   label.textContent = bar.label + (bar.logarithmic ? ", logarithmic" : "");
   ramp.style.background = `linear-gradient(to right, ${bar.stops.join(", ")})`;
-  for (const value of [bar.low, bar.high]) { const node = document.createElement("span"); node.textContent = value; ends.append(node); }
-  box.append(label, ramp, ends);
+  bar.ticks.forEach((value, n) => {
+    const node = document.createElement("span");
+    node.textContent = value;
+    node.style.left = `${100 * n / (bar.ticks.length - 1)}%`;
+    ticks.append(node);
+  });
+  box.append(label, ramp, ticks);
   return box;
 }
 
@@ -194,4 +286,4 @@ function setUpContents() {
 setUpPictures();
 setUpContents();
 document.querySelectorAll(".scenes").forEach(setUpScenes);
-Promise.all([drawCharts(), ...[...document.querySelectorAll(".explorer")].map(setUpExplorer)]).then(() => { root.dataset.ready = "yes"; });
+Promise.all([drawCharts(), ...[...document.querySelectorAll(".explorer")].map(setUpExplorer), ...[...document.querySelectorAll(".outcomes")].map(setUpOutcomes)]).then(() => { root.dataset.ready = "yes"; });

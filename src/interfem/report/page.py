@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .blocks import Page
+from .critical_page import critical_page
 from .run_page import run_page
 from .scene import viewer_page
 from .study_page import study_page
@@ -21,13 +23,16 @@ class ReportError(Exception):
     """There is nothing to report on, or nowhere to write it; the text says why. The command line exits with 2."""
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the page of the run or study in a folder, by default to `report.html` in it. ReportError if it can't be."""
+def write_report(folder: str | Path, out: str | Path | None = None, progress: Callable[[float, str], None] | None = None) -> Path:
+    """Write the page of the run, study or search for the critical current in a folder, by default to `report.html` in it. ReportError if it can't be.
+
+    `progress(fraction, text)` is called before each section.
+    """
     folder = Path(folder)
     out = Path(out) if out is not None else folder / "report.html"
     if not folder.is_dir():
         raise ReportError(f"{folder}: is no folder; give one that `interfem run` or `interfem study` wrote")
-    page = _read(folder, out)
+    page = _read(folder, out, progress or (lambda fraction, text: None))
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -38,10 +43,12 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     return out
 
 
-def _read(folder: Path, out: Path) -> Page:
-    name = "study.csv" if (folder / "study.csv").is_file() else "run.json"
+def _read(folder: Path, out: Path, progress: Callable[[float, str], None]) -> Page:
+    name = next((name for name in ("study.csv", "critical.json") if (folder / name).is_file()), "run.json")
     try:
-        return study_page(folder, out) if name == "study.csv" else run_page(folder)
+        if name == "run.json":
+            return run_page(folder, progress)
+        return (study_page if name == "study.csv" else critical_page)(folder, out, progress)
     except FileNotFoundError as error:
         missing = Path(error.filename or name).name
         raise ReportError(
@@ -69,7 +76,7 @@ def render(page: Page) -> str:
         style=Markup(own.joinpath("page.css").read_text(encoding="utf-8")),
         script=Markup(own.joinpath("page.js").read_text(encoding="utf-8")),
         plotly=Markup(files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8"))
-        if kinds & {"chart", "explorer"}
+        if kinds & {"chart", "explorer", "outcomes"}
         else "",
         viewer=viewer_page() if "scenes" in kinds else "",
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from ..cautions import cautions
 from ..compare import table
@@ -17,10 +20,11 @@ from ..figures.data import Run, open_run
 from ..geometry import GeometryError, build_mesh
 from ..geometry import picture as draw_mesh
 from ..study.charts import words
-from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text, embedded
+from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text, embedded, told_on_the_way
+from .cite import citation
 from .charts import resistance_charts, resistance_parts, time_charts
 from .scene import scenes
-from .words import CITE, PARTS, PICTURES, event_name, event_words, number, time_words, typeset
+from .words import PARTS, PICTURES, event_name, event_words, heading, number, property_name, time_words, typeset
 
 log = logging.getLogger("interfem")
 
@@ -33,26 +37,29 @@ TILES = {  # rows of a comparison, short
     "Principal stress in the electrolyte, largest": "largest tension in the electrolyte",
     "Pressure in the metal, largest": "largest pressure in the metal",
 }
+CRACK = "K_I/K_IC at "  # rows of crack fronts
+STRAIN = 0.2  # plastic strain up to which small-strain kinematics are taken without a word
 TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
 BALANCE = "_balance_error"
 NOTHING = 1e-9  # of the areal resistance: a part below it is none
 
 
-def run_page(folder: Path) -> Page:
+def run_page(folder: Path, progress: Callable[[float, str], None]) -> Page:
     """The page of a finished run. OSError or ValueError if the folder holds none."""
     run = open_run(folder)
-    sections = (
-        _asked(run),
-        _parameters(run),
-        _results(run),
-        _pictures(run),
-        _scene(run),
-        _courses(run),
-        _resistance(run),
-        _events(run),
-        _computed(run),
-        _cite(run),
-    )
+    parts = {
+        "what was asked": _asked,
+        "parameters": _parameters,
+        "results": _results,
+        "pictures": _pictures,
+        "scene": _scene,
+        "curves": _courses,
+        "resistance": _resistance,
+        "events": _events,
+        "computation": _computed,
+        "citation": _cite,
+    }
+    sections = told_on_the_way(run, parts, progress)
     return Page(
         run.title,
         f"Run {run.folder.resolve().name}",
@@ -78,9 +85,15 @@ def _lead(run: Run) -> Iterator[str]:
 
 
 def _tiles(run: Run) -> Iterator[tuple[str, str, str]]:
-    for label, unit, (entry,) in table({"run": run}):
-        if label in TILES and isinstance(entry, float) and math.isfinite(entry):
-            yield TILES[label], number(entry, 3), typeset(unit)
+    """Main numbers; where a toughness is known the worst crack front stands for the peak of stress at its tip."""
+    rows = {label: (entry, unit) for label, unit, (entry,) in table({"run": run}) if isinstance(entry, float) and math.isfinite(entry)}
+    cracks = {label: entry for label, (entry, _) in rows.items() if label.startswith(CRACK)}
+    for label, told in TILES.items():
+        if label in rows and not (cracks and label.startswith("Principal stress")):
+            yield told, number(rows[label][0], 3), typeset(rows[label][1])
+    if cracks:
+        worst = max(cracks, key=cracks.__getitem__)
+        yield f"largest K_I/K_IC, at {worst.removeprefix(CRACK).removesuffix(', largest')}", number(cracks[worst], 3), ""
 
 
 # ---- asked ------------------------------------------------------------------------------------------------------------
@@ -95,14 +108,14 @@ def _asked(run: Run) -> Section:
         )
     else:
         blocks += _mesh_picture(run)
-        for heading, items in case_sections(run.case):
+        for title, items in case_sections(run.case):
             lines = tuple(typeset(item) for item in items if not isinstance(item, Rows))
             tables = [_table(item) for item in items if isinstance(item, Rows)]
             if items:
                 blocks.append(
-                    Fold(heading, (*tables, *([Notes(lines)] if lines else [])))
-                    if heading == "Numerics"
-                    else Section("", heading, (*tables, *([Notes(lines)] if lines else [])))
+                    Fold(title, (*tables, *([Notes(lines)] if lines else [])))
+                    if title == "Numerics"
+                    else Section("", title, (*tables, *([Notes(lines)] if lines else [])))
                 )
     case = run.record.get("input") or run.record.get("case", {})
     blocks.append(Fold("The case, as data", (Code(json.dumps(case, indent=1, ensure_ascii=False)),)))
@@ -110,7 +123,7 @@ def _asked(run: Run) -> Section:
 
 
 def _table(rows: Rows) -> Table:
-    return Table(tuple(map(typeset, rows[0])), tuple(tuple(map(typeset, row)) for row in rows[1:]))
+    return Table(tuple(map(heading, rows[0])), tuple(tuple(map(typeset, row)) for row in rows[1:]))
 
 
 def _mesh_picture(run: Run) -> list:
@@ -149,14 +162,15 @@ def _parameters(run: Run) -> Section | None:
     if not blocks:
         return None
     found = cautions(run.case)
-    doubts = [Section("", "Cautions", (Notes(tuple(found), "caution"),))] if found else []
+    said = tuple(re.sub(r"\b[a-z]+(_[a-z]+)+\b", lambda name: name[0].replace("_", " "), line) for line in found)
+    doubts = [Section("", "Cautions", (Notes(said, "caution"),))] if said else []
     return Section("parameters", "Parameters and their sources", (Text((f"{LEGEND[0].upper()}{LEGEND[1:]}.",)), *blocks, *doubts))
 
 
 def _values(values: list[Value], caption: str) -> Table:
     rows = tuple(
         (
-            v.name.replace("_", " "),
+            property_name(v.name),
             typeset(v.here),
             typeset(v.stated),
             Cell(v.trust, tone="estimate" if v.estimate else "quiet"),
@@ -164,7 +178,7 @@ def _values(values: list[Value], caption: str) -> Table:
         )
         for v in values
     )
-    return Table(("property", "here", "as stated", "trust", "source, conditions, range"), rows, caption)
+    return Table(("property", "here", "as stated", "trust", "source, conditions, range"), rows, caption, stacks=True)
 
 
 # ---- results ----------------------------------------------------------------------------------------------------------
@@ -178,10 +192,12 @@ def _results(run: Run) -> Section:
         (words(name), *(number(v.get(key)) for key in ("last", "min", "max")))
         for name, v in (run.record.get("summary") or {}).items()
     )
+    doubts = tuple(_doubts(run))
     return Section(
         "results",
         "Results",
         (
+            *([Notes(doubts, "caution")] if doubts else []),
             Table(
                 ("quantity", "value", "unit"),
                 rows,
@@ -194,6 +210,27 @@ def _results(run: Run) -> Section:
             ),
         ),
     )
+
+
+def _doubts(run: Run) -> Iterator[str]:
+    """What a reader should know before believing the numbers."""
+    strain = run.scalars.get("max_plastic_strain", np.zeros(1))
+    small = (run.record.get("case", {}).get("mechanics") or {}).get("kinematics", "small") == "small"
+    if small and np.nanmax(strain, initial=0.0) > STRAIN:
+        yield (
+            f"The metal has flowed by up to {number(100 * np.nanmax(strain), 3)} % somewhere, computed with small strains: shapes are those of the "
+            'start there. mechanics.kinematics = "finite" follows them.'
+        )
+    if "sse_max_principal_MPa" in run.scalars and run.record.get("case", {}).get("features"):
+        yield (
+            "Peaks of stress at sharp edges and tips grow as the mesh is refined: compare them between equal meshes only. "
+            "Stress intensities (K_I), where the run has them, do not depend on the mesh."
+        )
+    pull = np.nanmin(run.scalars.get("interface_min_pressure_MPa", np.zeros(1)), initial=0.0)
+    if pull < 0 and "gap_max_um" not in run.scalars:
+        yield (
+            f"A bonded interface is pulled somewhere, with up to {number(-pull, 3)} MPa; with contact = \"unilateral\" it would part there."
+        )
 
 
 def _pictures(run: Run) -> Section | None:
@@ -332,12 +369,5 @@ def _steps(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _cite(run: Run) -> Section:
-    version = run.record.get("versions", {}).get("interfem", "")
-    return Section(
-        "cite",
-        "How to cite",
-        (
-            Notes(tuple(line.format(version=version) for line in CITE)),
-            Text((f"Hash of the case: {run.record.get('hash', 'none')}",)),
-        ),
-    )
+    sources = "The sources of the material values, as the section on parameters names them."
+    return citation(str(run.record.get("versions", {}).get("interfem", "")), (sources,), f"Hash of the case: {run.record.get('hash', 'none')}")

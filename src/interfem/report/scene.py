@@ -25,6 +25,7 @@ from .words import number
 
 PARTS = ("metal", "mixed", "electrolyte")
 STOPS = 12  # of a colour bar's gradient
+TICKS = 5  # values along a colour bar
 LIFT = 1e-4  # of the cell's size: outlines lie this far in front of their faces
 Paint = Callable[[pyvista.Plotter, pyvista.PolyData, Layer, object], None]
 
@@ -35,11 +36,10 @@ class SceneError(Exception):
 
 @dataclass(frozen=True)
 class Bar:
-    """A colour bar for the page: label with unit, values at its ends, colours as CSS stops."""
+    """A colour bar for the page: label with unit, values at even places from end to end, colours as CSS stops."""
 
     label: str
-    low: str
-    high: str
+    ticks: tuple[str, ...]
     stops: tuple[str, ...]
     logarithmic: bool
 
@@ -104,18 +104,15 @@ def view_run(folder: Path, field: str | None = None, screenshot: Path | None = N
 def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | None) -> Path | None:
     title = f"{run.title}\n{scale.plan.title} at {run.shown_text}".replace("|", "/")  # VTK sets columns at a |
     plotter.add_text(title, font_size=10, color="black")
-    names = (
-        ("x / um", "y / um", "z / um")
-        if run.kind == "box"
-        else ("r / um", "z / um", "")
-        if run.axisymmetric
-        else ("x / um", "y / um", "")
-    )
+    box = run.kind == "box"
+    names = ("r (um)", "z (um)", "-") if run.axisymmetric else ("x (um)", "y (um)", "z (um)")  # the letters of axes have no µ
     plotter.show_bounds(
         **dict(zip(("xtitle", "ytitle", "ztitle"), names)),
         bounds=[round(b, 9) + 0.0 for b in plotter.bounds],
+        show_zaxis=box,
+        show_zlabels=box,
         fmt="%.4g",
-        font_size=9,
+        font_size=10,
         color="black",
         location="outer",
         n_xlabels=5,
@@ -123,7 +120,7 @@ def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | N
         n_zlabels=5,
     )
     plotter.camera.zoom(0.85)  # room for the colour bars
-    if run.kind == "box":
+    if box:
         plotter.add_axes(color="black", line_width=3)
     if screenshot is None:
         plotter.show()
@@ -267,9 +264,11 @@ def _bars(scale: Scale) -> Iterator[Bar]:
         norm = mappable.norm
         stops = tuple(to_hex(mappable.cmap(s)) for s in np.linspace(0.0, 1.0, STOPS))
         nothing = 1e-9 * max(abs(norm.vmin), abs(norm.vmax))
-        low, high = (number(0.0 if abs(v) < nothing else v, 3) for v in (norm.vmin, norm.vmax))
-        low, high = ("≤ " if extend in ("min", "both") else "") + low, ("≥ " if extend in ("max", "both") else "") + high
-        yield Bar(label.partition("\n")[0], low, high, stops, isinstance(norm, LogNorm))
+        values = (float(norm.inverse(place)) for place in np.linspace(0.0, 1.0, TICKS))
+        ticks = [number(0.0 if abs(v) < nothing else v, 3 if n in (0, TICKS - 1) else 2) for n, v in enumerate(values)]
+        ticks[0] = ("≤ " if extend in ("min", "both") else "") + ticks[0]
+        ticks[-1] = ("≥ " if extend in ("max", "both") else "") + ticks[-1]
+        yield Bar(label.partition("\n")[0], tuple(ticks), stops, isinstance(norm, LogNorm))
 
 
 # ---- vtk.js -----------------------------------------------------------------------------------------------------------

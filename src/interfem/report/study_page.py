@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ import numpy as np
 from ..observe.record import versions
 from ..study.charts import REDUCED
 from ..study.charts import words as column_words
-from ..study.gather import FACTS, WAITING
-from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded
-from .charts import finite, outcome_chart, output_charts, rounded
-from .words import CITE, event_name, event_words, number, time_words
+from ..study.gather import FACTS, JUDGED, WAITING
+from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded, told_on_the_way
+from .charts import finite, outcome_map, output_charts, rounded
+from .cite import citation
+from .words import event_name, event_words, number, time_words
 
 TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
 SHOWN = 400  # members in the table; more are in study.csv
@@ -40,7 +41,7 @@ class Study:
     def inner(self) -> list[str]:
         """Columns between the member's number and its status: parameters, then outputs."""
         names = list(self.rows[0])
-        return names[1 : names.index("status")]
+        return [name for name in names[1 : names.index("status")] if name not in JUDGED]
 
     @cached_property
     def parameters(self) -> list[str]:
@@ -69,10 +70,28 @@ class Study:
             event_name(row["event"] or "stopped") if row["status"] == "stopped" else row["status"] for row in self.rows
         ]
 
+    @cached_property
+    def objectives(self) -> dict[str, int]:
+        """Column -> 1 where less is better, -1 where more is, of a search; empty for other studies."""
+        goals = self.tree.get("optimise", {})
+        found = [(name, sign) for key, sign in (("minimise", 1), ("maximise", -1)) for name in _listed(goals.get(key, ()))]
+        return {name: sign for name, sign in found if name in self.outputs}
+
+    @cached_property
+    def sound(self) -> list[bool]:
+        """Members whose numbers count: of a search those that keep its constraints, else those that ran to their end."""
+        if "violation" in self.rows[0]:
+            return [row["violation"] not in ("", None) and float(row["violation"]) == 0.0 for row in self.rows]
+        return [row["status"] == "completed" for row in self.rows]
+
     def run_folder(self, row: Mapping[str, str]) -> Path | None:
         """Where the run of a member is."""
         folder = self.folder / "members" / row["hash"][:12]
         return folder if folder.is_dir() else None
+
+
+def _listed(entry) -> list[str]:
+    return [entry] if isinstance(entry, str) else list(entry)
 
 
 def words(column: str) -> str:
@@ -89,23 +108,26 @@ def open_study(folder: Path) -> Study:
         rows = tuple(csv.DictReader(file))
     if not rows:
         raise ValueError("study.csv has no members")
-    return Study(folder, tomllib.loads((folder / "study.toml").read_text(encoding="utf-8")), rows)
+    file = folder / "study.toml"
+    return Study(folder, tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}, rows)
 
 
-def study_page(folder: Path, target: Path) -> Page:
+def study_page(folder: Path, target: Path, progress: Callable[[float, str], None]) -> Page:
     """The page of the study in a folder; links are relative to the page `target`."""
     study = open_study(folder)
     counts = Counter(row["status"] for row in study.rows)
     tone = "bad" if counts["failed"] else "caution" if counts[WAITING] else "good"
-    sections = (
-        _asked(study),
-        _outputs(study),
-        _trade_off(study),
-        _outcomes(study),
-        _pictures(study),
-        _members(study, target),
-        _cite(study),
-    )
+    parts = {
+        "what was asked": _asked,
+        "optimum": lambda study: _optimum(study, target),
+        "outputs": _outputs,
+        "trade-off": _trade_off,
+        "failure-mode map": _outcomes,
+        "figures": _pictures,
+        "members": lambda study: _members(study, target),
+        "citation": _cite,
+    }
+    sections = told_on_the_way(study, parts, progress)
     status = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     return Page(
         str(study.tree.get("title", folder.name)),
@@ -149,10 +171,9 @@ def _asked(study: Study) -> Section:
     if "sample" in tree:
         sample = tree["sample"]
         facts.append(f"Sampled: {sample.get('count')} points, method {sample.get('method')}, seed {sample.get('seed', 0)}")
-    text = (study.folder / "study.toml").read_text(encoding="utf-8")
-    return Section(
-        "asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), Fold("The study file", (Code(text),)))
-    )
+    file = study.folder / "study.toml"
+    text = [Fold("The study file", (Code(file.read_text(encoding="utf-8")),))] if file.is_file() else []
+    return Section("asked", "What was asked", (Notes(tuple(facts)), Table(("varied", "values"), axes), *text))
 
 
 def _axes(study: Study) -> dict[str, list[float | str]]:
@@ -171,18 +192,43 @@ def _trade_off(study: Study) -> Section | None:
     """Outputs against each other, with the front of the best."""
     numbers = {words(name): finite(study.column(name)) for name in (*study.outputs, *study.parameters)}
     columns = {name: tuple(rounded(found)) for name, found in numbers.items() if len(set(found[np.isfinite(found)])) > 1}
-    if len(columns) < 2 or not study.outputs:
+    if len(columns) < 2:
         return None
+    goals = {words(name): sign for name, sign in study.objectives.items() if words(name) in columns}
+    start = tuple((goals | {name: 1 for name in columns if name not in goals}).items())[:2]
     told = (
         "Choose two columns and which way each is better. "
         "The line joins the members that no other one beats in both (the Pareto front)."
     )
-    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys))))
+    sound = "keep the constraints" if "violation" in study.rows[0] else "ran to their end"
+    return Section("trade-off", "Trade-off", (Text((told,)), Explorer(columns, tuple(study.keys), tuple(study.sound), sound, start)))
+
+
+def _optimum(study: Study, target: Path) -> Section | None:
+    """What a search looked for, and the members that are best."""
+    if "optimal" not in study.rows[0]:
+        return None
+    goals = study.tree.get("optimise", {})
+    told = [f"Wanted {'small' if sign > 0 else 'large'}: {words(name)}." for name, sign in study.objectives.items()]
+    for bound in goals.get("constraints", ()):
+        limits = [f"{word} {number(bound[word])}" for word in ("below", "above") if word in bound]
+        told.append(f"Constraint: {words(bound['output'])} {' and '.join(limits)}.")
+    best = [row for row in study.rows if row["optimal"] and float(row["optimal"]) > 0]
+    names = [*study.parameters, *study.outputs]
+    rows = tuple((row["member"], _link(study, row, target), *(_shown(row[name]) for name in names)) for row in best)
+    numeric = frozenset({0, *(n for n, name in enumerate(names, 2) if _numbers(study, name))})
+    what = "The best member" if len(best) == 1 else f"{len(best)} members that no other one beats in all that is wanted"
+    found = (
+        Table(("member", "run", *map(words, names)), rows, f"{what}, of {sum(study.sound)} that keep the constraints.", numeric, 0)
+        if best
+        else Text(("No member keeps the constraints so far.",))
+    )
+    return Section("optimum", "Optimum", (Notes(tuple(told)), found))
 
 
 def _outcomes(study: Study) -> Section | None:
-    """How the members ended: a map, the events in words, the reasons of those that failed."""
-    chart = outcome_chart(study.keys, _axes(study), study.outcomes)
+    """Failure-mode map: what came first in each member; the events in words, the reasons of those that failed."""
+    chart = outcome_map(study.keys, _axes(study), study.outcomes, finite(study.column("event_time_s")).tolist())
     stopped = Counter(row["event"] for row in study.rows if row["status"] == "stopped" and row["event"])
     lines = [f"{event_name(name)} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
     lost = tuple(
@@ -190,7 +236,7 @@ def _outcomes(study: Study) -> Section | None:
         for row in study.rows
         if row["status"] == "failed"
     )
-    blocks: list = [chart] if chart else []
+    blocks: list = [chart] if chart is not None else []
     blocks += [Notes(tuple(lines))] if lines else []
     if lost:
         blocks.append(
@@ -200,7 +246,8 @@ def _outcomes(study: Study) -> Section | None:
                 (Table(("member", *map(words, study.parameters), "reason"), lost, "", frozenset({0}), 0),),
             )
         )
-    return Section("outcomes", "How the members ended", tuple(blocks)) if blocks else None
+    told = "What came first over two axes: the event or limit that ended a member, or none. Axes that are not drawn stand at the value beside them."
+    return Section("outcomes", "Failure-mode map", (Text((told,)), *blocks)) if blocks else None
 
 
 def _pictures(study: Study) -> Section | None:
@@ -263,11 +310,4 @@ def _link(study: Study, row: Mapping[str, str], target: Path) -> Cell | str:
 
 def _cite(study: Study) -> Section:
     made = sorted({row["interfem"] for row in study.rows if row["interfem"]}) or [versions().get("interfem", "")]
-    return Section(
-        "cite",
-        "How to cite",
-        (
-            Notes(tuple(line.format(version=", ".join(made)) for line in CITE[:-1])),
-            Text((f"Columns that every study has: {', '.join(FACTS)}.",)),
-        ),
-    )
+    return citation(", ".join(made), (), f"Columns that every study has: {', '.join(FACTS)}.")

@@ -33,6 +33,7 @@ EVENTS = {
     "mesh_distorted": "cells were too distorted to go on",
     "mesh_worn": "cells of flowing metal were distorted; better ones took their place if there were any",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
+    "terminated": "the run was told to end; interfem run --restart goes on from its checkpoint",
 }
 PARTS = {  # of the areal resistance
     "bulk": "the layers, if the current were uniform",
@@ -44,15 +45,8 @@ PARTS = {  # of the areal resistance
     "pressure": "a pressure that varies along the face",
     "reaction": "current that goes into reaction layers and not into charge transfer",
 }
-CITE = (
-    "interfem {version}: finite-element simulator of the lithium / sulfide-electrolyte interface.",
-    "I. A. Baratta et al., DOLFINx: the next generation FEniCS problem solving environment, Zenodo (2023), "
-    "doi:10.5281/zenodo.10447666.",
-    "S. Balay et al., PETSc/TAO users manual, ANL-21/39, Argonne National Laboratory.",
-    "C. Geuzaine, J.-F. Remacle, Gmsh: a 3-D finite element mesh generator with built-in pre- and post-processing facilities, "
-    "Int. J. Numer. Methods Eng. 79 (2009) 1309-1331, doi:10.1002/nme.2579.",
-    "The sources of the material values, as the section on parameters names them.",
-)
+HEADINGS = {"i0 mA/cm^2": "i₀ (mA/cm²)", "alpha": "α", "Z ohm*cm^2": "Z (Ω cm²)", "kappa*Z um": "κZ (µm)", "film ohm*cm^2": "film (Ω cm²)"}
+
 
 
 def event_words(name: str) -> str:
@@ -66,11 +60,20 @@ def event_name(name: str) -> str:
     return what.replace("_", " ") + (f", {where}" if where else "")
 
 
+def heading(text: str) -> str:
+    """The head of a column of a case's tables, as it is printed."""
+    return HEADINGS.get(text, typeset(text))
+
+
+def property_name(name: str) -> str:
+    """``youngs_modulus`` -> Young's modulus"""
+    return name.replace("_", " ").replace("youngs", "Young's").replace("poisson ratio", "Poisson's ratio")
+
+
 def time_words(seconds: float) -> str:
     """A time as people say it: 0.5 s, 12 min, 3.2 h."""
-    if abs(seconds) < 600:
-        return f"{seconds:.4g} s"
-    return f"{seconds / 60:.4g} min" if abs(seconds) < 3 * 3600 else f"{seconds / 3600:.4g} h"
+    size, unit = (1.0, "s") if abs(seconds) < 600 else (60.0, "min") if abs(seconds) < 3 * 3600 else (3600.0, "h")
+    return f"{number(seconds / size)} {unit}"
 
 
 def number(value: float | None, digits: int = 4) -> str:

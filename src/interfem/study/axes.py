@@ -21,10 +21,13 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class Choice:
-    """One point of an axis: `key=value` overrides of the case, and what the tables show in the axis's columns."""
+    """One point of an axis: `key=value` overrides of the case, what the tables show in the axis's columns, and where on the axis it
+    is: from 0 to 1 on a range (in its logarithm if that is even), the number of an entry on a list.
+    """
 
     overrides: tuple[str, ...]
     shown: dict[str, float | str]
+    place: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class Track:
     columns: tuple[str, ...]
     grid: tuple[Choice, ...]
     at: Callable[[float], Choice] | None = None
+    listed: bool = False  # entries without an order
+
+    def choice(self, place: float) -> Choice:
+        """The point at a place; of a list or a grid the nearest."""
+        return self.at(place) if self.at is not None else min(self.grid, key=lambda choice: abs(choice.place - place))
+
+    def value(self, place: float) -> float | str:
+        """What the tables show there in the axis's first column."""
+        return self.choice(place).shown[self.column]
 
 
 def make_track(axis: Axis, place: str, study: StudyFile, case: Path) -> Track:
@@ -77,10 +89,10 @@ def _listed(axis: Axis, values: tuple) -> Track:
     shown = [list(axis.labels)] if axis.labels else [[row[k] for row in rows] for k in range(len(names))]
     columns = [_column(name, values) for name, values in zip(names, shown)]
     grid = tuple(
-        Choice(tuple(f"{key}={toml_text(v)}" for key, v in zip(axis.key, row)), {name: shown[n] for name, _, shown in columns})
+        Choice(tuple(f"{key}={toml_text(v)}" for key, v in zip(axis.key, row)), {name: shown[n] for name, _, shown in columns}, float(n))
         for n, row in enumerate(rows)
     )
-    return Track(names[0], columns[0][0], columns[0][1], False, tuple(name for name, _, _ in columns), grid)
+    return Track(names[0], columns[0][0], columns[0][1], False, tuple(name for name, _, _ in columns), grid, listed=True)
 
 
 def _column(name: str, values: list) -> tuple[str, str, list]:
@@ -113,7 +125,7 @@ def _ranged(axis: Axis, place: str) -> Track:
     def at(u: float) -> Choice:
         number = _rounded(_between(low, high, u, bool(axis.log)))
         value = f"{number:.{DIGITS}g} {unit}" if unit else int(number) if whole and number == int(number) else number
-        return Choice(tuple(f"{key}={toml_text(value)}" for key in axis.key), {column: number})
+        return Choice(tuple(f"{key}={toml_text(value)}" for key in axis.key), {column: number}, u)
 
     grid = () if axis.sampled else tuple(at(u) for u in np.linspace(0.0, 1.0, span.count))
     return Track(name, column, unit, bool(axis.log), (column,), grid, at if axis.sampled else None)
@@ -143,7 +155,7 @@ def _uncertain(axis: Axis, place: str, study: StudyFile, case: Path) -> Track:
 
     def at(u: float) -> Choice:
         number = _rounded(factor * _between(low, high, u, log))
-        return Choice((f"{axis.key[0]}={toml_text(_entry(known, number, unit))}",), {column: number})
+        return Choice((f"{axis.key[0]}={toml_text(_entry(known, number, unit))}",), {column: number}, u)
 
     return Track(axis.name or f"{material}.{name}", column, unit, log, (column,), (), at)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +16,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..figures.style import CYCLE, LINE, SEQUENTIAL, canvas, span
 from .file import Figure, Reference
-from .gather import WAITING, Row
+from .gather import WAITING, Row, cut_short
 from .plan import Plan
 
 log = logging.getLogger("interfem")
 
 # ends of column names -> units as figures show them
 UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/cm²", "_A_per_m2": "A/m²",
-         "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa",
-         "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
+         "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_N_per_m": "N/m", "_pJ": "pJ",
+         "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
-SPOKEN = {"asr": "areal resistance", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II"}
+SPOKEN = {"asr": "areal resistance", "fresh asr": "areal resistance, fresh", "aged asr": "areal resistance, aged",
+          "lithium in sei": "lithium in reaction layers", "sse": "electrolyte",
+          "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral", "T stress": "T-stress"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
@@ -43,10 +46,17 @@ def draw_figures(plan: Plan, rows: list[Row], folder: Path) -> list[Path]:
     for n, figure in enumerate(plan.figures or _default(plan), 1):
         path = folder / f"{figure.name or f'figure{n}'}.png"
         try:
-            made.append((_draw_map if figure.kind == "map" else _draw_lines)(Sheet(plan, rows, figure), path))
+            sheet = Sheet(plan, [row for row in rows if _belongs(row, figure)], figure)
+            made.append((_draw_map if figure.kind == "map" else _draw_lines)(sheet, path))
         except Exception as error:  # the tables are worth more than their pictures
             log.warning("figure %s could not be drawn: %s: %s", path.name, type(error).__name__, error)
     return made
+
+
+def _belongs(row: Row, figure: Figure) -> bool:
+    """The run has the values that the figure is restricted to."""
+    return all(str(row[name]) == str(value) if isinstance(value, str) else math.isclose(row[name], value, rel_tol=1e-6)
+               for name, value in figure.where.items())
 
 
 def _default(plan: Plan) -> list[Figure]:
@@ -119,9 +129,7 @@ class Sheet:
     @property
     def cut(self) -> np.ndarray:
         """Rows of runs that an event ended which no output asks for."""
-        asked = {output.event for output in self.plan.file.outputs}
-        ends = [(row["event"] or "").partition("[")[0] if row["status"] == "stopped" else None for row in self.rows]
-        return np.array([end is not None and end not in asked for end in ends])
+        return np.array([cut_short(row, self.plan.file.outputs) for row in self.rows], dtype=bool)
 
     def instant(self, column: str) -> bool:
         """An output that is known at some instant, whatever ended the run after it."""
@@ -135,8 +143,10 @@ class Sheet:
 
 
 def words(column: str) -> str:
-    """A column in words: ``crack_length_um[slot]`` -> "crack length, slot (µm)"."""
-    name, _, part = column.rstrip("]").partition("[")
+    """A column in words: ``crack_length_um[slot]`` or ``crack_length[slot]_um`` -> "crack length, slot (µm)"."""
+    name, _, rest = column.partition("[")
+    part, _, unit = rest.partition("]")
+    name += unit
     end = next((end for end in UNITS if name.endswith(end)), "")
     name = name.removesuffix(end).replace("_", " ")
     said = next((text for text in sorted(SPOKEN, key=len, reverse=True) if re.match(rf"{text}\b", name)), "")
@@ -232,15 +242,15 @@ def _scales(box, sheet: Sheet, texts: list[str], name: str) -> None:
         box.set_xticks(range(len(texts)), short, rotation=30 if crowded else 0, ha="right" if crowded else "center")
         box.set_xlim(-0.5, len(texts) - 0.5)
     elif sheet.logarithmic("x", sheet.figure.x):
-        _decades(box, "x")
+        decades(box, "x")
     if "y" in sheet.figure.log:
-        _decades(box, "y")
+        decades(box, "y")
     box.margins(y=0.12)
     box.grid(True, color="#dddddd", lw=0.6)
     box.set_axisbelow(True)
 
 
-def _decades(box, which: str) -> None:
+def decades(box, which: str) -> None:
     """A logarithmic axis where something is above zero; over few decades its ticks are plain numbers."""
     axis = box.xaxis if which == "x" else box.yaxis
     low, high = box.dataLim.minposx if which == "x" else box.dataLim.minposy, box.dataLim.x1 if which == "x" else box.dataLim.y1
@@ -305,7 +315,7 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
         if texts:
             (box.set_xticks if which == "x" else box.set_yticks)(range(len(texts)), texts)
         elif long:
-            _decades(box, which)
+            decades(box, which)
     box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
     box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
     _overlay(box, x, y, sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
+import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from ..checks import suggestion
 from ..explain import explain
 from ..overrides import key_parts
 from ..quantities import Model, quantity
 
 LIMIT = 200  # runs that need no --yes
+OWN_FLAGS = {"array": "jobs", "ntasks": "ranks", "time": "time", "account": "account", "partition": "partition", "signal": "warning",
+             "requeue": "requeues", "no-requeue": "requeues", "dependency": "", "output": "", "error": "", "open-mode": ""}
 
 
 class StudyError(Exception):
@@ -37,6 +44,7 @@ def _key(value: str) -> str:
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_list)]
+Lines = Annotated[tuple[Text, ...], BeforeValidator(_list)]
 Key = Annotated[str, BeforeValidator(_key)]
 Keys = Annotated[tuple[Key, ...], Field(min_length=1), BeforeValidator(_list)]
 
@@ -90,18 +98,24 @@ class Axis(Model):
 
 
 class Sample(Model):
-    """Points over the ranges without a `count`: Latin hypercube, or Sobol' sequence (scrambled)."""
+    """Points over the ranges without a `count`: Latin hypercube, Sobol' sequence (scrambled), or the design of Saltelli (2010), with
+    `count` points in each of its matrices A and B, in which one column of A after the other is replaced by that of B.
+    """
 
-    method: Literal["lhs", "sobol"]
+    method: Literal["lhs", "sobol", "saltelli"]
     count: int = Field(ge=1, strict=True)
     seed: int = Field(0, ge=0, strict=True)
 
     @model_validator(mode="after")
     def _balanced(self):
-        if self.method == "sobol" and self.count & (self.count - 1):
+        if self.method != "lhs" and self.count & (self.count - 1):
             nearest = 2 ** round(self.count.bit_length() - 0.5)
             raise ValueError(f"`count`: a Sobol' sequence is balanced for powers of two only; use {nearest}, or method = \"lhs\"")
         return self
+
+    def size(self, dimension: int) -> int:
+        """Points over a number of ranges."""
+        return self.count * (dimension + 2) if self.method == "saltelli" else self.count
 
 
 class Output(Model):
@@ -166,6 +180,7 @@ class Figure(Model):
     x: Text
     y: Texts
     by: Text | None = None
+    where: dict[Text, float | str] = {}  # axis -> the value that the runs shown have, as the tables show it
     log: tuple[Literal["x", "y", "by"], ...] = ()
     name: Annotated[str, Field(pattern=r"^[\w\-]+$")] | None = None  # of the file
     title: Text | None = None
@@ -184,6 +199,134 @@ class Figure(Model):
         return self
 
 
+class Bound(Model):
+    """A constraint: an output is to stay below, or above, a number in its own unit."""
+
+    output: Text
+    below: quantity("number") | None = None
+    above: quantity("number") | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self):
+        if self.below is None and self.above is None:
+            raise ValueError("`below` or `above` is missing: the number that the output is to stay below, or above")
+        return self
+
+
+class Goals(Model):
+    """What is to be small, what large, and what has to be kept; outputs by their names."""
+
+    minimise: tuple[Text, ...] = ()
+    maximise: tuple[Text, ...] = ()
+    constraints: tuple[Bound, ...] = ()
+
+    @field_validator("minimise", "maximise", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return _list(value)
+
+    @model_validator(mode="after")
+    def _something(self):
+        if not self.objectives:
+            raise ValueError("`minimise` or `maximise` is missing: name at least one output")
+        return self
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return self.minimise + self.maximise
+
+    @property
+    def signs(self) -> tuple[float, ...]:
+        """By which objectives are multiplied so that less is better."""
+        return (1.0,) * len(self.minimise) + (-1.0,) * len(self.maximise)
+
+    def faults(self, place: str, titles: list[str]) -> Iterator[str]:
+        """Names that are no outputs, and outputs that are named twice."""
+        named = [(f"{key}[{n}]", name) for key in ("minimise", "maximise") for n, name in enumerate(getattr(self, key))]
+        for key, name in named + [(f"constraints[{n}].output", bound.output) for n, bound in enumerate(self.constraints)]:
+            if name not in titles:
+                hint = suggestion(name, titles) or f"; known: {', '.join(titles) or 'none, list them in outputs'}"
+                yield f"`{place}.{key}`: no output of the study is called {name!r}{hint}"
+        if len(set(self.objectives)) < len(self.objectives):
+            yield f"`{place}`: an output is an objective twice; name it once"
+
+
+class Optimise(Goals):
+    """A search over the axes for the best runs, in batches: by a tree of Parzen estimators, for several objectives by NSGA-II."""
+
+    runs: int = Field(ge=1, strict=True)
+    batch: int | None = Field(None, ge=1, strict=True)  # asked for at once; default: as many as run at once
+    population: int = Field(16, ge=4, strict=True)  # of a generation, for several objectives
+    seed: int = Field(0, ge=0, strict=True)
+
+
+class Optimum(Goals):
+    """The optimum that would be chosen if the other axes were known: it moves with them."""
+
+    choose: Texts  # axes
+
+    @model_validator(mode="after")
+    def _single(self):
+        if len(self.objectives) > 1:
+            raise ValueError("`minimise`: has one objective only; make the others constraints")
+        return self
+
+
+class Sensitivity(Model):
+    """Sobol' indices of outputs, and of an optimum, over the axes that are ranges."""
+
+    outputs: tuple[Text, ...] = ()  # default: all
+    log: tuple[Text, ...] = ()  # of these the logarithm
+    optimum: Optimum | None = None
+
+
+def _clock(value: object) -> object:
+    """Times as Slurm writes them, [days-]hours:minutes:seconds, beside quantities."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return value
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return f"{((24 * days + hours) * 60 + minutes) * 60 + seconds} s"
+
+
+class EngineTable(Model):
+    """Where and how members run; the same table stands in a study and in a site file. What follows `jobs` is for Slurm."""
+
+    name: Literal["local", "slurm"] = "local"
+    ranks: int = Field(1, ge=1, strict=True)  # of each run
+    jobs: int | None = Field(None, ge=1, strict=True)  # at once
+    account: Text | None = None
+    partition: Text | None = None
+    time: Annotated[quantity("time", above=0), BeforeValidator(_clock)] = "1 h"  # limit of each run, between two requeues
+    warning: quantity("time", above=0) = "2 min"  # before the limit: a run writes its state and queues again
+    requeues: int = Field(20, ge=0, strict=True)  # at most, of each run
+    modules: Lines = ()  # loaded before anything else
+    setup: Lines = ()  # lines of shell after that
+    launcher: Text | None = None  # of runs on several ranks; default: mpirun, and srun in a conda environment
+    sbatch: Lines = ()  # further options as `#SBATCH` lines have them
+
+    @model_validator(mode="after")
+    def _flags(self):
+        for n, line in enumerate(self.sbatch):
+            flag = option(line)[0]
+            if not re.fullmatch(r"[a-z][a-z0-9-]*", flag):
+                raise ValueError(f'`sbatch[{n}]`: {line!r} should be one long option, as in "--constraint=rome" or "--exclusive"')
+            if flag in OWN_FLAGS:
+                instead = f"; use the key {OWN_FLAGS[flag]!r}" if OWN_FLAGS[flag] else "; remove it"
+                raise ValueError(f"`sbatch[{n}]`: --{flag} is set by the study itself{instead}")
+        return self
+
+    @property
+    def minutes(self) -> int:
+        return math.ceil(self.time / 60)
+
+
+def option(line: str) -> tuple[str, str | bool]:
+    """("constraint", "rome") of "--constraint=rome", as in an `#SBATCH` line; True without a value."""
+    name, value = re.fullmatch(r"(?:#SBATCH\s+)?(?:--)?([^\s=]*)[\s=]*(.*)", line.strip()).groups()
+    return name, " ".join(shlex.split(value)) or True
+
+
 class StudyFile(Model):
     """A whole study. Paths are relative to the file."""
 
@@ -193,33 +336,95 @@ class StudyFile(Model):
     outputs: tuple[Annotated[Output, BeforeValidator(_column)], ...] = ()
     axes: tuple[Axis, ...] = Field(min_length=1)
     sample: Sample | None = None
+    optimise: Optimise | None = None
+    sensitivity: Sensitivity | None = None
     figures: tuple[Figure, ...] = ()
     limit: int = Field(LIMIT, ge=1, strict=True)
+    engine: EngineTable = EngineTable()
 
     @model_validator(mode="after")
     def _sampling(self):
         sampled = [n for n, axis in enumerate(self.axes) if axis.sampled]
-        if sampled and self.sample is None:
+        if self.optimise is not None:
+            raise_first(self._searched())
+        elif sampled and self.sample is None:
             first = f"`axes[{sampled[0]}]`"
             raise ValueError(f"{first} is to be sampled: give a table [sample] with method, count and seed, or give it a count")
-        if self.sample is not None and not sampled:
+        elif self.sample is not None and not sampled:
             raise ValueError("`sample`: has nothing to sample; leave `count` out of the ranges that it is to cover, or remove it")
         titles = [output.title for output in self.outputs]
         for n, title in enumerate(titles):
             if title in titles[:n]:
                 raise ValueError(f"`outputs[{n}]` is called {title!r} as one before it; give it another name")
+        if self.optimise is not None:
+            raise_first(self.optimise.faults("optimise", titles))
+        if self.sensitivity is not None:
+            raise_first(self._sensed(sampled, titles))
         return self
+
+    def _searched(self) -> Iterator[str]:
+        """What does not go with a search."""
+        if self.sample is not None:
+            yield "`sample`: does not go with [optimise], which chooses the points; remove it"
+        for n, axis in enumerate(self.axes):
+            if axis.uncertain:
+                yield f"`axes[{n}].uncertain`: what is not known cannot be chosen; give linear or log = {{from, to}}, or sample it"
+            if axis.span is not None and axis.span.count is not None:
+                yield f"`axes[{n}]`: [optimise] goes over a whole range; leave out `count`, or list values"
+
+    def _sensed(self, sampled: list[int], titles: list[str]) -> Iterator[str]:
+        """What an analysis of sensitivity cannot do."""
+        entry = self.sensitivity
+        if not sampled:
+            yield "`sensitivity`: is over ranges without `count` or uncertain properties, and the study has none"
+        for key in ("outputs", "log"):
+            for n, name in enumerate(getattr(entry, key)):
+                if name not in titles:
+                    yield f"`sensitivity.{key}[{n}]`: no output of the study is called {name!r}{suggestion(name, titles)}"
+        if self.sample is not None and self.sample.method == "saltelli" and len(sampled) < len(self.axes):
+            yield '`sample.method`: the design of Saltelli is for ranges alone; use "sobol" where other axes are lists or grids'
+        if not titles:
+            yield "`outputs`: [sensitivity] needs at least one"
+        if entry.optimum is not None:
+            yield from entry.optimum.faults("sensitivity.optimum", titles)
+            names = [axis.name or axis.key[0] for axis in self.axes]
+            for n, name in enumerate(entry.optimum.choose):
+                if name not in names:
+                    yield f"`sensitivity.optimum.choose[{n}]`: no axis is called {name!r}{suggestion(name, names)}"
+            if set(names) <= set(entry.optimum.choose):
+                yield "`sensitivity.optimum.choose`: leaves no axis to be uncertain"
+
+
+def raise_first(faults: Iterator[str]) -> None:
+    """ValueError with the first of some faults, if there is one."""
+    for fault in faults:
+        raise ValueError(fault)
+
+
+class SiteFile(Model):
+    """What a cluster wants of every study: defaults of the table [engine]."""
+
+    engine: EngineTable
 
 
 def read_study(path: Path) -> StudyFile:
     """Read and validate a study file. StudyError with the faults found, one a line."""
+    return _read(path, StudyFile, "give a study file such as models/studies/void_closure.toml")
+
+
+def read_site(path: Path) -> SiteFile:
+    """Read and validate a site file. StudyError with the faults found, one a line."""
+    return _read(path, SiteFile, "give a file with a table [engine]")
+
+
+def _read(path: Path, kind: type[Model], wanted: str):
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such file; give a study file such as models/studies/void_closure.toml") from None
+        raise StudyError(f"{path}: there is no such file; {wanted}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StudyError(f'{path}: not TOML: {error}; text and quantities stand in quotes, as in from = "1 MPa"') from None
     try:
-        return StudyFile.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
-        raise StudyError("\n".join(f"{path}: {line}" for line in explain(error, tree, StudyFile))) from None
+        raise StudyError("\n".join(f"{path}: {line}" for line in explain(error, tree, kind))) from None

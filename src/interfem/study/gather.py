@@ -16,6 +16,7 @@ from .file import Output
 from .plan import Member, Plan
 
 FACTS = ("status", "event", "event_time_s", "reason", "wall_s", "ranks", "interfem", "hash")
+JUDGED = ("violation", "optimal")
 WAITING = "waiting"
 Row = dict[str, float | str | None]
 
@@ -23,6 +24,8 @@ Row = dict[str, float | str | None]
 def member_row(member: Member, folder: Path, outputs: tuple[Output, ...]) -> Row:
     """All that is known of a member: parameters, outputs, how it ended, and the last value of every scalar."""
     row: Row = {"member": member.number} | member.shown
+    if member.fault:
+        return row | {"status": "failed", "reason": member.fault, "hash": ""}
     facts = read_facts(folder)
     if facts is None:
         return row | {"status": WAITING, "hash": member.hash}
@@ -34,6 +37,12 @@ def member_row(member: Member, folder: Path, outputs: tuple[Output, ...]) -> Row
     row |= {"status": facts["status"], "event": name, "event_time_s": time, "reason": facts["reason"], "wall_s": facts["wall_s"],
             "ranks": facts["ranks"], "interfem": facts["interfem"], "hash": member.hash}
     return row | {column: run.value(column, -1) for column in run.scalars if len(run.time) and column not in row}
+
+
+def cut_short(row: Row, outputs: tuple[Output, ...]) -> bool:
+    """The run was ended by an event that no output asks for: its numbers are those of another instant than was meant."""
+    end = (row.get("event") or "").partition("[")[0]
+    return row["status"] == "stopped" and bool(end) and end not in {output.event for output in outputs}
 
 
 def read_facts(folder: Path) -> Mapping | None:
@@ -95,8 +104,9 @@ def _crossing(time: np.ndarray, excess: np.ndarray) -> float:
 
 
 def columns_of(plan: Plan, rows: list[Row]) -> list[str]:
-    """Parameters and outputs first, then how the runs ended, then the scalars."""
-    first = ["member", *plan.parameters, *(output.title for output in plan.file.outputs), *FACTS]
+    """Parameters and outputs first, then what a search thinks of them, how the runs ended, and the scalars."""
+    worth = JUDGED if plan.file.optimise is not None else ()
+    first = ["member", *plan.parameters, *(output.title for output in plan.file.outputs), *worth, *FACTS]
     return list(dict.fromkeys([*first, *(column for row in rows for column in row)]))
 
 

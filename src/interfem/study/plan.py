@@ -15,22 +15,27 @@ from ..checks import suggestion
 from .axes import Choice, Track, make_track
 from .file import Figure, Reference, StudyError, StudyFile, read_study
 
+KEY = 12  # characters of a hash that name a run folder
 MANY = 5  # wrong members that are told one by one
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One run of a study: overrides of the base case, what the tables show for them, and the hash of the case."""
+    """One run of a study: overrides of the base case, what the tables show for them, the hash of the case, its places on the axes;
+    and what is wrong with it, which only a search finds out on its way.
+    """
 
     number: int
     overrides: tuple[str, ...]
     shown: dict[str, float | str]
     hash: str
+    places: tuple[float, ...]
+    fault: str = ""
 
     @property
     def key(self) -> str:
         """Name of its run folder."""
-        return self.hash[:12]
+        return self.hash[:KEY]
 
     @property
     def text(self) -> str:
@@ -67,26 +72,51 @@ def make_plan(path: Path, yes: bool = False) -> Plan:
     for n, column in enumerate(columns):
         if column in columns[:n]:
             raise StudyError(f'{path}: axes: two have the column {column!r}; give one of them another `name`')
-    size = (file.sample.count if file.sample else 1) * int(np.prod([len(track.grid) for track in tracks if track.at is None]))
+    size = _size(file, tracks)
     if size > file.limit and not yes:
         raise StudyError(f"{path}: makes {size} runs, more than its limit of {file.limit}; make it smaller, or say --yes")
     places = [f"{path}: figures[{n}]" for n in range(len(file.figures))]
     figures = tuple(_resolved(figure, place, file, tracks, path.parent) for figure, place in zip(file.figures, places))
-    return Plan(path, case, file, tracks, _members(path, case, file, tracks), figures)
+    choices = combinations(file, tracks) if file.optimise is None else _probes(tracks)
+    members = _valid(path, [make_member(number, chosen, case, file) for number, chosen in enumerate(choices, 1)])
+    return Plan(path, case, file, tracks, members if file.optimise is None else (), figures)
 
 
-def _members(path: Path, case: Path, file: StudyFile, tracks: tuple[Track, ...]) -> tuple[Member, ...]:
-    members, faults = [], {}
-    for number, choices in enumerate(combinations(file, tracks), 1):
-        overrides = ("output.figures=false", *file.overrides, *(text for choice in choices for text in choice.overrides))
-        shown = {column: value for choice in choices for column, value in choice.shown.items()}
-        try:
-            members.append(Member(number, overrides, shown, load_case(case, overrides).hash))
-        except CaseError as error:
-            faults[Member(number, overrides, shown, "")] = str(error).splitlines()
+def _size(file: StudyFile, tracks: tuple[Track, ...]) -> int:
+    if file.optimise is not None:
+        return file.optimise.runs
+    ranges = sum(track.at is not None for track in tracks)
+    return (file.sample.size(ranges) if file.sample else 1) * int(np.prod([len(track.grid) for track in tracks if track.at is None]))
+
+
+def make_member(number: int, choices: tuple[Choice, ...], case: Path, file: StudyFile) -> Member:
+    """The run at a point of the axes, with its fault if the case does not hold there."""
+    overrides = ("output.figures=false", *file.overrides, *(text for choice in choices for text in choice.overrides))
+    shown = {column: value for choice in choices for column, value in choice.shown.items()}
+    places = tuple(choice.place for choice in choices)
+    try:
+        return Member(number, overrides, shown, load_case(case, overrides).hash, places)
+    except CaseError as error:
+        return Member(number, overrides, shown, "", places, str(error))
+
+
+def _valid(path: Path, members: list[Member]) -> tuple[Member, ...]:
+    """The members, if nothing is wrong with any of them. StudyError."""
+    faults = {member: member.fault.splitlines() for member in members if member.fault}
     if faults:
-        raise StudyError("\n".join(_told(str(path), faults, len(faults) + len(members))))
+        raise StudyError("\n".join(_told(str(path), faults, len(members))))
     return tuple(members)
+
+
+def _probes(tracks: tuple[Track, ...]) -> Iterator[tuple[Choice, ...]]:
+    """Points of a search that should hold before it begins: on one axis after the other, each entry or both ends, in the middle of
+    the other ranges and at the first entry of the other lists.
+    """
+    middle = tuple(track.choice(0.0 if track.at is None else 0.5) for track in tracks)
+    yield middle
+    for n, track in enumerate(tracks):
+        for choice in track.grid or (track.choice(0.0), track.choice(1.0)):
+            yield (*middle[:n], choice, *middle[n + 1 :])
 
 
 def _told(path: str, faults: dict[Member, list[str]], size: int) -> Iterator[str]:
@@ -116,8 +146,14 @@ def _points(file: StudyFile, dimension: int) -> np.ndarray:
     """Samples of the unit cube, the same for the same seed."""
     from scipy.stats import qmc  # slow to load, and few studies sample
 
-    kind = {"lhs": qmc.LatinHypercube, "sobol": qmc.Sobol}[file.sample.method]
-    return kind(dimension, rng=np.random.default_rng(file.sample.seed)).random(file.sample.count)
+    rng = np.random.default_rng(file.sample.seed)
+    if file.sample.method == "lhs":
+        return qmc.LatinHypercube(dimension, rng=rng).random(file.sample.count)
+    if file.sample.method == "sobol":
+        return qmc.Sobol(dimension, rng=rng).random(file.sample.count)
+    first, second = np.hsplit(qmc.Sobol(2 * dimension, rng=rng).random(file.sample.count), 2)
+    swapped = [np.where(np.arange(dimension) == n, second, first) for n in range(dimension)]
+    return np.concatenate([first, second, *swapped])
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------------
@@ -135,6 +171,10 @@ def _resolved(figure: Figure, place: str, file: StudyFile, tracks: tuple[Track, 
             what = "axis or output" if key == "x" else "axis"
             raise StudyError(f'{place}.{key} = "{name}": no {what} of the study has this name{hint}')
         changed[key] = names.get(name)
+    for name in figure.where:
+        if name not in columns:
+            raise StudyError(f'{place}.where: no axis of the study is called "{name}"{suggestion(name, columns)}')
+    changed["where"] = {columns[name]: value for name, value in figure.where.items()}
     references = tuple(_read(entry, f"{place}.reference[{n}]", folder) for n, entry in enumerate(figure.reference))
     return figure.model_copy(update=changed | {"reference": references})
 

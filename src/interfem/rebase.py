@@ -1,0 +1,250 @@
+"""A layer of metal whose voids have closed, or whose cells are worn, starts anew where it is now: transfer to the new reference. 2D.
+
+Displacements count from the new reference then, and the voids that have closed are gone: what was their roof is interface like any other,
+with the thickness plated there, its gap and its pressure taken over place by place, as is all else that lives at the electrolyte. In
+the metal the displacement is the jump that is left (geometry.rebase); pressure, potential, elastic strain and hardening are carried along
+with the material, as in remesh.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from mpi4py import MPI
+from scipy.spatial import cKDTree
+
+from .domain import Domain
+from .fields import BODIES, Fields
+from .geometry import GeometryError
+from .geometry.arrays import read_msh
+from .geometry.own import write_mesh
+from .geometry.rebase import Layer, Present, Shift, rebase
+from .geometry.renew import NotRenewed
+from .loads import boundary_sides
+from .model import Model
+from .observe.state import NEAR, places_of, state_functions
+from .observe.voids import RESIDUAL
+from .regions import surroundings
+from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
+
+MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
+CARRIED = ("phi_m", "p", "x", "mu")  # of the unknowns: live inside metal
+CARRIED_WITHIN = 0.02  # relative change of the plastic strain before it is brought to its sum
+SAMPLED = 12  # degree of the rule at which a new cell looks at the old ones
+OUTSIDE = 0.02  # of the extent of the mesh: how far from the old cells a point of the new ones may lie
+
+
+def renew_layer(old: Parts, void: str, closed: bool, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
+    """(the same state with the layer around `void` in a new reference, written to `path`; what has changed by it). None if refused.
+
+    `closed`: the void is left out. Otherwise as `remesh.remesh`.
+    """
+    voids = old.observer.voids
+    least = {v.name: np.inf if closed and v.name == void else RESIDUAL * v.first_depth for v in voids.voids if v.interface is not None}
+    around = surroundings(old.case, void)
+    layer = Layer(around.layer, around.voids, around.behind, least)
+    problem, made = _new_mesh(old, layer, path)
+    if problem:
+        return None, {"refused": problem}
+    shift, lost, left = made
+    gone = [name for name in layer.voids if name not in left]
+
+    def along(domain: Domain, before: fem.Function, after: fem.Function) -> None:
+        if before.function_space.mesh is not old.domain.submeshes["metal"].mesh:
+            return _copy(domain, before, after)
+        values = before.x.array.copy()
+        _spread(old, before)
+        with _laid(old, layer, shift, lost):
+            project(before, after, OUTSIDE, SAMPLED)
+        before.x.array[:] = values
+        return _keep(domain, before, after, lost, layer)
+
+    def restore(domain: Domain, fields: Fields, model: Model) -> None:
+        _restore(old, domain, fields, model, layer, shift, lost, along)
+        if fields.contact is not None and fields.contact.roofs is not None:
+            fields.contact.roofs.first.update(voids.at_first())
+
+    new = assemble(old.case.without(gone), path, restore)
+    travel, changed = _travel(old, new), _rescale(old, new)
+    if abs(changed) > CARRIED_WITHIN:
+        new.solver.destroy()
+        return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
+    found, record = settled(old, new, dt, elastic(old, new, lambda before, after: along(new.domain, before, after)))
+    if found is not None:
+        found.observer.leave(gone, travel)
+    return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}
+
+
+def _rescale(old: Parts, new: Parts) -> float:
+    """Bring the plastic strain to its sum, which straight cells for bent ones keep only nearly; relative change before."""
+    before, after = (contents(parts.domain, parts.fields)["plastic_strain"] for parts in (old, new))
+    for flow in new.fields.flows.values():
+        flow.hardened.x.array[:] *= before / after if after else 1.0
+    return after / before - 1 if before else 0.0
+
+
+def _travel(old: Parts, new: Parts) -> dict[str, float]:
+    """Outward displacement of the two ends that no longer counts, um; plates and frame follow it."""
+    travel = {b: _outward(old, b) - _outward(new, b) for b in ("collector", "counter") if b in new.domain.boundaries}
+    for boundary, away in travel.items():
+        if f"plate:{boundary}" in new.fields:
+            unknown = new.fields.unknowns[f"plate:{boundary}"]
+            for function in (unknown.function, unknown.old, unknown.older):
+                function.x.array[:] -= away
+            new.model.controls.loads.place.value -= away
+    return travel
+
+
+def _outward(parts: Parts, boundary: str) -> float:
+    """Mean outward displacement of an end of the stack, um."""
+    domain, n = parts.domain, ufl.FacetNormal(parts.domain.mesh)
+    sides = boundary_sides(domain, boundary)
+    total = sum(domain.integral(ufl.inner(parts.fields[name], n) * domain.ds(boundary, BODIES[name])) for name in sides)
+    return total / domain.boundary_area(boundary)
+
+
+def _new_mesh(old: Parts, layer: Layer, path: Path) -> tuple[str, tuple[Shift, float, list[str]] | None]:
+    """Write it, rank 0: (why not, (D, displacement that the layers behind have lost, regions))."""
+    comm, problem, made = old.domain.comm, "", None
+    metal, ions = _placed(old, "u_m"), _placed(old, "u_s")
+    if comm.rank == 0:
+        try:
+            mesh = read_msh(old.path, old.domain.dimension)
+            present = Present(*(values[cKDTree(places).query(mesh.points)[1]] for places, values in (metal, ions)))
+            new, shift, lost = rebase(mesh, layer, present, old.domain.kind == "axisymmetric")
+            write_mesh(new, path)
+            made = shift, lost, list(new.cells)
+        except (NotRenewed, GeometryError) as error:
+            problem = str(error)
+    return comm.bcast((problem, made))
+
+
+def _placed(old: Parts, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(places, values) of a displacement's nodes, of all ranks."""
+    u = old.fields[name]
+    owned, bs = u.function_space.dofmap.index_map.size_local, u.function_space.dofmap.index_map_bs
+    return gathered(old.domain.comm, places_of(u.function_space)[:owned]), gathered(old.domain.comm, u.x.array.reshape(-1, bs)[:owned])
+
+
+# ---- transfer ---------------------------------------------------------------------------------------------------------
+
+
+def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Shift, lost: float, along: Callable) -> None:
+    """All fields and controls in the new reference."""
+    flows, new = old.fields.flows.values(), dict(state_functions(fields))
+    hardened = {f for flow in flows for f in (flow.hardened, *flow.resistances.values())}
+    follows = {f for flow in flows for f in (flow.plastic, flow.ratio)}  # from the elastic strain
+    for name, befores in state_functions(old.fields):
+        if name in MADE_ANEW or name not in new:
+            continue
+        for kind, before in befores.items():
+            after = new[name][kind]
+            if before in follows:
+                continue
+            if name == "u_m":
+                _displace(old, domain, before, after, layer, shift, lost)
+            elif before in hardened:
+                along(domain, before, after)
+            elif name.split(":")[0] in CARRIED:
+                with _laid(old, layer, shift, lost):
+                    interpolate(before, after, OUTSIDE)
+                _keep(domain, before, after, lost, layer)
+            else:
+                _copy(domain, before, after)
+            if name == "slip":
+                near = cKDTree(shift.near[:, :2]).query(places_of(after.function_space)[:, :2])[0] < 1e-9
+                after.x.array.reshape(-1, domain.dimension)[near] = 0.0
+    for flow in fields.flows.values():
+        flow.hardened.x.array[:] = np.maximum(flow.hardened.x.array, 0.0)
+    control(old.model, model)
+    fields.parameters.follow_filling()
+
+
+def _rows(domain: Domain, before: fem.Function, after: fem.Function, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(values of the old degree of freedom at each new place less its step, whether there is one)."""
+    source, target = before.function_space, after.function_space
+    bs, owned = source.dofmap.index_map_bs, source.dofmap.index_map.size_local
+    saved, values = (gathered(domain.comm, rows[:owned]) for rows in (places_of(source), before.x.array.reshape(-1, bs)))
+    distance, rows = cKDTree(saved).query(places_of(target) - step)
+    return values[rows], distance <= NEAR * max(np.ptp(saved, axis=0).max(), 1e-30)
+
+
+def _copy(domain: Domain, before: fem.Function, after: fem.Function) -> None:
+    """What lives where no reference has changed."""
+    values, known = _rows(domain, before, after, np.zeros(3))
+    assert domain.comm.allreduce(bool(known.all()), MPI.LAND), "the electrolyte keeps its places"
+    after.x.array[:] = values.reshape(-1)
+
+
+def _regions_of(domain: Domain, space: fem.FunctionSpace, names: tuple[str, ...]) -> np.ndarray:
+    """True for the blocks of degrees of freedom in cells of these regions; of a space on the mesh or on a submesh of its cells."""
+    numbers = [n for n, region in enumerate(domain.regions) if region.name in names]
+    sub = next(sub for sub in domain.submeshes.values() if sub.mesh is space.mesh)
+    found = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, bool)
+    found[space.dofmap.list[np.isin(domain.region_of_cell[sub.parents], numbers)].ravel()] = True
+    return found
+
+
+def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float, layer: Layer) -> None:
+    """What lives in metal outside of the layer, place by place."""
+    space = after.function_space
+    behind = _regions_of(domain, space, layer.behind)
+    values, known = _rows(domain, before, after, behind[:, None] * np.array([0.0, lost, 0.0]))
+    known &= ~_regions_of(domain, space, (layer.name, *layer.voids))
+    after.x.array.reshape(values.shape[0], -1)[known] = values.reshape(values.shape[0], -1)[known]
+
+
+def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift, lost: float) -> None:
+    """D in the layer, and the displacement less what has been lost elsewhere."""
+    space, d = after.function_space, domain.dimension
+    behind, inside = (_regions_of(domain, space, names) for names in (layer.behind, (layer.name, *layer.voids)))
+    values, _ = _rows(domain, before, after, behind[:, None] * np.array([0.0, lost, 0.0]))
+    rows = after.x.array.reshape(-1, d)
+    rows[:] = values - behind[:, None] * np.array([0.0, lost])
+    rows[inside] = shift.at(places_of(space)[inside][:, :d])
+
+
+def _spread(old: Parts, function: fem.Function) -> None:
+    """Give the cells inside voids, at quadrature points, the mean of the nearest metal, which may come to lie there."""
+    domain, sub = old.domain, old.domain.submeshes["metal"]
+    hollow = np.array([region.hollow for region in domain.regions])[domain.region_of_cell[sub.parents]]
+    dofs, vertices = function.function_space.dofmap.list, sub.mesh.geometry.dofmaps[0]
+    u, corners = old.fields["u_m"], old.fields["u_m"].function_space.dofmap.list[:, : vertices.shape[1]]
+    middles = (sub.mesh.geometry.x[vertices][..., :2] + u.x.array.reshape(-1, 2)[corners]).mean(axis=1)
+    rows = function.x.array.reshape(-1, function.function_space.dofmap.index_map_bs)
+    means, own = rows[dofs].mean(axis=1), ~hollow & (np.arange(len(hollow)) < sub.owned)
+    known, values = (gathered(domain.comm, part[own]) for part in (middles, means))
+    rows[dofs[hollow]] = values[cKDTree(known).query(middles[hollow])[1]][:, None] if hollow.any() else 0.0
+
+
+@contextmanager
+def _laid(old: Parts, layer: Layer, shift: Shift, lost: float) -> Iterator[None]:
+    """The old meshes of the metal as their vertices lie in the new reference."""
+    places, values = _placed(old, "u_m")
+    tree, near, domain, kept = cKDTree(places), cKDTree(shift.near[:, :2]), old.domain, []
+    numbers, rest = ([n for n, region in enumerate(domain.regions) if region.name in names]
+                     for names in ((layer.name, *layer.voids), layer.behind))
+    for sub in dict.fromkeys(domain.submeshes.values()):
+        if sub.mesh.topology.dim < domain.dimension:
+            continue
+        x, region = sub.mesh.geometry.x, domain.region_of_cell[sub.parents]
+        kept.append((x, x.copy()))
+        dofs = sub.mesh.geometry.dofmaps[0]
+        inside, behind = (np.unique(dofs[np.isin(region, chosen)]) for chosen in (numbers, rest))
+        start = x[inside].copy()
+        now = start[:, :2] + values[tree.query(start)[1]]
+        laid = shift.back(now)
+        held = near.query(start[:, :2])[0] < 1e-9
+        laid[held] = start[held, :2]
+        x[behind, 1] += lost
+        x[inside, :2] = laid
+    try:
+        yield
+    finally:
+        for x, before in kept:
+            x[:] = before

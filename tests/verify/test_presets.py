@@ -1,0 +1,158 @@
+"""Solver presets: the same numbers by factors and by multigrid, with metal as a field and as one; fallbacks are provoked."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from cases import KAPPA, RT_F, Pieces, build, current, layer, um
+from interfem import blocks, solve
+from interfem.case import load_case
+from interfem.run import run
+
+R1 = Path(__file__).resolve().parents[2] / "bench" / "r1" / "case.toml"
+
+PATCH = {"kind": "patch", "interface": "li|sse", "center": ["5 um", "5 um"], "outer": "2.5 um"}
+MESH = {"size": "3 um", "interface_size": "1.5 um", "rim_size": "1 um"}
+LI, SSE, REAR = layer("li", "Li", 5), layer("sse", "Li6PS5Cl", 5), layer("rear", "Li", 3)
+STEPS = [current(10), current(30)]
+HOLD = [{"kind": "voltage", "value": "20 mV", "duration": "1 s", "first_step": "1 s", "max_step": "1 s"}]
+UNCOMPARED = ("charge_balance_error", "lithium_audit_error", "newton_iterations")
+
+
+def box(preset: str, layers=(LI, SSE), protocol=STEPS, metal: str = "auto", **more):
+    """A box whose interface passes no charge on a disc; degree 1."""
+    return build(list(layers), protocol, 10, "box", {"depth": um(10)}, features=[PATCH], mesh=MESH,
+                 solver={"preset": preset, "metal": metal, "potential_degree": 1}, **more)  # fmt: skip
+
+
+def facts(case, folder) -> tuple[dict, dict[str, float]]:
+    """What the solver did, and the last scalars."""
+    result = run(case, folder)
+    assert result.status == "completed", result.reason
+    return json.loads((folder / "run.json").read_text())["solver"], {name: entry["last"] for name, entry in result.summary.items()}
+
+
+def assert_same(found: dict[str, float], wanted: dict[str, float]) -> None:
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        if name not in UNCOMPARED:
+            assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+
+
+CELLS = {  # imposed at a face of the electrolyte, at an electrode, at both ends; a voltage; kinetics whose Jacobian is not symmetric
+    "uniform": {"counter": "uniform"},
+    "floating": {},
+    "two electrodes": {"layers": (LI, SSE, REAR), "interfaces": {"li|sse": {"transfer_coefficient": 0.3}}},
+    "voltage": {"protocol": HOLD},
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_presets_agree(tmp_path, cell):
+    """Multigrid with the metal as one, and with its field, gives every scalar of the factors to 1e-6."""
+    direct, wanted = facts(box("direct", **CELLS[cell]), tmp_path / "direct")
+    assert (direct["preset"], direct["metal"]) == ("direct", "field") and direct["factorisations"] > 0
+    for metal, kept in (("auto", "equipotential"), ("field", "field")):
+        found, scalars = facts(box("iterative", metal=metal, **CELLS[cell]), tmp_path / metal)
+        assert (found["preset"], found["metal"], found["fallbacks"]) == ("iterative", kept, [])
+        assert 0 < found["linear_iterations"] < 30 * found["linear_solves"]
+        assert found["newton_iterations"] <= direct["newton_iterations"] + 2  # the right corrections, if not as exact ones
+        assert_same(scalars, wanted)
+
+
+def test_symmetric_systems_are_told_apart(tmp_path):
+    """CG is for symmetric systems; what the eliminated currents leave is not symmetric at alpha = 0.3."""
+    given = {"exchange_current_density": "1e5 A/m^2"}
+    for alpha, symmetric in ((0.5, True), (0.3, False)):
+        law = {"li|sse": given | {"transfer_coefficient": alpha}}
+        case = box("iterative", counter="uniform", protocol=[current(-2e5, 1e-3)], interfaces=law)
+        found, _ = facts(case, tmp_path / str(alpha))
+        assert found["symmetric"] is symmetric
+
+
+def test_only_what_changes_is_assembled(tmp_path):
+    """Conduction and its couplings once; the kinetics, `D` and `C`, in every iteration."""
+    found, _ = facts(box("iterative", counter="uniform", protocol=[current(10, steps=3)]), tmp_path)
+    blocks_once, kinetic = 2, 2  # phi-phi and phi-i; i-i and i-phi
+    assert found["blocks_assembled"] <= blocks_once + kinetic * found["newton_iterations"]
+
+
+def test_preconditioner_is_kept_until_it_is_worn(tmp_path, monkeypatch):
+    """One for all steps; one for every second solve where no iteration more than a new one's is put up with."""
+    case = box("iterative", counter="uniform", protocol=[current(10, steps=4)])
+    kept, _ = facts(case, tmp_path / "kept")
+    assert kept["preconditioners"] == 1 < kept["linear_solves"]
+    monkeypatch.setattr(solve, "WORTH", 0.0)
+    found, _ = facts(case, tmp_path / "worn")
+    assert found["preconditioners"] >= found["linear_solves"] // 2 > 1  # each second solve finds it worn
+
+
+def test_fallbacks(tmp_path, monkeypatch):
+    """Where multigrid is stopped after one iteration, factors take over, told once; the numbers stay."""
+    _, wanted = facts(box("direct"), tmp_path / "direct")
+    short = tuple((name, options, 1 if options else most) for name, options, most in solve.LADDER)
+    monkeypatch.setattr(solve, "LADDER", short)
+    monkeypatch.setattr(solve, "LOOSEST", 1e-6)
+    found, scalars = facts(box("iterative"), tmp_path / "short")
+    assert found["fallbacks"] == ["multigrid failed; stronger multigrid from here on", "stronger multigrid failed; direct from here on"]
+    assert_same(scalars, wanted)
+    assert (tmp_path / "short/log.txt").read_text().count("direct from here on") == 1
+
+
+def test_no_unsolved_field_is_returned(tmp_path, monkeypatch):
+    """Nothing converges and there is no room for factors: steps shorten, and the run fails without a step."""
+    monkeypatch.setattr(solve, "LADDER", tuple((name, options, 1) for name, options, _ in solve.LADDER))
+    monkeypatch.setattr(solve, "LOOSEST", 1e-6)
+    monkeypatch.setattr(solve, "free_memory", lambda: 0.0)
+    monkeypatch.setattr("interfem.march.SHORTEST", 1e-2)
+    result = run(box("iterative"), tmp_path)
+    assert result.status == "failed" and "step" not in result.summary
+    assert "nothing stronger fits in the memory there is" in (tmp_path / "run.json").read_text()
+
+
+def test_poor_metal_is_solved_for(tmp_path):
+    """Metal of 100 S/m: the drop is bounded above 1e-6 of the overpotential, told, and its field solved for; at 1e7 S/m it is bounded rightly."""
+    poor = {"Li": {"electronic_conductivity": "100 S/m"}}
+    found, scalars = facts(box("iterative", materials=poor), tmp_path / "poor")
+    assert found["metal"] == "field" and found["metal_drop"] > 1e-6
+    _, wanted = facts(box("direct", materials=poor), tmp_path / "direct")
+    assert_same(scalars, wanted)
+
+
+def test_drop_in_the_metal_is_bounded():
+    """The bound lies above the largest potential in the metal, and not a hundred times so, over the overpotential."""
+    pieces = Pieces(box("iterative", metal="auto", materials={"Li": {"electronic_conductivity": "1e4 S/m"}}))
+    scalars = pieces.advance()[-1]
+    metal = pieces.solver.metal
+    drop = metal.drop()
+    assert pieces.solver.facts.metal == "field" and pieces.solver.facts.metal_drop > 1e-6
+    largest = abs(pieces.fields["phi_m"].x.array).max() / (scalars["overpotential_V"] * scalars["asr_charge_transfer_ohm_cm2"]
+                                                          / scalars["asr_ohm_cm2"])  # fmt: skip
+    assert 0.5 * largest < drop < 100 * largest
+
+
+def test_blocks_fit_potentials_only():
+    assert blocks.fits(["phi", "phi_m", "i", "V"]) and blocks.fits(["phi", "phi_m", "i"])
+    assert not blocks.fits(["phi", "phi_m"]) and not blocks.fits(["phi", "phi_m", "i", "u_m"])
+
+
+@pytest.mark.parametrize("i0, degree, millivolt, ring", [(10, 1, 30.55, 12.46), (1e4, 2, None, 17.83)])
+def test_r1(tmp_path, i0, degree, millivolt, ring):
+    """R1: mean potential at the top, and mean current just outside the disc, converged values of three codes; on a coarse mesh."""
+    changes = [f'interfaces."li|sse".exchange_current_density={i0} A/m^2', f"solver.potential_degree={degree}", "solver.preset=iterative"]
+    _, scalars = facts(load_case(R1, changes), tmp_path)
+    assert scalars["rim_current_density[patch]_A_per_m2"] == pytest.approx(ring, rel=6e-3)
+    if millivolt:
+        assert 1e3 * scalars["cell_voltage_V"] == pytest.approx(millivolt, rel=5e-4)
+
+
+def test_planar_cell_by_multigrid(tmp_path):
+    """V05 in a box: `V = i L/kappa + 4RT/F asinh(i/2 i0)`."""
+    given = {"exchange_current_density": "10 A/m^2"}
+    case = build([LI, SSE, REAR], [current(10)], 10, "box", {"depth": um(10)}, mesh=MESH,
+                 solver={"preset": "iterative", "potential_degree": 1},
+                 interfaces={"li|sse": given, "sse|rear": given})  # fmt: skip
+    _, scalars = facts(case, tmp_path)
+    exact = 10 * 5e-6 / KAPPA + 4 * RT_F * math.asinh(0.5)
+    assert scalars["cell_voltage_V"] == pytest.approx(exact, rel=1e-7)
