@@ -1,4 +1,4 @@
-"""Interfem beside other codes on R1 (bench/r1/case.toml): one JSON line for each code and size, then a table with ratios.
+"""Interfem beside other codes on R1 (bench/r1/case.toml): one JSON line for each process, then medians and a table with ratios.
 
     python bench/peers.py [--unknowns 5e4 2e5] [--repeats 3] [--peers .venv-peers/bin/python]
 
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ PARTS = ("import", "mesh", "compile", "assembly", "set-up", "solve")
 
 
 def bandwidth() -> float:
-    """Bytes/s of a triad over arrays far larger than the caches; best of five, CPU time."""
+    """Bytes/s of a sum of two arrays, written into one of them, far larger than the caches; best of five, CPU time."""
     a, b = np.ones(20_000_000), np.ones(20_000_000)
     best = np.inf
     for _ in range(5):
@@ -42,6 +43,12 @@ def bandwidth() -> float:
         np.add(a, b, out=a)
         best = min(best, time.process_time() - start)
     return 3 * 8 * len(a) / best
+
+
+def apart(function, *given):
+    """Its value, found in another process: the peak memory that a child reports begins with that of its parent."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, given)
 
 
 def process(command: list[str]) -> dict:
@@ -100,7 +107,7 @@ def compare(unknowns: float, repeats: int, peers: str | None, wanted: list[str] 
     """All codes on one mesh, in turns."""
     refinement = (unknowns / NODES) ** (1 / GROWTH)
     arrays = folder / "mesh.npz"
-    msh = export(refinement, arrays)
+    msh = apart(export, refinement, arrays)
     codes = {"interfem": lambda: interfem(refinement, folder / "run", []),
              "interfem, metal as field": lambda: interfem(refinement, folder / "field", ["solver.metal=field"]),
              "plain DOLFINx": lambda: plain([sys.executable, str(HERE / "plain_dolfinx.py"), str(msh)])}
@@ -109,12 +116,12 @@ def compare(unknowns: float, repeats: int, peers: str | None, wanted: list[str] 
                   "NGSolve, sparsecholesky": lambda: plain([peers, str(HERE / "plain_ngsolve.py"), str(arrays), "sparsecholesky"]),
                   "scikit-fem, pyamg": lambda: plain([peers, str(HERE / "plain_skfem.py"), str(arrays)])}
     codes = {name: code for name, code in codes.items() if name == "interfem" or wanted is None or any(word in name for word in wanted)}
-    for name in codes.keys() & {"interfem", "interfem, metal as field", "plain DOLFINx"}:
-        codes[name]()  # caches
+    codes["interfem"]()  # its pieces of the mesh
     found: dict[str, list[dict]] = {name: [] for name in codes}
     for _ in range(repeats):
         for name, code in codes.items():
             found[name].append(code())
+            print(json.dumps(summary(name, found[name][-1:])), flush=True)
     return [summary(name, runs) for name, runs in found.items()]
 
 
@@ -128,7 +135,7 @@ def summary(name: str, runs: list[dict]) -> dict:
 def table(rows: list[dict], stream: float) -> str:
     """Ratios over interfem, and the linear solve over the time in which its matrix passes through memory once an iteration."""
     base, lines = rows[0], []
-    lines.append(f"R1, {base['unknowns']} potentials; triad {stream / 1e9:.1f} GB/s; medians of {base['repeats']}")
+    lines.append(f"R1, {base['unknowns']} potentials; memory {stream / 1e9:.1f} GB/s; medians of {base['repeats']}")
     heads = ("CPU s", "ratio", "wall s", "ratio", "GB", *PARTS, "its", "solve/bound", "answer mV")
     lines.append(f"{'':26}" + "".join(f"{head:>11}" for head in heads))
     for row in rows:
@@ -150,7 +157,12 @@ def main() -> None:
     parser.add_argument("--peers", help="Python with bench/requirements-peers.txt; without it NGSolve and scikit-fem are left out")
     given = parser.parse_args()
     peers = given.peers or next((str(p) for p in [ROOT / ".venv-peers/bin/python"] if p.is_file()), None)
-    stream = bandwidth()
+    stream = apart(bandwidth)
+    with tempfile.TemporaryDirectory() as folder:  # compiled forms, the same on every mesh
+        small = apart(export, 1.0, Path(folder) / "mesh.npz")
+        plain([sys.executable, str(HERE / "plain_dolfinx.py"), str(small)])
+        for metal in ("auto", "field"):
+            interfem(1.0, Path(folder) / metal, ["solver.preset=iterative", f"solver.metal={metal}"])
     for unknowns in given.unknowns:
         with tempfile.TemporaryDirectory() as folder:
             rows = compare(unknowns, given.repeats, peers, given.codes, Path(folder))

@@ -8,19 +8,18 @@ import sys
 import time
 
 START = time.perf_counter()
-import importlib.util  # noqa: E402
+import importlib.util
 
 if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401
 
-import basix.ufl  # noqa: E402, F401
-import numpy as np  # noqa: E402
-import ufl  # noqa: E402
-from dolfinx import fem, mesh  # noqa: E402
-from dolfinx.fem import petsc  # noqa: E402
-from dolfinx.io import gmsh as gmshio  # noqa: E402
-from mpi4py import MPI  # noqa: E402
-from petsc4py import PETSc  # noqa: E402
+import numpy as np
+import ufl
+from dolfinx import fem, mesh
+from dolfinx.fem import petsc
+from dolfinx.io import gmsh as gmshio
+from mpi4py import MPI
+from petsc4py import PETSc
 
 SIGMA, KAPPA, I0, CURRENT, HALF_F = 1.1e13, 0.3e6, 10.0, 10.0, 0.5 / 0.025692579  # pA/(V um), A/m^2, 1/V
 OPTIONS = {"snes_type": "newtonls", "snes_linesearch_type": "basic", "snes_rtol": 1e-10, "snes_ksp_ew": True, "snes_lag_preconditioner": -2,

@@ -8,10 +8,10 @@ import sys
 import time
 
 START = time.perf_counter()
-import netgen.meshing as nm  # noqa: E402
-import numpy as np  # noqa: E402
-from ngsolve import H1, BilinearForm, CGSolver, Compress, GridFunction, Integrate, Mesh, Preconditioner, Projector, SetNumThreads  # noqa: E402
-from ngsolve import ds, dx, grad, sinh  # noqa: E402
+import netgen.meshing as nm
+import numpy as np
+from ngsolve import H1, BilinearForm, CGSolver, Compress, GridFunction, Integrate, Mesh, Preconditioner, Projector, SetNumThreads
+from ngsolve import ds, dx, grad, sinh
 
 SIGMA, KAPPA, I0, CURRENT, HALF_F = 1.1e13, 0.3e6, 10.0, 10.0, 0.5 / 0.025692579
 times = {"import": time.perf_counter() - START}

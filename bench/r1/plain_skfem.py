@@ -8,13 +8,12 @@ import sys
 import time
 
 START = time.perf_counter()
-import numpy as np  # noqa: E402
-import pyamg  # noqa: E402
-import scipy.sparse as sp  # noqa: E402
-from scipy.sparse.linalg import cg  # noqa: E402
-from skfem import Basis, BilinearForm, ElementTetP1, FacetBasis, LinearForm, MeshTet  # noqa: E402
-from skfem.helpers import dot, grad  # noqa: E402
-from skfem.models.poisson import laplace  # noqa: E402, F401
+import numpy as np
+import pyamg
+import scipy.sparse as sp
+from scipy.sparse.linalg import cg
+from skfem import Basis, BilinearForm, ElementTetP1, FacetBasis, LinearForm, MeshTet
+from skfem.helpers import dot, grad
 
 SIGMA, KAPPA, I0, CURRENT, HALF_F = 1.1e13, 0.3e6, 10.0, 10.0, 0.5 / 0.025692579
 times = {"import": time.perf_counter() - START}

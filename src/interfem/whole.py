@@ -21,6 +21,9 @@ def whole(path: Path, mode: str = "w") -> Iterator[IO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
@@ -36,6 +39,6 @@ def append_rows(path: Path, rows: list[list]) -> None:
         try:
             while data:
                 data = data[file.write(data):]
-        except OSError:
+        except OSError as error:
             file.truncate(before)
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from None

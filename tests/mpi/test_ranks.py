@@ -3,6 +3,7 @@
 Every rank runs every test; the reference is the same case on one rank alone (MPI.COMM_SELF), so that no stored number ages.
 """
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -204,6 +205,55 @@ def assert_same_state(first: Path, second: Path) -> None:
                 orders = [np.lexsort(np.round(file[name], 9).T) for file in (a, b)]
                 for key in (key for key in a if key.rpartition("/")[0] == name.rpartition("/")[0]):
                     np.testing.assert_allclose(a[key][orders[0]], b[key][orders[1]], rtol=1e-12, atol=1e-12, err_msg=key)
+
+
+def numbers(path: Path) -> tuple[list[str], np.ndarray]:
+    """(columns, rows) of scalars.csv; what is empty is NaN."""
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    kept = [n for n, name in enumerate(rows[0]) if name != "phase_kind"]
+    return [rows[0][n] for n in kept], np.array([[float(row[n] or "nan") for n in kept] for row in rows[1:]])
+
+
+def assert_alike(folder: Path, other: Path) -> None:
+    """Every value of scalars.csv to 1e-10 of the largest of its column; those of rounding size aside."""
+    (names, wanted), (others, found) = (numbers(path / "scalars.csv") for path in (other, folder))
+    assert names == others and wanted.shape == found.shape
+    size = np.maximum(np.nanmax(np.abs(wanted), axis=0, initial=0.0), 1e-8)
+    apart = np.nanmax(np.abs(found - wanted) / size, axis=0, initial=0.0)
+    assert [(name, gap) for name, gap in zip(names, apart) if gap > 1e-10 and name not in (*UNCOMPARED, "work_balance_error")] == []
+
+
+@pytest.mark.parametrize("chosen", [CONTACT, LOADED], ids=["contact", "loaded"])
+def test_goes_on_from_a_checkpoint_on_any_number_of_ranks(folder, chosen, monkeypatch):
+    """In the middle of a protocol step: on the same ranks, and on one; contact that is lost and slides, a frame, a reaction layer."""
+    part = parse_case(chosen.input | {"solver": {"max_steps": 4}})
+    assert run(chosen, folder / "whole").status == "completed"
+    for name in ("same", "one"):
+        assert run(part, folder / name).event == "max_steps"
+    assert run(chosen, folder / "same", restart=True).status == "completed"
+    if COMM.rank == 0:
+        assert_alike(folder / "same", folder / "whole")
+        if COMM.size == 1:
+            assert (folder / "same/scalars.csv").read_bytes() == (folder / "whole/scalars.csv").read_bytes()
+        monkeypatch.setattr(sys.modules["interfem.run"], "world", lambda: MPI.COMM_SELF)
+        assert run(chosen, folder / "one", restart=True).status == "completed"
+        assert_alike(folder / "one", folder / "whole")
+    COMM.barrier()
+
+
+def test_a_disk_that_is_full_ends_the_run_on_all_ranks(folder, monkeypatch):
+    """Rank 0 writes, and no other may wait for it."""
+    def full(path, rows):
+        if path.name == "scalars.csv" and path.exists():
+            raise OSError(28, "No space left on device", str(path))
+        append(path, rows)
+
+    record = sys.modules["interfem.observe.record"]
+    append = record.append_rows
+    monkeypatch.setattr(record, "append_rows", full)
+    result = run(ALLOY, folder)
+    assert (result.status, result.exit_status) == ("failed", 3)
+    assert "scalars.csv: cannot be written (No space left on device)" in result.reason
 
 
 def partition_at(path: Path, height: float):

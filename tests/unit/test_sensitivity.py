@@ -49,10 +49,14 @@ def test_a_surrogate_of_noise_does_not_pretend():
 
 
 def test_entries_of_a_list_have_no_order():
-    """Three materials: the one listed between the others may be far from both."""
+    """Four materials: the surrogate expects the same, in whichever order they are listed."""
     rng = np.random.default_rng(1)
-    points = np.stack([rng.random(45), rng.integers(0, 3, 45)], axis=1)
-    height = np.array([1.0, 9.0, 2.0])
-    values = height[points[:, 1].astype(int)] + points[:, 0]
-    model = fit(points, values, np.array([False, True]))
-    assert model(np.array([[0.5, 0.0], [0.5, 1.0], [0.5, 2.0]])) == pytest.approx(height + 0.5, abs=0.05)
+    points = np.stack([rng.random(40), rng.integers(0, 4, 40)], axis=1)
+    entries, listed = points[:, 1].astype(int), np.array([False, True])
+    values = np.array([1.0, 9.0, 2.0, 5.0])[entries] + points[:, 0]
+    fresh = np.stack([rng.random(20), rng.integers(0, 4, 20)], axis=1)
+    found = fit(points, values, listed)(fresh)
+    assert found == pytest.approx(np.array([1.0, 9.0, 2.0, 5.0])[fresh[:, 1].astype(int)] + fresh[:, 0], abs=0.1)
+    order = np.array([2.0, 0.0, 3.0, 1.0])
+    points[:, 1], fresh[:, 1] = order[entries], order[fresh[:, 1].astype(int)]
+    assert fit(points, values, listed)(fresh) == pytest.approx(found, abs=1e-4)

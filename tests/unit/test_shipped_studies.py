@@ -33,7 +33,8 @@ def test_one_is_run(tmp_path):
     kept = [axis["labels"].index(name) for name in ("Li3N", "LiF-rich")]
     axis |= {"labels": [axis["labels"][n] for n in kept], "values": [axis["values"][n] for n in kept]}
     tree["case"] = str(STUDIES / tree["case"])
-    tables = "".join(f"[[{key}]]\n" + "".join(f"{k} = {toml_text(v)}\n" for k, v in part.items()) for key in ("axes", "figures") for part in tree[key])
+    parts = [(key, part) for key in ("axes", "figures") for part in tree[key]]
+    tables = "".join(f"[[{key}]]\n" + "".join(f"{k} = {toml_text(v)}\n" for k, v in part.items()) for key, part in parts)
     path = tmp_path / "screening.toml"
     path.write_text("".join(f"{key} = {toml_text(tree[key])}\n" for key in ("title", "case", "outputs")) + tables, encoding="utf-8")
     outcome = run_study(path, tmp_path / "runs" / "screening", jobs=1)

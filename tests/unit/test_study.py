@@ -18,6 +18,7 @@ from matplotlib.image import imread
 from interfem.case import load_case
 from interfem.figures.data import Run
 from interfem.materials import load_material
+from interfem.restart import saved_state
 from interfem.study import StudyError, read_status, run_study
 from interfem.study.engine import cores, environment, launched, own_mpirun
 from interfem.study.file import EngineTable, Output
@@ -149,7 +150,7 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     assert process.returncode == 3 and "3 waiting" in out and "interrupted" in told and "Traceback" not in told
     assert [row["status"] for row in table(tmp_path / "runs" / "study")] == ["waiting"] * 3
     left = [_words(path) for path in Path("/proc").glob("[0-9]*")]
-    assert not [words for words in left if str(tmp_path) in words] and not list(tmp_path.glob("runs/study/running/*"))
+    assert not [words for words in left if str(tmp_path) in words] and all(map(saved_state, tmp_path.glob("runs/study/running/*")))
 
 
 def test_what_was_cut_off_goes_on_from_its_checkpoint_after_a_signal_and_after_cancel(tmp_path):

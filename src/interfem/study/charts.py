@@ -27,8 +27,8 @@ UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/c
          "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
 SPOKEN = {"asr": "areal resistance", "fresh asr": "areal resistance, fresh", "aged asr": "areal resistance, aged",
-          "lithium in sei": "lithium in reaction layers", "sse": "electrolyte", "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral",
-          "T stress": "T-stress"}
+          "lithium in sei": "lithium in reaction layers", "sse": "electrolyte",
+          "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral", "T stress": "T-stress"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
 FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale

@@ -20,7 +20,10 @@ PATIENCE = 900.0  # s for another process that gathers
 
 
 def collect(folder: Path, progress=None) -> Outcome:
-    """Gather the members that were sent to Slurm, as they end; nothing new is run. StudyError if none were sent."""
+    """Gather the members that were sent to Slurm, as they end; nothing new is run. StudyError if none were sent.
+
+    What a search has asked for stays for its command, which goes on with it.
+    """
     from .slurm import Slurm, read_sent
 
     if not (folder / "study.toml").is_file():
@@ -31,13 +34,17 @@ def collect(folder: Path, progress=None) -> Outcome:
             raise StudyError(f"{folder}: nothing of this study was sent to Slurm; run interfem study with its file")
         engine = Slurm(EngineTable(ranks=sent["ranks"]), folder, Path(sent["study"]))
         plan = make_plan(engine.study, yes=True)
+        if plan.file.optimise is not None:
+            return read_status(folder)
         rows = rows_of(plan, folder.parent / STORE)
         todo = {m.key: m for m in plan.members if rows[m.number]["status"] == WAITING and m.key in sent["jobs"]}
         try:
             with terminable():
                 take(engine.gather(jobs_of(plan, todo, folder)), plan, todo, rows, folder, engine.ranks, progress)
-        except (KeyboardInterrupt, Cancelled):
-            log.warning("not all was gathered: what has ended is kept")
+        except KeyboardInterrupt:
+            log.warning("interrupted: what has been gathered is kept")
+        except Cancelled:
+            log.warning("cancelled: what has ended is kept, and the command of the study goes on with the rest")
         tidy(folder, engine)
         return close(plan, rows, folder)
 

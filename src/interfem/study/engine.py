@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -128,17 +128,21 @@ def own_mpirun() -> str:
     return str(own) if own.is_file() else shutil.which("mpirun") or "mpirun"
 
 
+def by_srun(ranks: int, launcher: str) -> bool:
+    return ranks > 1 and Path(launcher.split()[0]).name == "srun"
+
+
 def environment(ranks: int, launcher: str) -> dict[str, str]:
     """Of a run. srun needs what Slurm has set; a serial run and mpirun on one node take it for a launch of their own."""
-    keep = ranks > 1 and launcher.split()[0] == "srun"
+    keep = by_srun(ranks, launcher)
     return {"OMP_NUM_THREADS": "1"} | {name: text for name, text in os.environ.items() if keep or not name.startswith(OUTER)}
 
 
-def end(processes: list[subprocess.Popen], grace: float) -> None:
+def end(processes: list[subprocess.Popen], grace: float, ask: Callable[[subprocess.Popen], object] = subprocess.Popen.terminate) -> None:
     """Ask processes to end and give them some time, in s; then end all that they have started and left."""
     until = time.monotonic() + grace
     for process in processes:
-        process.terminate()
+        ask(process)
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, until - time.monotonic()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..observe.record import write_json
@@ -25,12 +25,14 @@ def find(plan: Plan, rows: Sequence[Row], folder: Path) -> Iterator[Path]:
     """Write the optimum and the sensitivities that the study asks for, add what the table tells of them to its rows; figures as drawn."""
     for stale in (OPTIMUM, INDICES):
         (folder / stale).unlink(missing_ok=True)
+    if not rows:  # a search that was ended before its first batch
+        return
     members = plan.members if plan.file.optimise is None else asked_members(plan, folder / SEARCH)
     if plan.file.optimise is not None:
         found = standing(rows, plan, plan.file.optimise)
         marked(rows, found)
         write_json(folder / OPTIMUM, record(plan, members, rows, found))
-        yield from draw_search(plan, rows, found, folder / "figures")
+        yield from _drawn(lambda: draw_search(plan, rows, found, folder / "figures"))
     if plan.file.sensitivity is not None:
         if any(row["status"] == WAITING for row in rows):
             return
@@ -41,9 +43,18 @@ def find(plan: Plan, rows: Sequence[Row], folder: Path) -> Iterator[Path]:
                 log.warning(text, entry.output, entry.explained)
         if moved:
             write_indices(folder / INDICES, moved)
-            yield draw_indices(plan, moved, folder / "figures" / "sensitivity.png")
+            yield from _drawn(lambda: [draw_indices(plan, moved, folder / "figures" / "sensitivity.png")])
         else:
             log.warning("caution: too few runs have the outputs whose sensitivity is asked for")
+
+
+def _drawn(draw: Callable[[], list[Path]]) -> list[Path]:
+    """Figures; one that fails is told in the log and left out, as those of the table are."""
+    try:
+        return draw()
+    except Exception as error:  # records and tables are worth more than their pictures
+        log.warning("a figure could not be drawn: %s: %s", type(error).__name__, error)
+        return []
 
 
 def told(folder: Path) -> Iterator[str]:

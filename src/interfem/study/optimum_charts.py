@@ -10,7 +10,7 @@ import numpy as np
 
 from ..figures.style import CYCLE, LINE, canvas
 from .charts import LOST, Sheet, decades, words
-from .file import Figure
+from .file import Figure, Goals
 from .gather import Row
 from .optimum import Standing
 from .plan import Plan
@@ -33,18 +33,18 @@ def _numbers(rows: Sequence[Row], column: str) -> np.ndarray:
     return np.array([v if isinstance(v := row.get(column), (int, float)) else np.nan for row in rows], dtype=float)
 
 
-def _groups(found: Standing) -> list[tuple[str, dict, np.ndarray]]:
+def _groups(found: Standing, bound: bool) -> list[tuple[str, dict, np.ndarray]]:
     """(label, style, rows) of runs that break constraints, keep them, and are best."""
     kept = np.array([v is not None and v.feasible for v in found.verdicts])
     broken = np.array([v is not None and not v.feasible for v in found.verdicts])
     best = np.isin(np.arange(len(kept)), found.best)
-    return [("breaks a constraint", {"marker": "o", "mfc": "white", "mec": BROKEN, "ms": 5}, broken),
-            ("keeps all constraints", {"marker": "o", "color": KEPT, "ms": 5}, kept & ~best),
+    return [("breaks a constraint" if bound else "without a number", {"marker": "o", "mfc": "white", "mec": BROKEN, "ms": 5}, broken),
+            ("keeps all constraints" if bound else "another run", {"marker": "o", "color": KEPT, "ms": 5}, kept & ~best),
             ("best" if len(found.best) < 2 else "on the front", {"marker": "D", "color": BEST, "ms": 8, "mec": LINE}, best)]  # fmt: skip
 
 
-def _points(box, x: np.ndarray, y: np.ndarray, found: Standing) -> None:
-    for label, style, rows in _groups(found):
+def _points(box, x: np.ndarray, y: np.ndarray, found: Standing, goals: Goals) -> None:
+    for label, style, rows in _groups(found, bool(goals.constraints)):
         rows = rows & np.isfinite(x) & np.isfinite(y)
         if rows.any():
             box.plot(x[rows], y[rows], ls="", label=label, **style)
@@ -77,7 +77,7 @@ def _history(plan: Plan, rows: Sequence[Row], found: Standing, path: Path) -> Pa
                 best = sign * np.minimum.accumulate(np.where(kept, sign * y, np.inf))
                 known = np.isfinite(best)
                 box.step(number[known], best[known], where="post", color=BEST, label="best so far")
-            _points(box, number, y, found)
+            _points(box, number, y, found, goals)
             failed = np.array([v is None for v in found.verdicts])
             if failed.any():
                 style = {"marker": "x", "ls": "", "ms": 8, "mew": 2, "color": LOST, "clip_on": False, "label": "failed"}
@@ -97,14 +97,14 @@ def _slices(plan: Plan, rows: Sequence[Row], found: Standing, path: Path) -> Pat
     bounded = [bound for bound in goals.constraints if bound.output != name]
     shown = [track.column for track in plan.tracks] + [bound.output for bound in bounded]
     shown = list(dict.fromkeys(shown))[:PANELS]
-    across = min(len(shown), 3)
+    across = 2 if len(shown) == 4 else min(len(shown), 3)
     y = _numbers(rows, name)
     sheet = Sheet(plan, list(rows), Figure(x=shown[0], y=(name,)))
     with canvas((4.6 * across + 0.4, 3.8 * -(-len(shown) // across) + 0.9), path) as figure:
         boxes = figure.subplots(-(-len(shown) // across), across, squeeze=False).reshape(-1)
         for box, column in zip(boxes, shown):
             x, texts = sheet.places(column)
-            _points(box, x, y, found)
+            _points(box, x, y, found, goals)
             if texts:
                 box.set_xticks(range(len(texts)), texts, rotation=30 if len(texts) > 3 else 0, ha="right" if len(texts) > 3 else "center")
             for bound in (bound for bound in bounded if bound.output == column):
@@ -130,7 +130,7 @@ def _front(plan: Plan, rows: Sequence[Row], found: Standing, pair: tuple[str, st
         if len(plan.file.optimise.objectives) == 2 and found.best:
             order = sorted(found.best, key=lambda n: x[n])
             box.step(x[order], y[order], where="post", color=BEST, lw=1.2)
-        _points(box, x, y, found)
+        _points(box, x, y, found, plan.file.optimise)
         for which, values in (("x", x), ("y", y)):
             if _logarithmic(values):
                 decades(box, which)

@@ -27,8 +27,9 @@ from submitit import JobEnvironment, SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths, pickle_load
 
 from ..observe.record import write_json
-from .engine import LOOK, Cancelled, Ended, Job, end, start
+from .engine import LOOK, Cancelled, Ended, Job, by_srun, end, start
 from .file import EngineTable, StudyError, option
+from .gather import read_run
 
 log = logging.getLogger("interfem")
 
@@ -81,9 +82,17 @@ class MemberRun:
     def checkpoint(self) -> DelayedSubmission:
         """Called by submitit shortly before the time limit: let the run write its state and end; then submitit queues the job again."""
         if self.process is not None:
-            end([self.process], self.grace)
+            end([self.process], self.grace, self._ask)
         spent = self.spent + time.monotonic() - self.began
         return DelayedSubmission(replace(self, spent=spent, process=None))
+
+
+    def _ask(self, process: subprocess.Popen) -> None:
+        """SIGTERM for the ranks. srun does not pass it on but kills them; Slurm hands it to those that srun has started."""
+        if by_srun(self.ranks, self.launcher):
+            subprocess.run(["scancel", "--signal=TERM", os.environ["SLURM_JOB_ID"]], stdin=subprocess.DEVNULL)
+        else:
+            process.terminate()
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class Slurm:
 
     def send(self, jobs: list[Job]) -> None:
         """Queue those that are not there yet, and a job that gathers all when they have ended. StudyError if Slurm refuses them."""
+        self._let_cancelled_end()
         sent = read_sent(self.folder)
         fresh = [job for job in jobs if job.key not in sent["jobs"] or not job.folder.is_dir()]
         if not fresh:
@@ -142,7 +152,7 @@ class Slurm:
                 ended = self._ended(job, number, seen, results, gone)
                 if ended is None:
                     continue
-                lost = number in given_up and ended.status != 0  # to be run again: it was cancelled with the study
+                lost = number in given_up and read_run(job.folder).get("status") != "completed"  # the study is to run it again
                 if not lost:
                     yield ended
                 dropped |= lost
@@ -175,6 +185,15 @@ class Slurm:
         elif final:
             return Ended(job, 1, math.nan, _how_it_went(number, seen, paths.stdout))
         return None
+
+    def _let_cancelled_end(self) -> None:
+        """Forget what was given up before, once it is out of the way."""
+        given_up = read_cancelled(self.folder)
+        ending = {key: number for key, number in read_sent(self.folder)["jobs"].items() if number in given_up}
+        while ending and not all(_is_final(number, seen) for seen in [look(ending.values())] for number in ending.values()):
+            time.sleep(SOON)
+        for key, number in ending.items():
+            _forget(self.folder, key, number)
 
     # ---- submission ---------------------------------------------------------------------------------------------------
 

@@ -95,8 +95,8 @@ def run_study(path: Path, folder: Path, *, engine: str | None = None, site: Path
         todo = {m.key: m for m in plan.members if rows[m.number]["status"] == WAITING}
         log.info("%s: %d members, %d to run, %d at once on %d rank(s)", plan.file.title, len(rows), len(todo), used.at_once, used.ranks)
         if detach:
-            used.send(jobs_of(plan, todo, folder))
             tabulate(plan, rows, folder)
+            used.send(jobs_of(plan, todo, folder))
             return read_status(folder)
         try:
             with terminable():
