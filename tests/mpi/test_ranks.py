@@ -151,7 +151,7 @@ def test_metal_begins_anew_around_a_void_alike_on_any_number_of_ranks(folder):
         if name not in UNCOMPARED and np.isfinite(value):
             assert after[name] == pytest.approx(value, rel=1e-6, abs=1e-10), name
     for name in ("void_volume_ratio[void]", "void_depth_um[void]", "collector_displacement_um", "stack_pressure_MPa"):
-        assert after[name] == pytest.approx(before[name], rel=5e-3), name
+        assert after[name] == pytest.approx(before[name], rel=5e-3, abs=2e-3), name
     assert before["void_volume_ratio[void]"] < 0.99
 
 
