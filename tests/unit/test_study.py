@@ -141,7 +141,9 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     write(tmp_path, HEAD + THICK + 'values = ["3 um", "5 um", "7 um"]\n')
     words = [sys.executable, "-m", "interfem.cli", "study", "study.toml", "--jobs", "1"]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to interrupts
     process = subprocess.Popen(words, cwd=tmp_path, text=True, **pipes)
+    signal.signal(signal.SIGINT, heard)
     until = time.monotonic() + 60
     while not list(tmp_path.glob("runs/study/running/*/output.txt")) and time.monotonic() < until:
         time.sleep(0.05)
@@ -155,7 +157,7 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
 
 def test_what_was_cut_off_goes_on_from_its_checkpoint_after_a_signal_and_after_cancel(tmp_path):
     """The run ends by SIGTERM from elsewhere, then by `study cancel`; at last it is whole, in one piece."""
-    write(tmp_path, HEAD + 'set = ["protocol[0].duration=1 s", "protocol[0].first_step=1 ms", "protocol[0].max_step=1 ms"]\n' + AXIS
+    write(tmp_path, HEAD + 'set = ["protocol[0].duration=4 s", "protocol[0].first_step=1 ms", "protocol[0].max_step=1 ms"]\n' + AXIS
           + 'values = ["9 um"]\n')  # fmt: skip
     words = [sys.executable, "-m", "interfem.cli", "study"]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path, "text": True}
