@@ -435,7 +435,7 @@ def folders(folder, tmp_path_factory) -> tuple[Path, Path]:
     launcher = Path(sys.executable).with_name("mpirun")
     words = f"-n 2 {sys.executable} -m interfem.cli run {place / 'case.toml'} --out {place / 'two'} --quiet"
     subprocess.run([str(launcher), *words.split()], check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=200)
-    assert len(list((place / "two" / "fields").glob("metal_p*_000000.vtu"))) == 2, "a piece from each rank"
+    assert len(list((place / "two" / "fields").glob("metal_000000__p*.vtu"))) == 2, "a piece from each rank"
     return folder, place / "two"
 
 
