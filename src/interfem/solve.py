@@ -27,6 +27,7 @@ TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 
 TOLERANCE |= dict.fromkeys(("u_m", "u_i", "u_s", "p", "p_c", "gap", "slip", "shear", "stack", "plate"), 1e-8)
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
+FIRST_CURRENT = 1e-2  # A/m^2: measure of charge residuals before any is known; a balance to 1e-8 of 1e-3 A/m^2 needs it this small
 FEW_ROWS = 100.0  # rounding errors of one row that the norm of the residual may hold
 CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
 MAX_CONTACT_ITERATIONS = 60  # where bodies may part: the edge of a contact moves by some vertices in one
@@ -116,7 +117,7 @@ class Solver:
         self.linear = self._linear() if self.facts.preset == "iterative" else None
         self.A = petsc.create_matrix(self.jacobian, kind="mpi") if self.linear is None else _shell(self.x, self._multiply)
         self._hold_metal(self.metal is not None)
-        self._current = 1.0
+        self._current = FIRST_CURRENT
         self.scales: dict[str, float] = {}
         self.snes = self._snes()
         self.iterations = 0

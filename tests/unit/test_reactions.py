@@ -8,6 +8,8 @@ from interfem.regions import reactions, used_properties
 LI = {"name": "li", "material": "Li", "thickness": "10 um"}
 SSE = {"name": "sse", "material": "Li6PS5Cl", "thickness": "20 um"}
 FILM = {"name": "film", "material": "LiF-rich", "thickness": "1 um"}
+OWN = {"role": "interlayer", "law": "elastic", "ionic_conductivity": "1 mS/cm", "exchange_current_density": "10 A/m^2",
+       "reduction_potential": "0 V"}  # fmt: skip
 FLAW = {"kind": "flaw", "interface": "li|film", "width": "0.5 um", "depth": "3 um", "center": "5 um"}
 
 
@@ -56,7 +58,7 @@ def test_without_the_table_nothing_reacts():
 @pytest.mark.parametrize("layers, more, said", [
     ([LI, SSE | {"material": "Li7P3S11"}], {}, 'sei, at "li|sse": materials.Li7P3S11.sei_molar_volume: not known'),
     ([LI, SSE | {"material": "LTLC"}], {}, 'materials.LTLC.reduction_potential: not known'),
-    ([LI, FILM | {"material": "Li3N"}, SSE], {}, "materials.Li3N.electronic_conductivity: not known"),
+    ([LI, FILM | {"material": "Own"}, SSE], {"materials": {"Own": OWN}}, "materials.Own.electronic_conductivity: not known"),
     ([LI, FILM], {}, "nothing reacts here"),
     ([SSE], {}, "nothing reacts here"),
     ([LI, SSE], {"sei": {"initial_thickness": "-1 nm"}}, "sei.initial_thickness"),
