@@ -41,9 +41,9 @@ demo: setup
 	@echo "Look at runs/demo (table and figures); fields for ParaView: $(CASES:%=runs/demo/%/fields)"
 
 test: setup
-	timeout --foreground -k 10 1600 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile </dev/null
-	timeout --foreground -k 10 600 $(MPIRUN) -n 2 $(BIN)/python -m pytest tests/mpi </dev/null
-	timeout --foreground -k 10 600 $(MPIRUN) -n 3 $(BIN)/python -m pytest tests/mpi -k "not state" </dev/null
+	timeout --foreground -k 10 2400 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile </dev/null
+	timeout --foreground -k 10 1200 $(MPIRUN) -n 2 $(BIN)/python -m pytest tests/mpi </dev/null
+	timeout --foreground -k 10 1200 $(MPIRUN) -n 3 $(BIN)/python -m pytest tests/mpi -k "not state" </dev/null
 
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py

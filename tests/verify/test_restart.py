@@ -129,7 +129,7 @@ def test_a_run_that_is_over_stays_and_a_longer_protocol_goes_on(tmp_path, alone)
 
 def test_killed_at_random(tmp_path):
     """With -9; whatever is listed is whole, and the end is the same. `python tests/kill.py` does it more often."""
-    kill_often(5, 11, tmp_path)
+    kill_often(3, 11, tmp_path)
 
 
 LIMITED = """
