@@ -30,7 +30,7 @@ from .protocol import flat_steps
 from .rebase import renew_layer
 from .remesh import Parts, remesh
 from .restart import CHECKPOINT, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
-from .solve import Solver, Timings
+from .solve import Solver, Timings, collect_garbage
 
 if TYPE_CHECKING:
     from dolfinx import fem
@@ -98,6 +98,7 @@ def run(case: Case, out: str | Path | None = None, *, name: str = "case", progre
     if memory.get("over"):
         log.info("%s: is over; nothing is left to do", folder)
         return memory["over"]
+    collect_garbage(comm)
     session = _Session(case, folder, comm, Timings(), time.time(), progress, memory)
     _prepare(session)
     handler = _log_to(session)
@@ -346,6 +347,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     parts.solver.destroy()
     vars(parts).update(vars(new))
     writer.show(parts.domain, parts.fields, parts.model, parts.observer)
+    collect_garbage(comm)
     return replace(mark, shape=parts.shape, void="")
 
 

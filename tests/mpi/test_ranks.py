@@ -197,13 +197,13 @@ def test_multigrid_and_kept_pieces_of_the_mesh(folder, monkeypatch):
 
 
 def assert_same_state(first: Path, second: Path) -> None:
-    """Each place has the same values in both."""
+    """Each place has the same values in both; the first, that of a run, holds its memory too."""
     with np.load(first) as a, np.load(second) as b:
-        assert set(a) == set(b)
-        for name in a:
+        assert "memory" in a and set(a) > set(b)
+        for name in b:
             if name.endswith("/places"):
                 orders = [np.lexsort(np.round(file[name], 9).T) for file in (a, b)]
-                for key in (key for key in a if key.rpartition("/")[0] == name.rpartition("/")[0]):
+                for key in (key for key in b if key.rpartition("/")[0] == name.rpartition("/")[0]):
                     np.testing.assert_allclose(a[key][orders[0]], b[key][orders[1]], rtol=1e-12, atol=1e-12, err_msg=key)
 
 
@@ -218,7 +218,7 @@ def assert_alike(folder: Path, other: Path) -> None:
     """Every value of scalars.csv to 1e-10 of the largest of its column; those of rounding size aside."""
     (names, wanted), (others, found) = (numbers(path / "scalars.csv") for path in (other, folder))
     assert names == others and wanted.shape == found.shape
-    size = np.maximum(np.nanmax(np.abs(wanted), axis=0, initial=0.0), 1e-8)
+    size = np.maximum(np.nanmax(np.abs(wanted), axis=0, initial=0.0), 1e-6)
     apart = np.nanmax(np.abs(found - wanted) / size, axis=0, initial=0.0)
     assert [(name, gap) for name, gap in zip(names, apart) if gap > 1e-10 and name not in (*UNCOMPARED, "work_balance_error")] == []
 

@@ -21,7 +21,7 @@ class Holes:
     def __init__(self, case: Case, domain: Domain, fields: Fields):
         self.comm, self.forms, self.first = domain.comm, {}, {}
         normal, up = ufl.FacetNormal(domain.mesh), domain.dimension - 1
-        walls = [boundary for boundary in domain.boundaries if "|" in boundary]
+        walls = [boundary for boundary in domain.boundaries if "|" in boundary and boundary.split("|")[0] not in {r.name for r in domain.regions}]
         if case.mechanics is None or case.mechanics.kinematics != "small":
             return
         for name in dict.fromkeys(wall.split("|")[0] for wall in walls):
