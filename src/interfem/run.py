@@ -347,7 +347,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     parts.solver.destroy()
     vars(parts).update(vars(new))
     writer.show(parts.domain, parts.fields, parts.model, parts.observer)
-    collect_garbage(comm)
+    collect_garbage(session.comm)
     return replace(mark, shape=parts.shape, void="")
 
 
