@@ -28,7 +28,7 @@ TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 
 TOLERANCE |= dict.fromkeys(("u_m", "u_i", "u_s", "p", "p_c", "gap", "slip", "shear", "stack", "plate"), 1e-8)
 ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces the residual
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
-FIRST_CURRENT = 1e-2  # A/m^2: measure of charge residuals before any is known; a balance to 1e-8 of 1e-3 A/m^2 needs it this small
+FIRST_CURRENT, FIRST_AT_VOLTAGE = 1.0, 1e-2  # A/m^2: measure of charge residuals before any current is known; under a voltage it may be next to none
 FEW_ROWS = 100.0  # rounding errors of one row that the norm of the residual may hold
 CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
 MAX_CONTACT_ITERATIONS = 60  # where bodies may part: the edge of a contact moves by some vertices in one
@@ -118,7 +118,7 @@ class Solver:
         self.linear = self._linear() if self.facts.preset == "iterative" else None
         self.A = petsc.create_matrix(self.jacobian, kind="mpi") if self.linear is None else _shell(self.x, self._multiply)
         self._hold_metal(self.metal is not None)
-        self._current = FIRST_CURRENT
+        self._current: float | None = None  # of the last accepted step, A/m^2
         self.scales: dict[str, float] = {}
         self.snes = self._snes()
         self.iterations = 0
@@ -259,7 +259,8 @@ class Solver:
         """Row scaling; charge is judged against the current that flows."""
         controls, before = self.model.controls, self.scales
         imposed = abs(float(controls.density.value))
-        current = max(imposed, self._current if not imposed else 0.0, 1e-3)
+        known = self._current or (FIRST_CURRENT if float(controls.galvanostatic.value) else FIRST_AT_VOLTAGE)
+        current = max(imposed, known if not imposed else 0.0, 1e-3)
         driven = ("phi", "phi_m", "V", "x", "c")
         self.scales = {name: u.scale * (current if name.split(":")[0] in driven else 1.0) + 1e-4 * u.content / self._dt
                        for name, u in self.fields.unknowns.items()}
@@ -273,12 +274,12 @@ class Solver:
         """Mean current density (A/m^2) of the last accepted step: the measure of charge residuals where none is imposed."""
         self._current = max(abs(density), 1e-3)
 
-    def memory(self) -> dict[str, float]:
+    def memory(self) -> dict[str, float | None]:
         """What is carried from step to step."""
         held = self.facts.metal == "equipotential"
         return {"current": self._current, "metal_held": float(held), "rung": float(self.linear.rung if self.linear is not None else 0)}
 
-    def recall(self, memory: dict[str, float]) -> None:
+    def recall(self, memory: dict[str, float | None]) -> None:
         """Go on from there."""
         self._current = memory["current"]
         if self.facts.metal == "equipotential" and not memory["metal_held"]:
