@@ -17,6 +17,7 @@ from petsc4py import PETSc
 from .blocks import Blocks, fits
 from .case import Case
 from .domain import Domain
+from .factors import LEAST_ROOM, Factors
 from .fields import Fields, solve_flow
 from .metal import EQUIPOTENTIAL, Metal, layers_alone
 from .model import Model
@@ -34,11 +35,8 @@ CYCLE = 6  # iterations without a new low of the residual, after which vertices 
 MAX_CONTACT_ITERATIONS = 60  # where bodies may part: the edge of a contact moves by some vertices in one
 KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
 KEEP_ITERATIONS = 6
-ROOM = "mat_mumps_icntl_14"
-SHORT_OF_ROOM = (-8, -9)  # errors of MUMPS for a workspace that is too small
-LEAST_ROOM, MOST_ROOM = 60, 2000  # percent by which its estimate is exceeded
 
-DIRECT = {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}
+GATHERED_BELOW = {2: 200_000, 3: 20_000}  # dimension -> unknowns, below which factors on one rank take as long as on two
 ITERATIVE_FROM = 40_000  # unknowns in 3D, from which potentials are solved for by multigrid
 MULTIGRID = {"pc_type": "gamg", "pc_gamg_threshold": 0.02}
 STRONGER = {"pc_type": "gamg", "pc_gamg_threshold": 0.05, "pc_gamg_aggressive_coarsening": 0, "mg_levels_ksp_max_it": 4}
@@ -116,7 +114,7 @@ class Solver:
             self.metal = Metal(case, domain, fields, model)
         timings.add("compile", start)
         self.linear = self._linear() if self.facts.preset == "iterative" else None
-        self.A = petsc.create_matrix(self.jacobian, kind="mpi") if self.linear is None else _shell(self.x, self._multiply)
+        self.A = petsc.create_matrix(self.jacobian, kind=self._kind()) if self.linear is None else _shell(self.x, self._multiply)
         self._hold_metal(self.metal is not None)
         self._current: float | None = None  # of the last accepted step, A/m^2
         self.scales: dict[str, float] = {}
@@ -130,6 +128,11 @@ class Solver:
         if asked == "auto":
             return "iterative" if self.domain.dimension == 3 and fits(names) and self.size >= ITERATIVE_FROM else "direct"
         return asked
+
+    def _kind(self) -> str:
+        """Type of the matrix to factor; "is" is gathered, so that two runs on as many ranks agree in every digit."""
+        gathered = self.case.solver.reproducible or self.size < GATHERED_BELOW[self.domain.dimension]
+        return "is" if gathered and self.domain.comm.size > 1 else "mpi"
 
     def _linear(self) -> Linear:
         sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
@@ -151,19 +154,19 @@ class Solver:
         snes.setJacobian(self._assemble_jacobian, self.A)
         snes.setConvergenceTest(self._converged)
         if self.linear is None:
-            self._give_room(snes, LEAST_ROOM)
-            _take(snes, snes, DIRECT)
+            ksp = snes.getKSP()
+            ksp.setType("preonly")
+            ksp.getPC().setType("python")
+            ksp.getPC().setPythonContext(Factors())
         else:
             snes.getKSP().setType("python")
             snes.getKSP().setPythonContext(_Inexact(self))
-            snes.setFromOptions()
+        snes.setFromOptions()
         return snes
 
     def destroy(self) -> None:
         """Free the PETSc objects."""
-        if self.linear is None:
-            del PETSc.Options()[self.snes.getOptionsPrefix() + ROOM]
-        else:
+        if self.linear is not None:
             self.linear.destroy()
         for thing in (self.snes, self.A, self.b, self.x, self.diagonal):
             thing.destroy()
@@ -229,31 +232,12 @@ class Solver:
             begin.copy(self.x)
             self._history = []
             self.snes.solve(None, self.x)
-            while self._renewed():
-                begin.copy(self.x)
-                self._history = []
-                self.snes.solve(None, self.x)
+            if self.snes.getConvergedReason() == PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE:
+                self._factored_for = None
             if self.snes.getConvergedReason() > 0 or self._good_enough():
                 break
         begin.destroy()
         return self.snes.getConvergedReason()
-
-    def _renewed(self) -> bool:
-        """After an error MUMPS takes no more matrices: it is started anew. True if its workspace was too short and is longer now."""
-        if self.linear is not None or self.snes.getConvergedReason() != PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE:
-            return False
-        pc = self.snes.getKSP().getPC()
-        short = pc.getFactorMatrix().getMumpsInfog(1) in SHORT_OF_ROOM and self._room < MOST_ROOM
-        if short:
-            self._give_room(self.snes, 2 * self._room)
-        pc.reset()
-        self._factored_for = None
-        return short
-
-    def _give_room(self, snes: PETSc.SNES, percent: int) -> None:
-        """Workspace of MUMPS above its own estimate; an option that it reads whenever it is started, so it stays set."""
-        self._room = percent
-        PETSc.Options()[snes.getOptionsPrefix() + ROOM] = percent
 
     def _scale(self) -> None:
         """Row scaling; charge is judged against the current that flows."""

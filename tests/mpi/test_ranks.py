@@ -31,6 +31,9 @@ from interfem.run import run
 from interfem.solve import Solver, Timings
 from mpi4py import MPI
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from kill import results
+
 COMM = world()
 MESH = {"size": "5 um", "interface_size": "1.5 um", "rim_size": "0.4 um", "tip_size": "0.4 um"}
 VOID = {"kind": "void", "interface": "li|sse", "radius": "2 um", "height": "1 um"}
@@ -225,16 +228,15 @@ def assert_alike(folder: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("chosen", [CONTACT, LOADED], ids=["contact", "loaded"])
 def test_goes_on_from_a_checkpoint_on_any_number_of_ranks(folder, chosen, monkeypatch):
-    """In the middle of a protocol step: on the same ranks, and on one; contact that is lost and slides, a frame, a reaction layer."""
+    """In the middle of a protocol step: on the same ranks, every byte, and on one; contact that is lost and slides, a frame, a reaction layer."""
     part = parse_case(chosen.input | {"solver": {"max_steps": 4}})
     assert run(chosen, folder / "whole").status == "completed"
     for name in ("same", "one"):
         assert run(part, folder / name).event == "max_steps"
     assert run(chosen, folder / "same", restart=True).status == "completed"
     if COMM.rank == 0:
-        assert_alike(folder / "same", folder / "whole")
-        if COMM.size == 1:
-            assert (folder / "same/scalars.csv").read_bytes() == (folder / "whole/scalars.csv").read_bytes()
+        found, wanted = results(folder / "same"), results(folder / "whole")
+        assert sorted(found) == sorted(wanted) and [name for name in wanted if found[name] != wanted[name]] == []
         monkeypatch.setattr(sys.modules["interfem.run"], "world", lambda: MPI.COMM_SELF)
         assert run(chosen, folder / "one", restart=True).status == "completed"
         assert_alike(folder / "one", folder / "whole")
