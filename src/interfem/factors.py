@@ -39,7 +39,8 @@ class Factors:
 
     def apply(self, pc: PETSc.PC, x: PETSc.Vec, y: PETSc.Vec) -> None:
         if self._scatter is None:
-            self._lu.apply(x, y)
+            if self._lu is not None:  # else the failure is told already
+                self._lu.apply(x, y)
             return
         self._scatter.scatter(x, self._b)
         if self._lu is not None:

@@ -9,7 +9,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import time
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import ffcx.codegeneration.jit as compiler
@@ -36,7 +40,20 @@ def cached_module(module_name: str, object_names: list[str], cache_dir: Path, ti
     if not ready.exists():
         source.parent.mkdir(parents=True, exist_ok=True)
         _await_turn(source, ready)
-    return _library(module_name, object_names, cache_dir, timeout)
+    if not ready.exists():
+        return _library(module_name, object_names, cache_dir, timeout)
+    module = _loaded(module_name, source.parent)
+    return [getattr(module.lib, name) for name in object_names], module
+
+
+@cache
+def _loaded(name: str, folder: Path) -> ModuleType:
+    """The compiled module, by its path: the library lists the whole folder each time, thousands of files, to find it there."""
+    path = next(path for path in (folder / (name + suffix) for suffix in EXTENSION_SUFFIXES) if path.exists())
+    spec = spec_from_file_location(name, path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _await_turn(source: Path, ready: Path) -> None:
