@@ -33,7 +33,7 @@ def solved(tmp_path_factory):
 
     def solve(name: str):
         if name not in found:
-            refinement = 0.4 if LOADED[name].geometry.kind == "box" else 0.4
+            refinement = 0.25 if LOADED[name].geometry.kind == "box" else 0.4
             case = load_case(CASES[name], [f"mesh.refinement={refinement}", "output.figures=false"])
             result = run(case, tmp_path_factory.mktemp("gallery") / name)
             with open(result.folder / "scalars.csv", newline="") as file:
