@@ -145,6 +145,21 @@ def cavity(work: Path) -> Figure:
                   "(F |η| / Ω) (1 − exp(−t/τ))", 0.02, over="largest")  # fmt: skip
 
 
+def hertz(work: Path) -> Figure:
+    """Largest pressure under a sphere, over the force on it."""
+    forces = np.array([3.0, 6.0, 12.0, 25.0, 50.0])  # uN
+    step = {"kind": "pressure", "duration": "1e-6 s", "first_step": "2e-7 s"}
+    case = case_of("hertz", [step | {"to": f"{force / (math.pi * 20**2)} MPa"} for force in forces])
+    return Figure("Sphere of lithium on the electrolyte", "force (µN)", "largest contact pressure (MPa)", forces,
+                  ends(solved(case, work), "interface_max_pressure_MPa"), hertzian, "(6 F E*² / π³ R²)^(1/3), Hertz 1882", 0.02, ("log", "log"))  # fmt: skip
+
+
+def hertzian(force: np.ndarray) -> np.ndarray:
+    """`p0 = (6 F E*^2/(pi^3 R^2))^(1/3)`, MPa; 1/E* of both bodies, R of the wave's summit in um."""
+    stiffness, radius = 1 / ((1 - 0.381**2) / 7820 + (1 - 0.3**2) / 22000), 40**2 / (4 * math.pi**2 * 0.02)
+    return (6 * force * stiffness**2 / (math.pi**3 * radius**2)) ** (1 / 3)
+
+
 def reaction(work: Path) -> Figure:
     """Thickness of the reaction layer."""
     found = solved(case_of("reaction"), work)
@@ -156,7 +171,7 @@ def reaction(work: Path) -> Figure:
 
 
 FIGURES: Mapping[str, Callable[[Path], Figure]] = {
-    "contact": contact, "kinetics": kinetics, "creep": creep, "cavity": cavity, "reaction": reaction}  # fmt: skip
+    "contact": contact, "kinetics": kinetics, "creep": creep, "cavity": cavity, "hertz": hertz, "reaction": reaction}  # fmt: skip
 
 
 def draw(figure: Figure, path: Path) -> None:
@@ -174,6 +189,8 @@ def draw(figure: Figure, path: Path) -> None:
             axes.xaxis.set_major_locator(FixedLocator(figure.x))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.xaxis.set_minor_locator(NullLocator())
+        if figure.scales[1] == "log" and figure.runs.max() < 10 * figure.runs.min():
+            axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_title(figure.title, loc="left")
         axes.grid(True, color="#dddddd", lw=0.6)
         axes.legend()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from dolfinx import common, cpp, fem, la
+from dolfinx import common, cpp, fem, graph, la
 
 SHARP = 40.0  # degrees by which the normal turns at a kink; from facet to facet of a curved wall it turns less
 
@@ -30,7 +30,7 @@ class BrokenSpace(fem.FunctionSpace):
     def __init__(self, gamma, kinks: Kinks, shape: tuple[int, ...] = ()):
         whole = fem.functionspace(gamma, ("Lagrange", 1, shape) if shape else ("Lagrange", 1))
         dofmap = whole.dofmap._cpp_object
-        rows = cpp.graph.AdjacencyList_int32(kinks.dofs)
+        rows = graph.adjacencylist(kinks.dofs)._cpp_object
         broken = cpp.fem.DofMap(dofmap.dof_layout, kinks.index_map, dofmap.bs, rows, dofmap.bs)
         super().__init__(gamma, whole.ufl_element(), cpp.fem.FunctionSpace_float64(gamma._cpp_object, whole.element._cpp_object, broken))
         self.places = kinks.places

@@ -16,8 +16,7 @@ from mpi4py import MPI
 
 from . import mpi  # noqa: F401  (before dolfinx)
 import dolfinx.io.gmsh
-from dolfinx import common, fem, mesh
-from dolfinx.cpp.graph import AdjacencyList_int32
+from dolfinx import common, fem, graph, mesh
 from dolfinx.cpp.mesh import Geometry_float64, Mesh_float64, Topology
 
 from .geometry.session import session
@@ -117,7 +116,7 @@ def _load(piece: Path, comm: MPI.Comm, dimension: int) -> Pieces | None:
         return common.IndexMap(comm, int(arrays[f"{name} size"]), arrays[f"{name} ghosts"], arrays[f"{name} owners"], tag)
 
     kind = {2: mesh.CellType.triangle, 3: mesh.CellType.tetrahedron}[dimension]
-    cells = AdjacencyList_int32(arrays["cells"].reshape(-1, dimension + 1))
+    cells = graph.adjacencylist(arrays["cells"].reshape(-1, dimension + 1))._cpp_object
     topology = Topology(kind, index_map("vertex", TAG), index_map("cell", TAG + 1), cells, arrays["original"])
     linear = dolfinx.io.gmsh.ufl_mesh(GMSH_TYPES[dimension], dimension, dtype=np.float64)
     element = fem.coordinate_element(linear.ufl_coordinate_element().basix_element)._cpp_object

@@ -12,8 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from .case import Case, CaseError, parse_case
-from .observe.record import write_json
-from .overrides import OverrideError, override
+from .observe.record import case_again, write_json
 from .protocol import flat_steps
 
 CHECKPOINT, STATE, INPUT = "checkpoint.npz", "state.npz", "case.json"
@@ -37,17 +36,7 @@ def case_in(folder: Path, overrides: tuple[str, ...] = ()) -> Case:
         raise CaseError(f"{folder}: no run was begun in this folder (there is no {INPUT}); name its case too") from None
     except (ValueError, KeyError, TypeError):
         raise CaseError(f"{folder / INPUT}: is not what a run left; name its case too") from None
-    case = parse_case(tree, str(folder / INPUT))
-    if case.hash != wanted:
-        raise CaseError(f"{folder}: a material of the library, or the mesh file, has changed since this run; run the case again")
-    if not overrides:
-        return case
-    try:
-        for text in overrides:
-            override(tree, text)
-    except OverrideError as error:
-        raise CaseError(str(error)) from None
-    return parse_case(tree, str(folder / INPUT))
+    return case_again(tree, wanted, folder / INPUT, overrides)
 
 
 def saved_state(folder: Path) -> Path | None:

@@ -151,6 +151,39 @@ def test_wavy_face_is_pressed_flat(tmp_path):
     assert run["newton_iterations"].mean() < 4
 
 
+@pytest.mark.parametrize("kind", ["axisymmetric", "plane"])
+def test_curved_face_is_pressed_on_as_hertz_says(kind, tmp_path):
+    """Hertz 1882 (Johnson, Contact Mechanics, 4.22-4.24 and 4.43-4.45): sphere, `a^3 = 3 P R/(4 E*)` and `p0 = 3 P/(2 pi a^2)`; cylinder,
+    `a^2 = 4 P R/(pi E*)` and `p0 = 2 P/(pi a)`; 1/E* of both bodies.
+
+    A summit of a long wave, about the axis a sphere, has R = l^2/(4 pi^2 D). The radius of contact is that of the pressure's second moment.
+    """
+    wave, height, width = 40.0, 0.02, 20.0
+    stiff, curve, radii = 1 / ((1 - 0.381**2) / 7820 + (1 - 0.3**2) / 22e3), wave**2 / (4 * math.pi**2 * height), np.array([1.5, 2.0, 3.0])
+    if kind == "axisymmetric":
+        load, area, share = 4 * stiff * radii**3 / (3 * curve), math.pi * width**2, 2 / 5
+        peak = 1.5 * load / (math.pi * radii**2)
+    else:
+        load, area, share = math.pi * stiff * radii**2 / (4 * curve), 2 * width, 1 / 4
+        peak = 2 * load / (math.pi * radii)
+    layers = [{"name": name, "material": material, "thickness": "20 um", "law": "elastic"} for name, material in (("li", "Li"), ("sse", "Li6PS5Cl"))]
+    summit = {"kind": "roughness", "interface": "li|sse", "amplitude": f"{height} um", "wavelength": f"{wave} um", "fits": False}
+    case = {"geometry": {"kind": kind, "width": f"{width} um"}, "layers": layers, "materials": STIFF, "mechanics": {},
+            "mesh": {"size": "3 um", "interface_size": "0.15 um"}, "interfaces": PARTS, "features": [summit],
+            "protocol": [{"kind": "pressure", "to": f"{p} MPa", "duration": "1e-6 s", "first_step": "2e-7 s"} for p in load / area]}
+    run, found = solve(case, tmp_path), []
+    for number in range(len(radii)):
+        grid = run.fields("interface", number)
+        order = np.argsort(grid.points[:, 0])
+        x, p = grid.points[order, 0], np.maximum(grid.point_data["contact_pressure_MPa"][order], 0.0)
+        ring = x if kind == "axisymmetric" else np.ones_like(x)
+        found.append((p[0], math.sqrt(np.trapezoid(p * ring * x**2, x) / np.trapezoid(p * ring, x) / share)))
+    peaks, edges = np.array(found).T
+    assert peaks == pytest.approx(peak, rel=0.01)
+    assert edges == pytest.approx(radii, rel=0.015)
+    assert np.polyfit(np.log(load), np.log(edges), 1)[0] == pytest.approx(1 / 3 if kind == "axisymmetric" else 1 / 2, abs=0.01)
+
+
 # ---- adhesion --------------------------------------------------------------------------------------------------------------
 
 

@@ -47,10 +47,14 @@ def read_record(folder: Path) -> dict:
 def case_of_run(folder: Path, overrides=()) -> Case:
     """The case that a run was made from, with overrides if any. CaseError if it would not be the same today."""
     record = read_record(folder)
-    tree = record["input"]
-    case = parse_case(tree, str(folder / "run.json"))
-    if case.hash != record["hash"]:
-        raise CaseError(f"{folder}: a material of the library, or the mesh file, has changed since this run; run the case again")
+    return case_again(record["input"], record["hash"], folder / "run.json", overrides)
+
+
+def case_again(tree: dict, kept: str, path: Path, overrides=()) -> Case:
+    """The case of a file that a run has left, whose hash was kept with it; then with overrides. CaseError if the hash is another one today."""
+    case = parse_case(tree, str(path))
+    if case.hash != kept:
+        raise CaseError(f"{path.parent}: a material of the library, or the mesh file, has changed since this run; run the case again")
     if not overrides:
         return case
     try:
@@ -58,7 +62,7 @@ def case_of_run(folder: Path, overrides=()) -> Case:
             override(tree, text)
     except OverrideError as error:
         raise CaseError(str(error)) from None
-    return parse_case(tree, str(folder / "run.json"))
+    return parse_case(tree, str(path))
 
 
 def _finite(data):
