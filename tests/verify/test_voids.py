@@ -111,7 +111,8 @@ def stopped(tree: dict, folder) -> Run:
 
 def test_what_fills_a_void_is_not_felt(tmp_path):
     """Creep towards a void that is meshed, and towards one that is a hole (with gas at 0 MPa in it)."""
-    case = merge(CELL, {"features": [{"kind": "void", "interface": "li|sse", "radius": "1 um", "height": "1 um"}], "interfaces": DEAD})
+    case = merge(CELL, {"features": [{"kind": "void", "interface": "li|sse", "radius": "1 um", "height": "1 um"}], "interfaces": DEAD,
+                        "mesh": {"interface_size": "0.5 um", "rim_size": "0.15 um"}})
     moved = {}
     for name, boundaries in (("filled", {}), ("hole", {"void|li": "0 MPa"})):
         mechanics = {"kinematics": "finite", "boundaries": boundaries}
@@ -123,7 +124,7 @@ def test_what_fills_a_void_is_not_felt(tmp_path):
 
 def test_a_pore_in_lithium_closes(tmp_path):
     """A buried pore is filled too: its volume falls without end of the run."""
-    case = merge(CELL, {"interfaces": DEAD})
+    case = merge(CELL, {"interfaces": DEAD, "mesh": {"interface_size": "0.5 um", "rim_size": "0.15 um"}})
     case["features"] = [{"kind": "pore", "layer": "li", "position": "2.5 um", "radius": "0.5 um"}]
     run = solve(case | {"protocol": [press(3), {"kind": "rest", "duration": "20 s"}]}, tmp_path)
     ratio = run["void_volume_ratio[pore]"]
