@@ -13,13 +13,14 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from interfem.case import load_case
 from interfem.figures.data import Run
 from interfem.materials import load_material
 from interfem.restart import saved_state
-from interfem.study import StudyError, read_status, run_study
+from interfem.study import StudyError, charts, read_status, run_study
 from interfem.study.engine import cores, environment, launched, own_mpirun
 from interfem.study.file import EngineTable, Output
 from interfem.study.gather import value_of
@@ -103,6 +104,14 @@ def test_parquet_holds_the_same_with_types(done):
     found = duckdb.read_parquet(str(folder / "runs" / "grid" / "study.parquet")).fetchnumpy()
     assert list(found) == list(rows[0]) and found["hash"][0] == rows[0]["hash"]
     assert np.allclose(found["asr_ohm_cm2"][:2].astype(float), [float(row["asr_ohm_cm2"]) for row in rows[:2]])
+
+
+@pytest.mark.parametrize("values", [[f"film {n}" for n in range(13)], list(range(13))], ids=["names", "numbers"])
+def test_many_lines_are_told_apart(values):
+    """Names by colour, mark and dash, of which no two pairs are the same; numbers by a colour scale."""
+    styles = [(to_hex(colour), mark, dash) for colour, (mark, dash) in charts._styles(values)]
+    assert len(set(styles)) == len(values)
+    assert (len({mark for _, mark, _ in styles}) > 1) == isinstance(values[0], str)
 
 
 def test_figures_show_something(done):

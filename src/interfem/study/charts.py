@@ -31,7 +31,8 @@ SPOKEN = {"asr": "areal resistance", "fresh asr": "areal resistance, fresh", "ag
           "K I over K IC": "K_I/K_IC", "K I": "K_I", "K II": "K_II", "J": "J-integral", "T stress": "T-stress"}
 MARKS = ("s", "D", "v", "P", "*", "h")  # of references
 DASHES = ("--", ":", "-.")  # of references that are lines
-FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale
+FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour scale if they have an order, else by marks and dashes too
+ROUNDS = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."))  # mark and dash of each time through the colours
 LOST = "#b00020"
 TICK = 24  # letters of a text on an axis
 PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
@@ -185,15 +186,15 @@ def _draw_lines(sheet: Sheet, path: Path) -> Path:
 def _panel(box, sheet: Sheet, name: str) -> None:
     x, texts = sheet.places(sheet.figure.x)
     y, hollow = sheet.values(name), sheet.cut & (not sheet.instant(name))
-    for label, colour, rows in _families(sheet):
+    for label, colour, (mark, dash), rows in _families(sheet):
         order = rows[np.argsort(x[rows], kind="stable")] if sheet.running == sheet.figure.x else rows
         shown = order[np.isfinite(x[order]) & np.isfinite(y[order])]
         whole, cut = shown[~hollow[shown]], shown[hollow[shown]]
         if _is_curve(sheet, rows) and not texts:
-            box.plot(x[whole], y[whole], color=colour)
+            box.plot(x[whole], y[whole], dash, color=colour)
         first = label if len(whole) or not len(cut) else None
-        box.plot(x[whole], y[whole], "o", ms=5, color=colour, label=first)
-        box.plot(x[cut], y[cut], "o", ms=5, mfc="white", color=colour, label=None if first else label)
+        box.plot(x[whole], y[whole], mark, ms=5, color=colour, label=first)
+        box.plot(x[cut], y[cut], mark, ms=5, mfc="white", color=colour, label=None if first else label)
     _references(box, sheet.figure.reference)
     _scales(box, sheet, texts, name)
     _missing(box, x, sheet.lost, "x", 0.03, "failed")
@@ -208,22 +209,29 @@ def _is_curve(sheet: Sheet, rows: np.ndarray) -> bool:
     return len(set(values)) == len(values) and all(track.at is None for track in sheet.plan.tracks)
 
 
-def _families(sheet: Sheet) -> list[tuple[str | None, object, np.ndarray]]:
-    """(label, colour, rows) of each line: one for each `by`, and for each value of the axes that are not drawn."""
+def _families(sheet: Sheet) -> list[tuple[str | None, object, tuple[str, str], np.ndarray]]:
+    """(label, colour, mark and dash, rows) of each line: one for each `by`, and for each value of the axes that are not drawn."""
     by = sheet.figure.by
     others = [track.column for track in sheet.plan.tracks if track.at is None and track.column not in (sheet.running, by)]
     groups: dict[tuple, list[int]] = {}
     for n, row in enumerate(sheet.rows):
         groups.setdefault((row.get(by) if by else None, *(row.get(column) for column in others)), []).append(n)
     firsts = list(dict.fromkeys(key[0] for key in groups))
-    colours = CYCLE if len(firsts) <= FAMILY else matplotlib.colormaps[SEQUENTIAL](np.linspace(0.0, 0.92, len(firsts)))
+    styles = _styles(firsts)
     told: set = set()
     found = []
     for key, rows in groups.items():
         label = _member_label(sheet, key[0]) if by and key[0] not in told else None
         told.add(key[0])
-        found.append((label, colours[firsts.index(key[0])], np.array(rows)))
+        found.append((label, *styles[firsts.index(key[0])], np.array(rows)))
     return found
+
+
+def _styles(values: list[float | str | None]) -> list[tuple[object, tuple[str, str]]]:
+    """Colour, mark and dash for each value: names differ in all three once the colours are used up, many numbers follow a colour scale."""
+    if len(values) > FAMILY and not any(isinstance(value, str) for value in values):
+        return [(colour, ROUNDS[0]) for colour in matplotlib.colormaps[SEQUENTIAL](np.linspace(0.0, 0.92, len(values)))]
+    return [(CYCLE[n % FAMILY], ROUNDS[n // FAMILY % len(ROUNDS)]) for n in range(len(values))]
 
 
 def _member_label(sheet: Sheet, value: float | str) -> str:
