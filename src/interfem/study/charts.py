@@ -306,8 +306,8 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
     (x, x_texts), (y, y_texts), z = sheet.places(sheet.figure.x), sheet.places(sheet.figure.by), sheet.values(name)
     logs = sheet.logarithmic("x", sheet.figure.x), sheet.logarithmic("by", sheet.figure.by)
     found = z[np.isfinite(z)]
-    decades = "y" in sheet.figure.log and len(found) and 0 < found.min() < found.max()
-    norm = LogNorm(found.min(), found.max()) if decades else span(z, percentile=100.0)
+    wide = "y" in sheet.figure.log and len(found) and 0 < found.min() < found.max()
+    norm = LogNorm(found.min(), found.max()) if wide else span(z, percentile=100.0)
     xs, ys = np.unique(x), np.unique(y)
     if len(xs) * len(ys) == len(z) and min(len(xs), len(ys)) > 1:
         tiles = np.full((len(ys), len(xs)), np.nan)
