@@ -32,7 +32,8 @@ ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentia
 FIRST_CURRENT, FIRST_AT_VOLTAGE = 1.0, 1e-2  # A/m^2: measure of charge residuals before any current is known; under a voltage it may be next to none
 FEW_ROWS = 100.0  # rounding errors of one row that the norm of the residual may hold
 CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
-MAX_CONTACT_ITERATIONS = 60  # where bodies may part: the edge of a contact moves by some vertices in one
+MAX_ITERATIONS = 60  # while it gets on: the edge of a contact moves by some vertices in one, an overpotential far off by RT/(alpha F)
+FALLS = 0.5  # of the residual in one iteration, by which Newton gets on: e^-1 far up on an exponential
 KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
 KEEP_ITERATIONS = 6
 
@@ -372,15 +373,16 @@ class Solver:
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
         if iteration >= 2 and worst > 0.5 * self._history[-2] and self._good_enough():
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
-        if iteration >= self._most and not self._edge_moves(iteration):
+        if iteration >= self._most and not self._gets_on(iteration):
             return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT
         return PETSc.SNES.ConvergedReason.ITERATING
 
-    def _edge_moves(self, iteration: int) -> bool:
-        """The edge of a contact is still on its way: the residual has had a new low in the last iterations."""
-        if self.fields.contact is None or iteration >= MAX_CONTACT_ITERATIONS:
+    def _gets_on(self, iteration: int) -> bool:
+        """The residual falls fast; or has had a new low in the last iterations, while the edge of a contact is still on its way."""
+        if iteration >= MAX_ITERATIONS:
             return False
-        return min(self._history[-CYCLE:]) < min(self._history[:-CYCLE])
+        moves = self.fields.contact is not None and min(self._history[-CYCLE:]) < min(self._history[:-CYCLE])
+        return moves or self._history[-1] < FALLS * self._history[-2]
 
     def _good_enough(self) -> bool:
         """Every block is at round-off, whatever the tolerance asks for."""

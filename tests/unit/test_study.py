@@ -114,6 +114,25 @@ def test_many_lines_are_told_apart(values):
     assert (len({mark for _, mark, _ in styles}) > 1) == isinstance(values[0], str)
 
 
+@pytest.mark.parametrize("log", ['["x", "y", "by"]', "[]"])
+def test_a_map_is_drawn_over_axes_of_each_kind(log, tmp_path):
+    """Every place of a small grid is marked, and its number told; what one run is without is left out."""
+    text = (HEAD + 'outputs = ["asr_ohm_cm2"]\n' + THICK + 'values = ["5 um", "20 um"]\n[[axes]]\nname = "current"\n'
+            'key = "protocol[0].value"\nvalues = ["0.2 mA/cm^2", "1 mA/cm^2", "3 mA/cm^2"]\n'
+            f'[[figures]]\nname = "map"\nkind = "map"\nx = "thickness"\nby = "current"\ny = ["asr_ohm_cm2"]\nlog = {log}\n')
+    plan = make_plan(write(tmp_path, text))
+    across, up = (track.column for track in plan.tracks)
+    rows = [{across: x, up: y, "asr_ohm_cm2": x * y if x * y < 60 else None, "status": "completed", "event": ""} for x in (5, 20) for y in (0.2, 1, 3)]
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charts, "_references", lambda box, _: drawn.append(box))
+        assert [path.name for path in charts.draw_figures(plan, rows, tmp_path / "figures")] == ["map.png"]
+    (box,) = drawn
+    assert [t.get_text() for t in box.get_xticklabels()] == ["5", "20"] and [t.get_text() for t in box.get_yticklabels()] == ["0.2", "1", "3"]
+    assert sorted(float(t.get_text()) for t in box.texts) == [1, 4, 5, 15, 20]
+    assert box.get_xscale() == box.get_yscale() == ("linear" if log == "[]" else "log")
+
+
 def test_figures_show_something(done):
     _, outcome = done
     assert [path.name for path in outcome.figures] == ["lines.png"]

@@ -86,3 +86,12 @@ def test_nothing_left_to_strip_is_an_event(film, tmp_path):
     assert (result.status, result.event) == ("stopped", "lithium_exhausted")
     start = 0.01 * FULL if film is STORING else 0.0  # what the store held at first
     assert result.last("time_s") == pytest.approx(120 + start / 10, rel=0.02)
+
+
+def test_an_empty_store_on_lithium_is_filled_from_the_first_step_on(tmp_path):
+    """0.9 V off its equilibrium, where Newton gains RT/(alpha F) in an iteration: what lithium gives is what is stored."""
+    layers = [layer("li", "Li", 10), layer("film", "Ag-C", 20), layer("sse", "Li6PS5Cl", 10)]
+    row = rows(build(layers, [{"kind": "rest", "duration": "0.2 s", "first_step": "0.1 s"}], width=2.0), tmp_path)[-1]
+    before, given = (96485.33212 / 36000 * x for x in (200 * 20e-6, -float(row["plated_thickness_um"]) * 1e-6 / 1.3e-5))  # mAh/cm2
+    assert given > 1e-3
+    assert float(row["lithium_alloyed_mAh_per_cm2"]) - before == pytest.approx(given, rel=1e-6)

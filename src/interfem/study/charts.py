@@ -35,6 +35,8 @@ FAMILY = len(CYCLE)  # lines told apart by colour alone; more go by a colour sca
 ROUNDS = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."))  # mark and dash of each time through the colours
 LOST = "#b00020"
 TICK = 24  # letters of a text on an axis
+MARKED = 8  # places on an axis of a map, up to which each is marked
+WRITTEN = 60  # tiles of a map, up to which each tells its number
 PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
 
 
@@ -266,7 +268,7 @@ def decades(box, which: str) -> None:
         return
     (box.set_xscale if which == "x" else box.set_yscale)("log")
     if high < PLAIN * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high > 10 * low else np.arange(1.0, 10.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
 
@@ -313,22 +315,32 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
         tiles = np.full((len(ys), len(xs)), np.nan)
         tiles[np.searchsorted(ys, y), np.searchsorted(xs, x)] = z
         drawn = box.pcolormesh(_edges(xs, logs[0]), _edges(ys, logs[1]), tiles, cmap=SEQUENTIAL, norm=norm)
+        if tiles.size <= WRITTEN:
+            _write(box, xs, ys, tiles, norm)
         if sheet.figure.contours and np.isfinite(tiles).sum() > 3:
             lines = box.contour(xs, ys, tiles, levels=sorted(sheet.figure.contours), colors="white", linewidths=1.8)
             box.clabel(lines, fontsize=9)
     else:
         drawn = box.scatter(x, y, c=z, cmap=SEQUENTIAL, norm=norm, s=60, edgecolors=LINE, linewidths=0.5)
     figure.colorbar(drawn, ax=box, label=sheet.label(name, sheet.figure.y_label if len(sheet.figure.y) == 1 else None))
-    for which, texts, long in (("x", x_texts, logs[0]), ("y", y_texts, logs[1])):
-        if texts:
-            (box.set_xticks if which == "x" else box.set_yticks)(range(len(texts)), texts)
-        elif long:
+    for which, texts, long, places in (("x", x_texts, logs[0], xs), ("y", y_texts, logs[1], ys)):
+        if not texts and long:
             decades(box, which)
+        if texts or len(places) <= MARKED:
+            (box.set_xticks if which == "x" else box.set_yticks)(range(len(texts)) if texts else places, texts or [f"{v:g}" for v in places])
     box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
     box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
     _overlay(box, x, y, sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed")
     _overlay(box, x, y, sheet.cut, {"marker": "o", "mfc": "none", "mec": "white"}, "ended early by an event")
     _references(box, sheet.figure.reference)
+
+
+def _write(box, xs: np.ndarray, ys: np.ndarray, tiles: np.ndarray, norm) -> None:
+    """The number in each tile, dark on light."""
+    for row, y in zip(tiles, ys):
+        for value, x in zip(row, xs):
+            if np.isfinite(value):
+                box.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=10, color="black" if norm(value) > 0.6 else "white")
 
 
 def _overlay(box, x: np.ndarray, y: np.ndarray, rows: np.ndarray, style: dict, label: str) -> None:
