@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -231,7 +232,8 @@ def shown_values(values: Sequence[float | str]) -> list:
 
 
 def output_charts(keys: Sequence[str], axes: Mapping[str, Sequence], outputs: Mapping[str, Sequence[float]]) -> list[Chart]:
-    """Each output over each axis; a colour for each value of a second axis with few, dashes for those of a third, lines along a grid."""
+    """Each output over each axis; a colour for each value of a second axis with few, dashes for those of a third, marks for a fourth,
+    lines along a grid."""
     charts = []
     for x_name, x in axes.items():
         few = {n: v for n, v in axes.items() if n != x_name and len(set(v)) <= FEW}
@@ -239,14 +241,18 @@ def output_charts(keys: Sequence[str], axes: Mapping[str, Sequence], outputs: Ma
             if not any(math.isfinite(v) for v in y):
                 continue
             data = _families(keys, x, y, few, grid=len(few) == len(axes) - 1)
-            look = layout(study_axis(x_name, x), study_axis(y_name, y), height=320, hovermode="closest", showlegend=len(data) > 1)
-            look["legend"] = look["legend"] | {"title": {"text": ", ".join(list(few)[:2]), "side": "top"}}
+            told = "<br>".join(wrap(y_name, LINE_OF_TITLE))
+            look = layout(study_axis(x_name, x), study_axis(told, y), height=320, hovermode="closest", showlegend=len(data) > 1)
+            told_apart = "; marks: ".join(filter(None, (", ".join(list(few)[:2]), ", ".join(list(few)[2:3]))))
+            look["legend"] = look["legend"] | {"title": {"text": told_apart, "side": "top"}}
             charts.append(Chart(f"{y_name[0].upper()}{y_name[1:]} over {x_name.partition(' (')[0]}", tuple(data), look, "study"))
     return charts
 
 
 FEW = 8  # lines told apart
 DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "x")
+LINE_OF_TITLE = 28  # letters
 
 
 def _families(keys: Sequence[str], x: Sequence, y: Sequence[float], few: Mapping[str, Sequence], grid: bool) -> list[dict]:
@@ -258,25 +264,31 @@ def _families(keys: Sequence[str], x: Sequence, y: Sequence[float], few: Mapping
     if len(groups) == len(x):  # samples, each at a place of its own
         groups, grid = {(): list(range(len(x)))}, not places
     steps = [list(dict.fromkeys(values)) for values in places]
-    data = []
+    data, told = [], set()
     for group, members in groups.items():
         chosen = members if isinstance(x[0], str) else sorted(members, key=lambda n: x[n])
         single = len({x[n] for n in chosen}) == len(chosen) and grid
         color = CYCLE[steps[0].index(group[0]) % len(CYCLE)] if group else CYCLE[0]
         dash = DASHES[steps[1].index(group[1]) % len(DASHES)] if len(group) > 1 else "solid"
+        symbol = SYMBOLS[steps[2].index(group[2]) % len(SYMBOLS)] if len(group) > 2 else SYMBOLS[0]
+        texts = [v if isinstance(v, str) else number(v) for v in group]
+        name = ", ".join(texts[:2])
         data.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers" if single else "markers",
-                "name": ", ".join(v if isinstance(v, str) else number(v) for v in group[:2]),
+                "name": name,
+                "legendgroup": name,
+                "showlegend": name not in told,
                 "x": shown_values([x[n] for n in chosen]),
                 "y": shown_values([y[n] for n in chosen]),
                 "customdata": [keys[n] for n in chosen],
-                "marker": MARK | {"color": color},
+                "marker": MARK | {"color": color, "symbol": symbol},
                 "line": {"width": 1.2, "color": color, "dash": dash},
-                "hovertemplate": "member %{customdata}<br>%{x}<br>%{y:.4g}<extra></extra>",
+                "hovertemplate": f"member %{{customdata}}<br>{', '.join(texts)}<br>%{{x}}<br>%{{y:.4g}}<extra></extra>",
             }
         )
+        told.add(name)
     return data
 
 

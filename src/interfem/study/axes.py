@@ -72,9 +72,12 @@ def toml_text(value: object) -> str:
     return repr(value) if isinstance(value, (int, float)) else json.dumps(str(value), ensure_ascii=False)
 
 
+PLAIN = str.maketrans({"²": "2", "³": "3", "µ": "u", "Ω": "ohm", "°": "deg", "√": "sqrt_", "·": "*"})
+
+
 def column_name(name: str, unit: str) -> str:
-    """``pressure_MPa``, ``current_mA_per_cm2``: a name with its unit as the columns of scalars.csv have it."""
-    own = unit.replace("1/", "per_").replace("/", "_per_").replace("^", "").replace("*", "_").replace(" ", "")
+    """``pressure_MPa``, ``current_mA_per_cm2``: a name with its unit as the columns of scalars.csv have it, in plain letters."""
+    own = unit.translate(PLAIN).replace("1/", "per_").replace("/", "_per_").replace("^", "").replace("*", "_").replace(" ", "")
     return "_".join(filter(None, (name.replace(" ", "_"), own)))
 
 

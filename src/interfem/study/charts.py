@@ -24,7 +24,7 @@ log = logging.getLogger("interfem")
 # ends of column names -> units as figures show them
 UNITS = {"_ohm_cm2": "Ω cm²", "_mAh_per_cm2": "mAh/cm²", "_mA_per_cm2": "mA/cm²", "_A_per_m2": "A/m²",
          "_mWh_per_cm2": "mWh/cm²", "_mol_per_m3": "mol/m³", "_J_per_m2": "J/m²", "_N_per_m": "N/m", "_pJ": "pJ",
-         "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
+         "_MPa_sqrt_m": "MPa √m", "_MPa": "MPa", "_um": "µm", "_nm": "nm", "_mm": "mm", "_K": "K", "_degC": "°C", "_V": "V", "_mV": "mV", "_h": "h", "_s": "s"}  # fmt: skip
 REDUCED = {"max": "largest", "min": "smallest", "largest": "largest magnitude"}
 SPOKEN = {"asr": "areal resistance", "fresh asr": "areal resistance, fresh", "aged asr": "areal resistance, aged",
           "lithium in sei": "lithium in reaction layers", "sse": "electrolyte",
