@@ -133,7 +133,8 @@ def _interface_data(case: Case, domain: Domain, fields: Fields) -> dict[str, fem
         plus = sides(name)[0]
         if plus.deposits:
             return plated_material(case, plus).get("molar_volume").at(t)
-        return plus.material.get("partial_molar_volume").at(t) if plus.material.has("partial_molar_volume") else 0.0
+        swells = case.mechanics is not None and case.mechanics.swelling
+        return plus.material.get("partial_molar_volume").at(t) if swells else 0.0
 
     def plated_rate(law, name, t) -> float:
         return omega(law, name, t) / FARADAY if law and sides(name)[0].deposits else 0.0
@@ -285,14 +286,23 @@ def transfer_overpotential(domain, fields, controls, data, label):
     """eta on the interfaces of one metal and law; `data` holds the "+" side."""
     group, _ = domain.transfer_labels[label]
     rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
-    p_c = fields["p_c"]("+") if "p_c" in fields else 0.0
-    eta = overpotential(electrode_potential(fields, data), fields["phi"]("-"), rest, data["omega"], p_c, FARADAY,
-                        faradaic(fields, controls, data), data["film_resistance"])
+    eta = overpotential(electrode_potential(fields, data), fields["phi"]("-"), rest, data["omega"],
+                        felt_pressure(fields, group), FARADAY, faradaic(fields, controls, data), data["film_resistance"])
     if "sei" not in fields:
         return eta
     layer, history = _reaction_layer(fields)
     lost = sei.ionic_loss(layer, history, controls.weights, data["sei_charge"], data["sei_resistivity"])
     return eta - fields["i"]("+") * data["sei_resistivity"] * layer - lost
+
+
+def felt_pressure(fields, group):
+    """Pressure against which charge transfer adds lithium, on the "+" side of an interface, MPa.
+
+    Metal grows at its face, against the contact pressure. What stores lithium swells within, against `p = -tr(sigma)/3`: the same p as
+    in its `mu = -F U + Omega_c p`, so that no current circulates at rest (Larche and Cahn, Acta Metall. 30 (1982) 1835).
+    """
+    name = "p_c" if group.head.deposits else f"p:{group.name}"
+    return fields[name]("+") if name in fields else 0.0
 
 
 def electrode_potential(fields, data):

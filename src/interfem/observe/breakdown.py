@@ -1,7 +1,7 @@
 """Which part of the resistance comes from what: the power that each takes, over the square of the current. All ranks take part.
 
 Electrons and ions obey `V I = int i.grad(phi) dissipated in the volume + int i (phi_m - phi)` over the faces. With
-`phi_m - phi = eta + film + U - Omega p_c/F` there, and without the power `V_rest I` of the rest voltage, the terms are the parts
+`phi_m - phi = eta + film + U - Omega p/F` there, and without the power `V_rest I` of the rest voltage, the terms are the parts
 of `overpotential I`, each an areal resistance `part area/I^2`:
 
 bulk: of the layers if the current were uniform (of a mixed conductor, all that it takes); constriction: what the volume takes
@@ -23,8 +23,8 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import ELECTRONS, GROUP, IONS, SALT, Domain
 from ..fields import Fields
-from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, salt_data, stored_equilibrium
-from ..model import transfer_overpotential
+from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, felt_pressure, salt_data
+from ..model import stored_equilibrium, transfer_overpotential
 from ..regions import Kinetics, Region, kinetics
 from ..units import FARADAY, GAS_CONSTANT
 
@@ -76,7 +76,7 @@ class Breakdown:
         for label, (group, _) in domain.transfer_labels.items():
             eta = transfer_overpotential(domain, fields, controls, data, label)
             rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
-            shift = data["omega"] * fields["p_c"]("+") / FARADAY if "p_c" in fields else 0.0
+            shift = data["omega"] * felt_pressure(fields, group) / FARADAY
             film = electrode_potential(fields, data) - fields["phi"]("-") - eta - rest + shift
             dS, transferred = domain.dS(label), faradaic(fields, controls, data)
             if "sei" in fields:

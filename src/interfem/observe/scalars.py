@@ -14,7 +14,7 @@ from ..domain import GROUP, SALT, Domain
 from ..fields import BODIES, Fields
 from ..interface.deposit import ATOMIC
 from ..loads import boundary_sides, stack_state
-from ..model import Model, anode_volume, equilibrium, stored_equilibrium
+from ..model import Model, anode_volume, equilibrium, felt_pressure, stored_equilibrium
 from ..protocol import flat_steps
 from ..regions import interface_name
 from ..solve import Solver
@@ -118,14 +118,21 @@ class Observer:
                     self._form(f"rest:{electrode}:{label}", rest * share * domain.dS(label))
                     self._form(f"rest area:{electrode}:{label}", share * domain.dS(label))
         self.counter = [n for n in domain.kinetics if n not in self.anode]
-        for electrode, names in (("anode", self.faces), ("counter", self.counter)):
-            if "p_c" in self.fields and names:
-                shift = self.model.interface["omega"] * self.fields["p_c"] / FARADAY
-                self._form(f"shift:{electrode}", shift * domain.dx_gamma(tuple(names)))
+        self._shift_forms()
         for group, _ in self.model.exchange:
             dx, side = domain.dx(GROUP + group.number), anode_volume(self.fields)
             self._form(f"store:{group.name}", side * stored_equilibrium(self.fields, group) * dx)
             self._form(f"store volume:{group.name}", side * dx)
+
+    def _shift_forms(self) -> None:
+        """`Omega p/F` over the faces of each electrode that pass charge, interfaces of one metal and law at a time."""
+        if "p_c" not in self.fields:
+            return
+        omega, anode = self.model.interface["omega"]("+") / FARADAY, self.model.anode_side("+")
+        for label, (group, _) in self.domain.transfer_labels.items():
+            for electrode, share in (("anode", anode * self.on_face("+")), ("counter", 1 - anode)):
+                self._form(f"shift:{electrode}:{label}", share * omega * felt_pressure(self.fields, group) * self.domain.dS(label))
+                self._form(f"pressed:{electrode}:{label}", share * self.domain.dS(label))
 
     def _rim_forms(self) -> None:
         """About each patch: area of, and current through, the ring from its outer radius to RIM times that."""
@@ -297,7 +304,7 @@ class Observer:
         return -self._value("counter potential") / self.area
 
     def rest_voltage(self) -> float:
-        """Equilibrium voltage: mean `U - Omega p_c/F` of the anode's interfaces minus that of the counter's; a counter face counts as Li.
+        """Equilibrium voltage: mean `U - Omega p/F` of the anode's interfaces minus that of the counter's; a counter face counts as Li.
 
         An anode that holds lithium only inside its mixed conductors stands at their mean U.
         """
@@ -307,13 +314,13 @@ class Observer:
 
     def _pressure_shift(self, metal: bool) -> float:
         """What pressure adds to the rest voltage, V; nothing at an anode that holds lithium only inside its mixed conductors."""
-        return self._shift("counter", self.counter) - (self._shift("anode", self.faces) if metal else 0.0)
+        return self._shift("counter") - (self._shift("anode") if metal else 0.0)
 
-    def _shift(self, electrode: str, interfaces: list[str]) -> float:
-        """Mean Omega p_c/F of an electrode's interfaces, V: by as much pressure lowers its potential."""
-        if f"shift:{electrode}" not in self.forms:
-            return 0.0
-        return self._value(f"shift:{electrode}") / sum(self._value(f"area:{n}") for n in interfaces)
+    def _shift(self, electrode: str) -> float:
+        """Mean Omega p/F of an electrode's interfaces, V: by as much pressure lowers its potential."""
+        shift, area = (sum(self._value(name) for name in self.forms if name.startswith(f"{kind}:{electrode}:"))
+                       for kind in ("shift", "pressed"))
+        return shift / area if area else 0.0
 
     def holds_metal(self) -> bool:
         """The anode has lithium metal or alloy, or more than atoms of it have been plated."""
