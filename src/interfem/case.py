@@ -594,7 +594,9 @@ def load_case(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> 
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise CaseError(f"{path}: there is no such file; give a case file such as models/cases/bare.toml") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise CaseError(f"{path}: cannot be read ({error.strerror}); give a case file such as models/cases/bare.toml") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError(f'{path}: not TOML: {error}; text and quantities stand in quotes, as in thickness = "20 um"') from None
     try:
         for text in overrides:

@@ -8,6 +8,7 @@ from math import exp, inf, sqrt
 from .at_rest import rest_voltage
 from .case import Case
 from .checks import key_path
+from .materials import load_material, names
 from .protocol import flat_steps
 from .regions import Region, hollow, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
@@ -22,7 +23,7 @@ SMALL = 0.3  # part of the time in which a void closes, up to which its shape is
 
 def cautions(case: Case) -> list[str]:
     """One sentence each."""
-    return [*_temperature(case), *_estimates(case), *_floating(case), *_pores(case), *_voids(case), *_flaws(case),
+    return [*_temperature(case), *_estimates(case), *_unusual(case), *_floating(case), *_pores(case), *_voids(case), *_flaws(case),
             *_limits(case)]
 
 
@@ -54,6 +55,17 @@ def _estimates(case: Case) -> Iterator[str]:
         found = [key for key in used_properties(case, material) if material.get(key).confidence == "estimate"]
         if found:
             yield f"{name}: rests on estimates of {', '.join(found)}"
+
+
+def _unusual(case: Case) -> Iterator[str]:
+    """Values of the case file beyond what the literature has of the same material: a modulus in MPa that should be in GPa."""
+    for name in sorted(set(case.records) & set(names())):
+        known, given = load_material(name), case.records[name]
+        for key, entry in known.properties.items():
+            value = given.get(key).value
+            if entry.range is not None and value is not None and not entry.range[0] <= value <= entry.range[1] and value != entry.value:
+                low, high, here = (show(number, entry.dimension) for number in (*entry.range, value))
+                yield f"{name}: {key} = {here} of the case file lies outside the range of the literature, {low} to {high}"
 
 
 def _floating(case: Case) -> Iterator[str]:

@@ -17,6 +17,7 @@ _EXAMPLES = {
     "geometry": 'a table [geometry] with kind = "plane"',
     "layers": "tables [[layers]]",
     "protocol": "tables [[protocol]]",
+    "axes": 'tables [[axes]] with key = "layers.film.thickness"',
     "name": '"sse"',
     "material": '"Li6PS5Cl"',
     "interface": '"li|sse"',

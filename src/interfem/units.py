@@ -91,9 +91,11 @@ def to_internal(value: object, dimension: str) -> float:
 def _parse(text: str, dimension: str, internal: str, shown: str) -> float:
     import pint
 
-    match = _QUANTITY.fullmatch(text)
+    match = _QUANTITY.fullmatch(text.replace("\u2212", "-"))  # the minus sign of printed text
     if match is None:
         raise UnitError(f'{text!r} is not a quantity; write a number and a unit, for example "1 {shown}"')
+    if re.match(r",\d", match[2]):
+        raise UnitError(f'{text!r} has a comma in its number; write a decimal point, and nothing between thousands')
     number, unit = float(match[1]), _spelling(match[2])
     if not unit:
         raise UnitError(f'{text!r} has no unit; write it out, for example "{match[1]} {shown}"')
@@ -106,7 +108,8 @@ def _parse(text: str, dimension: str, internal: str, shown: str) -> float:
         magnitude = quantity.to(internal).magnitude
     except pint.DimensionalityError:
         article = "an" if dimension[0] in "aeiou" else "a"
-        raise UnitError(f"{text!r} is not {article} {dimension}; write it in {shown} or alike") from None
+        alike = "degC" if dimension == "temperature" else "alike"  # "25 C" is a charge
+        raise UnitError(f"{text!r} is not {article} {dimension}; write it in {shown} or {alike}") from None
     except Exception:
         raise UnitError(f'{text!r}: unit {match[2]!r} is not known; write it in {shown} or alike') from None
     if not math.isfinite(magnitude):

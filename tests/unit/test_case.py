@@ -364,7 +364,7 @@ def test_bad_files(content, words, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(CaseError, match="there is no such file"):
         load_case(tmp_path / "none.toml")
-    with pytest.raises(CaseError, match="not TOML"):
+    with pytest.raises(CaseError, match="cannot be read .Is a directory"):
         load_case(tmp_path)
 
 
@@ -478,6 +478,9 @@ def test_cautions():
     pore = {"kind": "pore", "layer": "sse", "position": "15 um", "radius": "2 um", "center": "12 um", "fill": "Li"}
     text = describe_case(parse_case(changed(("features", [*BARE["features"], pore]))))
     assert "pore: its Li touches no electron conductor" in text
+    soft = describe_case(parse_case(changed(("materials/Li6PS5Cl/youngs_modulus", "22 MPa"))))
+    assert "youngs_modulus = 22 MPa of the case file lies outside the range of the literature, 10000 MPa to 30000 MPa" in " ".join(soft.split())
+    assert "outside the range" not in describe_case(parse_case(changed(("materials/Li6PS5Cl/youngs_modulus", "22 GPa"))))
 
 
 def test_closing_time_is_that_of_finite_elements_within_a_factor_of_two():

@@ -204,3 +204,18 @@ def test_lines_are_followed_around_a_corner_and_broken_at_a_gap():
     first, second = chains(part)
     assert list(first) == [0, 1, 2] and list(second) == [3, 4]
     assert list(arc_length(points[first])) == [0, 1, 2]
+
+
+def test_a_logarithmic_axis_needs_something_above_zero(recwarn):
+    """A run at rest shears nothing and strains nothing: its curves are zero, and Matplotlib would warn."""
+    from matplotlib.figure import Figure
+
+    from interfem.figures.curves import Panel, dress_time
+
+    for values, scale in (([0.0, 0.0], "linear"), ([0.0, 2.0], "log")):
+        box = Figure().subplots()
+        box.plot([0.0, 1.0], values)
+        dress_time(box, Panel("zeros", "", (), log=True))
+        box.figure.draw_without_rendering()
+        assert box.get_yscale() == scale
+    assert not recwarn.list

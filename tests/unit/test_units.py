@@ -19,6 +19,7 @@ from interfem.units import DIMENSIONS, FARADAY, GAS_CONSTANT, UnitError, show, t
         ("1 mA/cm^2", "current density", 10.0),
         ("1 mA/cm2", "current density", 10.0),
         ("-0.5 mA cm^-2", "current density", -5.0),
+        ("\u22120.5 mA/cm^2", "current density", -5.0),
         ("1 mAh/cm^2", "areal charge", 36000.0),
         ("1 S/m", "conductivity", 1e6),
         ("1.95 mS/cm", "conductivity", 1.95e5),
@@ -59,7 +60,8 @@ def test_show_reads_back(dimension):
         ("5 furlogs", "length", ["'furlogs'", "not known"]),
         ("five MPa", "pressure", ["not a quantity", '"1 MPa"']),
         ("5 MPa; import os", "pressure", ["not known"]),
-        ("1,5 MPa", "pressure", ["1,5 MPa"]),
+        ("1,5 MPa", "pressure", ["1,5 MPa", "decimal point"]),
+        ("25 C", "temperature", ["not a temperature", "K or degC"]),
         (True, "pressure", ["not a quantity"]),
         (None, "length", ["not a quantity"]),
         ("37 kJ", "molar energy", ["not a molar energy", "kJ/mol"]),  # only eV may stand for "per particle"

@@ -193,7 +193,7 @@ def _draw_lines(box, run: Run, panel: Panel, second: float) -> None:
 def dress_time(box, panel: Panel) -> None:
     """Title and axis; a logarithmic axis where it is asked for."""
     box.set_title(f"{panel.title} ({panel.unit})" if panel.unit else panel.title, loc="left", pad=5)
-    if panel.log:
+    if panel.log and box.dataLim.y1 > 0:
         box.set_yscale("log")
     else:
         low, high = box.get_ylim()

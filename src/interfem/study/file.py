@@ -422,7 +422,9 @@ def _read(path: Path, kind: type[Model], wanted: str):
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such file; {wanted}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror}); {wanted}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StudyError(f'{path}: not TOML: {error}; text and quantities stand in quotes, as in from = "1 MPa"') from None
     try:
         return kind.model_validate(tree)
