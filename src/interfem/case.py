@@ -35,7 +35,7 @@ class CaseError(Exception):
     """The input is wrong; the text says where, what and how to mend it. The command line exits with 2."""
 
 
-Length = quantity("length", above=0)
+Length = quantity("length", above=0, most=1e6, hint="lengths lie between 0 and 1 m; correct the number or its unit")
 LengthOrZero = quantity("length", least=0)
 Coordinate = quantity("length")
 Pressure = quantity("pressure")

@@ -454,6 +454,20 @@ def _preset(case) -> Iterator[str]:
         yield f'solver.preset = "iterative" solves for potentials alone, not for {found[0]}; use "auto" or "direct"'
 
 
+def _cells(case) -> Iterator[str]:
+    """Edges far too short for the cell: fewest triangles or tetrahedra of the largest edge that fill it."""
+    mesh, geometry = case.mesh, case.geometry
+    if geometry.file is not None:
+        return
+    volume = case.levels[-1] * (geometry.width - geometry.inner_radius) * (geometry.depth or 1.0)
+    edge = (mesh.size or (volume ** (1 / geometry.dimension) / COARSE[geometry.dimension])) / mesh.refinement
+    count = {2: 2, 3: 6}[geometry.dimension] * volume / edge**geometry.dimension
+    if count > MOST_CELLS:
+        place, remedy = ("mesh.size", f"{_um(mesh.size)}") if mesh.size else ("mesh.refinement", f"{mesh.refinement:g}")
+        yield (f"{place} = {remedy}: edges of {_um(edge)} everywhere make some {count:.0e} cells; "
+               f"{'raise it, and give mesh.interface_size or rim_size' if mesh.size else 'lower it'}")
+
+
 def _remeshing(case) -> Iterator[str]:
     if case.solver.on_distortion == "stop":
         return
@@ -614,11 +628,13 @@ def _obstacle(case) -> str | None:
 CARRYING = ("current", "ramp", "profile", "staircase", "voltage")  # kinds of steps in which current passes
 DRIVEN = ("current", "ramp", "profile")  # those that impose it, one way or both
 LITHIUM_VOLUME = 1.3e-5  # um^3/amol
+COARSE = {2: 12, 3: 8}  # edges across the mean extent of a cell whose mesh.size is not given, as in geometry/sizes.py
+MOST_CELLS = 1e8  # Gmsh works on one core
 LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much lithium
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
-    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _preset,
+    (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _preset, _cells,
      _remeshing, _protocol),
     (_populations,),
     (_overlaps, _limits_at_rest, _lithium, _fracture, _contact_limit),
