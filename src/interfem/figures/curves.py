@@ -73,7 +73,7 @@ PANELS = (
     Panel("Reaction layer, resistance", "Ω cm²", (("sei_resistance_ohm_cm2[", ""),)),
     Panel("Charge in the reaction layer", "µAh/cm²", (("sei_charge_mAh_per_cm2", ""),), 1e3),
     Panel("Stress intensity", "MPa √m", (("K_I_MPa_sqrt_m[", "K_I"), ("K_II_MPa_sqrt_m[", "K_II"))),
-    Panel("Stress intensity over toughness", "K_I / K_IC", (("K_I_over_K_IC[", ""),)),
+    Panel("Stress intensity, K_I / K_IC", "", (("K_I_over_K_IC[", ""),)),
     Panel("J-integral", "N/m", (("J_N_per_m[", ""),)),
     Panel("T-stress", "MPa", (("T_stress_MPa[", ""),)),
     Panel("Chance of a short", "", (("short_risk", ""),)),
