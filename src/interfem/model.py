@@ -403,10 +403,7 @@ def exchange_currents(case, domain, fields) -> list:
         name = f"x:{group.name}"
         if name in fields and group.head.body == "mixed":
             offset = fields["V"] * anode_volume(fields) if "V" in fields else 0.0
-            eta = fields["phi_m"] + offset - fields["phi"] - equilibrium(fields, group)
-            if f"p:{group.name}" in fields and case.mechanics.swelling:
-                omega = values.of_group(group, "partial_molar_volume")
-                eta = eta + omega * fields[f"p:{group.name}"] / FARADAY
+            eta = fields["phi_m"] + offset - fields["phi"] - equilibrium(fields, group) + stored_shift(case, fields, group)
             rate = values.of_group(group, "specific_area") * values.of_group(group, "storage_exchange_current_density")
             found.append((group, storage.exchange(rate, eta, f, fields[name])))
     return found
@@ -470,6 +467,13 @@ def equilibrium(fields, group, side: str | None = None):
         return -(mu(side) if side else mu) / FARADAY
     x = fields[f"x:{group.name}"]
     return fields.parameters.of_filling(group, "equilibrium_potential", x(side) if side else x)
+
+
+def stored_shift(case, fields, group):
+    """`Omega_c p/F`, by which pressure lowers the potential of a mixed conductor's store, V."""
+    if f"p:{group.name}" not in fields or not case.mechanics.swelling:
+        return 0.0
+    return fields.parameters.of_group(group, "partial_molar_volume") * fields[f"p:{group.name}"] / FARADAY
 
 
 def stored_equilibrium(fields, group):

@@ -95,3 +95,18 @@ def test_an_empty_store_on_lithium_is_filled_from_the_first_step_on(tmp_path):
     before, given = (96485.33212 / 36000 * x for x in (200 * 20e-6, -float(row["plated_thickness_um"]) * 1e-6 / 1.3e-5))  # mAh/cm2
     assert given > 1e-3
     assert float(row["lithium_alloyed_mAh_per_cm2"]) - before == pytest.approx(given, rel=1e-6)
+
+
+def test_pressure_on_a_store_is_no_overpotential(tmp_path):
+    """Lithium in a pressed store rests at `U - Omega_c p/F`, p = p_c (1 + nu)/(3 (1 - nu)): none of it is overpotential or resistance."""
+    store = MIXED | {"maximum_concentration": "20000 mol/m^3", "initial_concentration": "10000 mol/m^3", "equilibrium_potential": "0.2 V",
+                     "partial_molar_volume": "8e-6 m^3/mol", "storage_exchange_current_density": "1 mA/cm^2", "specific_area": "10 1/um",
+                     "diffusivity": "1e-12 m^2/s"}  # fmt: skip
+    press = {"kind": "pressure", "to": "200 MPa", "duration": "1 s", "first_step": "0.5 s", "max_step": "0.5 s"}
+    found = rows(cell(5, film=store, protocol=[press, current(-10, 0.01, 2)], mechanics={}), tmp_path)
+    resting, flowing = found[1], found[-1]
+    assert resting["cell_voltage_V"] == pytest.approx(0.2 - 8e-6 * 200e6 * 1.3 / (3 * 0.7) / 96485.33, abs=1e-6)
+    assert resting["overpotential_V"] == pytest.approx(0, abs=1e-6)
+    assert flowing["cell_voltage_V"] - flowing["overpotential_V"] == pytest.approx(resting["cell_voltage_V"], abs=1e-5)
+    parts = [value for name, value in flowing.items() if name.startswith("asr_") and name != "asr_ohm_cm2"]
+    assert flowing["asr_ohm_cm2"] == pytest.approx(sum(parts), rel=1e-3) and abs(flowing["asr_pressure_ohm_cm2"]) < 0.01

@@ -24,7 +24,7 @@ from ..case import Case
 from ..domain import ELECTRONS, GROUP, IONS, SALT, Domain
 from ..fields import Fields
 from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, felt_pressure, salt_data
-from ..model import stored_equilibrium, transfer_overpotential
+from ..model import stored_equilibrium, stored_shift, transfer_overpotential
 from ..regions import Kinetics, Region, kinetics
 from ..units import FARADAY, GAS_CONSTANT
 
@@ -64,8 +64,10 @@ class Breakdown:
             offset = fields["V"] * anode_volume(fields) if "V" in fields else 0.0
             rest = stored_equilibrium(fields, group)
             forms[f"stored:{group.number}"] = current * rest * domain.dx_store(group)
-            eta = fields["phi_m"] + offset - fields["phi"] - rest
+            shift = stored_shift(self.case, fields, group)
+            eta = fields["phi_m"] + offset - fields["phi"] - rest + shift
             forms[f"storing:{group.number}"] = current * eta * domain.dx_store(group)
+            forms[f"pressure:{group.name}"] = -current * shift * domain.dx_store(group)
         return forms
 
     def _face_forms(self) -> dict:

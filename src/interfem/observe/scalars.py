@@ -14,7 +14,7 @@ from ..domain import GROUP, SALT, Domain
 from ..fields import BODIES, Fields
 from ..interface.deposit import ATOMIC
 from ..loads import boundary_sides, stack_state
-from ..model import Model, anode_volume, equilibrium, felt_pressure, stored_equilibrium
+from ..model import Model, anode_volume, equilibrium, felt_pressure, stored_equilibrium, stored_shift
 from ..protocol import flat_steps
 from ..regions import interface_name
 from ..solve import Solver
@@ -122,6 +122,7 @@ class Observer:
         for group, _ in self.model.exchange:
             dx, side = domain.dx(GROUP + group.number), anode_volume(self.fields)
             self._form(f"store:{group.name}", side * stored_equilibrium(self.fields, group) * dx)
+            self._form(f"store shift:{group.name}", side * stored_shift(self.case, self.fields, group) * dx)
             self._form(f"store volume:{group.name}", side * dx)
 
     def _shift_forms(self) -> None:
@@ -306,15 +307,15 @@ class Observer:
     def rest_voltage(self) -> float:
         """Equilibrium voltage: mean `U - Omega p/F` of the anode's interfaces minus that of the counter's; a counter face counts as Li.
 
-        An anode that holds lithium only inside its mixed conductors stands at their mean U.
+        An anode that holds lithium only inside its mixed conductors stands at their mean `U - Omega_c p/F`.
         """
         metal = self.holds_metal() or not self.model.exchange
-        anode = self._rest("anode", self.anode) if metal else self._rest_of_stores()
+        anode = self._rest("anode", self.anode) if metal else self._mean_of_stores("store")
         return anode - self._rest("counter", self.counter) + self._pressure_shift(metal)
 
     def _pressure_shift(self, metal: bool) -> float:
-        """What pressure adds to the rest voltage, V; nothing at an anode that holds lithium only inside its mixed conductors."""
-        return self._shift("counter") - (self._shift("anode") if metal else 0.0)
+        """What pressure adds to the rest voltage, V."""
+        return self._shift("counter") - (self._shift("anode") if metal else self._mean_of_stores("store shift"))
 
     def _shift(self, electrode: str) -> float:
         """Mean Omega p/F of an electrode's interfaces, V: by as much pressure lowers its potential."""
@@ -336,9 +337,9 @@ class Observer:
         names = [group.name for group, _ in self.model.exchange]
         return [self._value(f"x:{name}") / self._value(f"volume:{name}") for name in names]
 
-    def _rest_of_stores(self) -> float:
-        """Mean U over the mixed conductors of the anode, V."""
-        total = sum(self._value(f"store:{group.name}") for group, _ in self.model.exchange)
+    def _mean_of_stores(self, what: str) -> float:
+        """Mean over the mixed conductors of the anode, V: of U ("store"), or of Omega_c p/F ("store shift")."""
+        total = sum(self._value(f"{what}:{group.name}") for group, _ in self.model.exchange)
         volume = sum(self._value(f"store volume:{group.name}") for group, _ in self.model.exchange)
         return total / volume if volume else 0.0
 
