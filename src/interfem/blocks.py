@@ -20,6 +20,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 POTENTIALS, CURRENT, VOLTAGE = ("phi", "phi_m"), "i", "V"
+CHARGE = (*POTENTIALS, CURRENT, VOLTAGE)
 SYMMETRIC = 1e-10  # relative difference of x.Sy and y.Sx for random vectors, below which S is symmetric
 
 
@@ -99,6 +100,11 @@ class Blocks:
         return block.matrix if block is not None else None
 
     @property
+    def method(self) -> str:
+        """PETSc's name of the Krylov method that fits the system."""
+        return "cg" if self.symmetric else "gmres"
+
+    @property
     def nonzeros(self) -> int:
         """Of the system, over all ranks."""
         return int(sum(part.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"] for part in self._work))
@@ -161,6 +167,24 @@ class Blocks:
             count = len(self.potentials)
             self.system = PETSc.Mat().createNest([parts[n * count: (n + 1) * count] for n in range(count)], comm=parts[0].getComm())
         self.system.assemble()
+
+    def whole(self) -> PETSc.Mat:
+        """As one sparse matrix, which factors need."""
+        return self.system.convert("aij", PETSc.Mat()) if self.system.getType() == "nest" else self.system
+
+    def precondition(self, pc: PETSc.PC, prefix: str, options: dict) -> dict:
+        """The options that a preconditioner of the system takes, by their names behind the prefix."""
+        return self.options(options)
+
+    def options(self, options: dict) -> dict:
+        """Those given for each potential, for all together."""
+        count = len(self.potentials)
+        if count == 1:
+            return options
+        given = {"pc_type": "fieldsplit", "pc_fieldsplit_type": "additive"}
+        for n in range(count):
+            given |= {f"fieldsplit_{n}_{key}": value for key, value in ({"ksp_type": "preonly"} | options).items()}
+        return given
 
     def _is_symmetric(self) -> bool:
         x, y = self.system.createVecs()
@@ -291,6 +315,24 @@ class Blocks:
         row = self._matrix(VOLTAGE, CURRENT).createVecLeft()
         self._matrix(VOLTAGE, CURRENT).mult(current, row)
         return row
+
+
+class _Product:
+    """A matrix known by its product, as PETSc calls it."""
+
+    def __init__(self, multiply):
+        self.multiply = multiply
+
+    def mult(self, _, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        self.multiply(x, y)
+
+
+def shell(x: PETSc.Vec, multiply) -> PETSc.Mat:
+    """The square matrix of a product `multiply(x, y)`, for vectors like x."""
+    sizes = x.getSizes()
+    matrix = PETSc.Mat().createPython((sizes, sizes), _Product(multiply), comm=x.getComm())
+    matrix.setUp()
+    return matrix
 
 
 def _inverse(matrix: PETSc.Mat, facets: np.ndarray, old: PETSc.Mat | None) -> PETSc.Mat:

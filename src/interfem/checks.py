@@ -447,7 +447,7 @@ def _preset(case) -> Iterator[str]:
     """Multigrid is for potentials alone."""
     if case.solver.preset != "iterative":
         return
-    others = {"[mechanics]": case.mechanics is not None, "[sei]": case.sei is not None,
+    others = {"[sei]": case.sei is not None,
               "stored lithium": any(r.stores for r in case.regions), "a salt": any(r.binary for r in case.regions)}
     found = [name for name, there in others.items() if there]
     if found:

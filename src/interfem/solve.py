@@ -14,11 +14,12 @@ from dolfinx.fem import petsc
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from .blocks import Blocks, fits
+from .blocks import CHARGE, Blocks, fits, shell
 from .case import Case
+from .coupled import Coupled, softened
 from .domain import Domain
 from .factors import LEAST_ROOM, Factors
-from .fields import Fields, solve_flow
+from .fields import BODIES, Fields, solve_flow
 from .metal import EQUIPOTENTIAL, Metal, layers_alone
 from .model import Model
 
@@ -45,6 +46,11 @@ BOOMER = {"pc_type": "hypre", "pc_hypre_type": "boomeramg", "pc_hypre_boomeramg_
 LADDER = (  # what an iterative solve tries, one after the other: name, options of each potential's preconditioner, most iterations
     ("multigrid", BOOMER if PETSc.Sys.hasExternalPackage("hypre") else MULTIGRID, 200),
     ("stronger multigrid", STRONGER, 400),
+    ("direct", None, 20),
+)
+BODY = {"pc_type": "gamg", "pc_gamg_threshold": 0.02, "pc_gamg_esteig_ksp_max_it": 20, "mg_levels_ksp_type": "chebyshev", "mg_levels_pc_type": "sor"}
+COUPLED_LADDER = (
+    ("multigrid", {"charge": LADDER[0][1], "bodies": BODY}, 300),
     ("direct", None, 20),
 )
 LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
@@ -115,7 +121,7 @@ class Solver:
             self.metal = Metal(case, domain, fields, model)
         timings.add("compile", start)
         self.linear = self._linear() if self.facts.preset == "iterative" else None
-        self.A = petsc.create_matrix(self.jacobian, kind=self._kind()) if self.linear is None else _shell(self.x, self._multiply)
+        self.A = petsc.create_matrix(self.jacobian, kind=self._kind()) if self.linear is None else shell(self.x, self._multiply)
         self._hold_metal(self.metal is not None)
         self._current: float | None = None  # of the last accepted step, A/m^2
         self.scales: dict[str, float] = {}
@@ -136,9 +142,24 @@ class Solver:
         return "is" if gathered and self.domain.comm.size > 1 else "mpi"
 
     def _linear(self) -> Linear:
+        names, prefix = list(self.fields.unknowns), f"interfem_{id(self)}_"
+        charge = [name for name in names if name in CHARGE]
+        blocks = self._charge_blocks(charge) if charge else None
+        if charge == names:
+            return Linear(blocks, LADDER, prefix, self.timings)
+        sizes = {name: max(r.material.get("youngs_modulus").at(self.case.temperature) for r in self.domain.regions if r.body == body)
+                 for name, body in BODIES.items() if name in names}  # MPa um
+        weights = {name: lambda part=part, name=name: self.diagonal.getArray(readonly=True)[part] / TOLERANCE[name.split(":")[0]]
+                   for name, part in self._slices.items()}
+        spaces = {name: unknown.function.function_space for name, unknown in self.fields.unknowns.items()}
+        coupled = Coupled(names, self.jacobian, self._slices, weights, spaces, blocks, softened(self.case, self.domain, self.fields), sizes)
+        return Linear(coupled, COUPLED_LADDER, prefix, self.timings)
+
+    def _charge_blocks(self, names: list[str]) -> Blocks:
         sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
-        blocks = Blocks(list(self.fields.unknowns), self.jacobian, self._slices, dofmap.list[: sub.owned], self._conducting)
-        return Linear(blocks, f"interfem_{id(self)}_", self.timings)
+        places = [list(self.fields.unknowns).index(name) for name in names]
+        forms = [[self.jacobian[row][column] for column in places] for row in places]
+        return Blocks(names, forms, self._slices, dofmap.list[: sub.owned], self._conducting)
 
     def _hold_metal(self, held: bool) -> None:
         """Take the metal for equipotential, or solve for its potential."""
@@ -404,10 +425,10 @@ class Solver:
 
 
 class Linear:
-    """Solves the system of potentials by multigrid, and by stronger means where that fails; says so once."""
+    """Solves the linear system by multigrid, and by stronger means where that fails; says so once."""
 
-    def __init__(self, blocks: Blocks, prefix: str, timings: Timings):
-        self.blocks, self.timings, self.facts, self._prefix = blocks, timings, timings.facts, prefix
+    def __init__(self, blocks: Blocks | Coupled, ladder: tuple, prefix: str, timings: Timings):
+        self.blocks, self.ladder, self.timings, self.facts, self._prefix = blocks, ladder, timings, timings.facts, prefix
         self.rung = 0
         self._ksp: PETSc.KSP | None = None
         self._options: list[str] = []
@@ -441,7 +462,7 @@ class Linear:
         return found is not None
 
     def _inner(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
-        """One system of potentials: with the preconditioner there is, a new one, then one rung after the other."""
+        """One system: with the preconditioner there is, a new one, then one rung after the other."""
         while True:
             kept = self._ksp is not None and not self._worn
             if self._attempt(b, x):
@@ -449,14 +470,14 @@ class Linear:
             if kept and self._fresh_rate is not None:
                 self._worn = True
                 continue
-            name = LADDER[self.rung][0]
+            name = self.ladder[self.rung][0]
             self.forget()
-            if self.rung + 1 == len(LADDER) or (LADDER[self.rung + 1][1] is None and not _room(self.blocks.system)):
-                self._fall(f"{name} failed; nothing stronger fits in the memory there is" if self.rung + 1 < len(LADDER) else f"{name} failed")
+            if self.rung + 1 == len(self.ladder) or (self.ladder[self.rung + 1][1] is None and not _room(self.blocks.system)):
+                self._fall(f"{name} failed; nothing stronger fits in the memory there is" if self.rung + 1 < len(self.ladder) else f"{name} failed")
                 self.rung = 0
                 return False
             self.rung += 1
-            self._fall(f"{name} failed; {LADDER[self.rung][0]} from here on")
+            self._fall(f"{name} failed; {self.ladder[self.rung][0]} from here on")
 
     def _fall(self, told: str) -> None:
         if told not in self.facts.fallbacks:
@@ -466,7 +487,7 @@ class Linear:
     def _attempt(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
         fresh = self._prepare()
         ksp = self._ksp
-        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=LADDER[self.rung][2])
+        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=self.ladder[self.rung][2])
         x.set(0.0)
         ksp.solve(b, x)
         count, reason = ksp.getIterationNumber(), ksp.getConvergedReason()
@@ -483,14 +504,14 @@ class Linear:
 
     def _prepare(self) -> bool:
         """Have a solver of the present rung; True if its preconditioner is new."""
-        options, system = LADDER[self.rung][1], self.blocks.system
+        options, system = self.ladder[self.rung][1], self.blocks.system
         if self._ksp is not None and self._ksp.getType() == "cg" and not self.blocks.symmetric:
             self.forget()
         fresh = self._ksp is None or self._worn
         if self._ksp is None:
-            self._ksp = linear_solver(_whole(system)) if options is None else self._multigrid(system, options)
+            self._ksp = linear_solver(self.blocks.whole()) if options is None else self._multigrid(system, options)
         else:
-            self._ksp.setOperators(_whole(system) if options is None else system)
+            self._ksp.setOperators(self.blocks.whole() if options is None else system)
         pc = self._ksp.getPC()
         pc.setReusePreconditioner(False)
         if fresh or options is None:
@@ -505,21 +526,16 @@ class Linear:
         return fresh or options is None
 
     def _multigrid(self, system: PETSc.Mat, options: dict) -> PETSc.KSP:
-        """CG where the system is symmetric, else GMRES; each potential has its own multigrid."""
+        """CG where the system is symmetric, else GMRES."""
         ksp, prefix = PETSc.KSP().create(system.getComm()), f"{self._prefix}{self.rung}_"
         ksp.setOptionsPrefix(prefix)
         ksp.setOperators(system)
-        ksp.setType("cg" if self.blocks.symmetric else "gmres")
+        ksp.setType(self.blocks.method)
         ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
         if not self.blocks.symmetric:
             ksp.setPCSide(PETSc.PC.Side.RIGHT)
             ksp.setGMRESRestart(60)
-        given, count = options, len(self.blocks.potentials)
-        if count > 1:
-            given = {"pc_type": "fieldsplit", "pc_fieldsplit_type": "additive"}
-            for n in range(count):
-                given |= {f"fieldsplit_{n}_{key}": value for key, value in ({"ksp_type": "preonly"} | options).items()}
-        for key, value in given.items():
+        for key, value in self.blocks.precondition(ksp.getPC(), prefix, options).items():
             PETSc.Options()[prefix + key] = value
             self._options.append(prefix + key)
         ksp.setFromOptions()
@@ -535,28 +551,6 @@ class _Inexact:
     def solve(self, ksp: PETSc.KSP, b: PETSc.Vec, x: PETSc.Vec) -> None:
         found, reasons = self.solver.correct(b, x), PETSc.KSP.ConvergedReason
         ksp.setConvergedReason(reasons.CONVERGED_RTOL if found else reasons.DIVERGED_BREAKDOWN)
-
-
-class _Product:
-    """A matrix known by its product, as PETSc calls it."""
-
-    def __init__(self, multiply):
-        self.multiply = multiply
-
-    def mult(self, _, x: PETSc.Vec, y: PETSc.Vec) -> None:
-        self.multiply(x, y)
-
-
-def _shell(x: PETSc.Vec, multiply) -> PETSc.Mat:
-    sizes = x.getSizes()
-    matrix = PETSc.Mat().createPython((sizes, sizes), _Product(multiply), comm=x.getComm())
-    matrix.setUp()
-    return matrix
-
-
-def _whole(system: PETSc.Mat) -> PETSc.Mat:
-    """As one sparse matrix, which factors need."""
-    return system.convert("aij") if system.getType() == "nest" else system
 
 
 def _room(system: PETSc.Mat) -> bool:

@@ -1,0 +1,449 @@
+"""The Jacobian of bodies that deform, flow and touch, with or without potentials, for iterative solvers.
+
+With what carries charge e (see blocks.py), displacements u of all bodies, pressures p of flowing metal and what is found vertex by
+vertex of an interface, l (contact pressure, gap, slip, shear), the preconditioner solves, in this order,
+
+    E e = r_e,   S p = r_p,   (A + D_u - U D^-1 L) u = r_u - ... - U D^-1 r_l,   D l = r_l - L u - ...
+
+- E: currents of interfaces eliminated, one multigrid cycle for each potential;
+- S = -(1/K + 1/(2 s G)) mass: the Schur complement of p, s being what flow leaves of the shear modulus G;
+- A + D_u: stiffness; D_u = 2/3 s G div u div v completes a deviator to a strain, whose only free motions are those of rigid bodies;
+- D: the block of l at each vertex. It is singular where gap or slip is held at zero: there the bodies are joined by springs a few times
+  stiffer than their vertices, `D - L diag(A)^-1 U/STIFF`, and so u is solved for, by one multigrid cycle for all bodies together.
+
+GMRES does the rest. Sources: Elman, Silvester and Wathen, Finite Elements and Fast Iterative Solvers (2014), ch. 4 for S; Benzi, Golub and
+Liesen, Acta Numerica 14 (2005) 1 for block preconditioners.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from petsc4py import PETSc
+
+from .blocks import CURRENT, POTENTIALS, VOLTAGE, Block, Blocks, shell
+from .domain import GROUP
+from .fields import BODIES, DISPLACEMENT, modulus
+from .physics import KINEMATICS
+
+AT_VERTICES = ("p_c", "gap", "slip", "shear")
+CLOSE = {"ksp_type": "gmres", "ksp_rtol": 1e-5, "ksp_max_it": 50}  # of potentials within the preconditioner: beside bodies they cost little
+STIFF = 0.3  # stiffness of the springs that join bodies in the preconditioner, over that of their vertices
+
+
+def fits(names) -> bool:
+    """The unknowns are displacements, pressures, what is found vertex by vertex of interfaces, and of charge what blocks.py takes."""
+    known = {*POTENTIALS, CURRENT, VOLTAGE, *BODIES, *AT_VERTICES}
+    return any(name in BODIES for name in names) and all(name in known or name.startswith("p:") for name in names)
+
+
+def softened(case, domain, fields) -> dict[str, fem.Form]:
+    """Of the preconditioner alone: S of each pressure, and D_u of each displacement that has a part which flows."""
+    motion, place = KINEMATICS[case.mechanics.kinematics], (domain.kind, domain.x[0])
+    found, dilation = {}, {}
+    for group in domain.groups:
+        if not group.head.flows:
+            continue
+        name, pressure = DISPLACEMENT[group.head.body], f"p:{group.name}"
+        shear, bulk = (modulus(fields, group.head.body, key) for key in ("shear", "bulk"))
+        left = fields.flows[name].ratio * shear if name in fields.flows else shear
+        dx, space, u = domain.dx(GROUP + group.number), fields[pressure].function_space, fields[name]
+        found[pressure] = -(1 / bulk + 0.5 / left) * ufl.TrialFunction(space) * ufl.TestFunction(space) * dx
+        volume = motion.volume_strain(u, *place, 0.0)
+        change, test = (ufl.derivative(volume, u, argument(u.function_space)) for argument in (ufl.TrialFunction, ufl.TestFunction))
+        term = 2 * left / 3 * change * test * dx
+        dilation[name] = dilation[name] + term if name in dilation else term
+    return {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in (found | dilation).items()}
+
+
+class Coupled:
+    """The linear system. `system` is the Jacobian with its rows weighed, in the order of the unknowns that are not held."""
+
+    symmetric, method = False, "fgmres"
+
+    def __init__(self, names: list[str], forms: list[list[fem.Form | None]], slices: dict[str, slice], weights: dict, spaces: dict,
+                 charge: Blocks | None, softened: dict[str, fem.Form], sizes: dict[str, float]):  # fmt: skip
+        """weights: of rows, `name -> () -> array`. sizes: of diagonal entries that essential conditions set, by block."""
+        self.names, self.slices, self.weights, self.spaces, self.charge = names, slices, weights, spaces, charge
+        self.blocks = {(row, column): Block(form, sizes.get(row, 1.0))
+                       for row, line in zip(names, forms) for column, form in zip(names, line) if form is not None}
+        if charge is not None:
+            self.blocks |= charge.blocks
+        self.softened = {name: Block(form, 0.0) for name, form in softened.items()}
+        self._own = 0  # blocks assembled that are not those of charge
+        self._nest: PETSc.Mat | None = None
+        self.system: PETSc.Mat | None = None
+
+    def choose(self, held: set[str]) -> None:
+        """Take for unknowns what essential conditions do not hold wholly; everything is assembled anew."""
+        if self.charge is not None:
+            self.charge.choose(held)
+        self.unknowns = [name for name in self.names if name not in held]
+        for block in (*self.blocks.values(), *self.softened.values()):
+            block.forget()
+        self._free()
+        self._nest = self.nest(self.unknowns, self.unknowns)
+        like = self._nest.createVecRight()
+        self.system = shell(like, self._weighed)
+        like.destroy()
+
+    def nest(self, rows: list[str], columns: list[str]) -> PETSc.Mat:
+        """These blocks as one matrix, not copied."""
+        return PETSc.Mat().createNest([[self.blocks[row, column].matrix if (row, column) in self.blocks else None for column in columns]
+                                       for row in rows], comm=self._comm)
+
+    @property
+    def _comm(self):
+        return next(iter(self.blocks.values())).matrix.getComm()
+
+    @property
+    def assembled(self) -> int:
+        return self._own + (self.charge.assembled if self.charge is not None else 0)
+
+    @property
+    def nonzeros(self) -> int:
+        """Of the system, over all ranks."""
+        kept = set(self.unknowns)
+        return int(sum(block.matrix.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"] for key, block in self.blocks.items() if kept.issuperset(key)))
+
+    def _free(self) -> None:
+        for matrix in (self.system, self._nest):
+            if matrix is not None:
+                matrix.destroy()
+        self.system = self._nest = None
+
+    def destroy(self) -> None:
+        self._free()
+        if self.charge is not None:
+            self.charge.destroy()
+        for block in (*self.blocks.values(), *self.softened.values()):
+            block.destroy()
+
+    def refresh(self, bcs: list[fem.DirichletBC]) -> None:
+        """Bring the blocks of the unknowns up to date; what only the preconditioner needs waits until one is made."""
+        kept, charge = set(self.unknowns), {}
+        if self.charge is not None:
+            self.charge.refresh(bcs)
+            charge = self.charge.blocks
+        self._own += sum(block.refresh(bcs) for key, block in self.blocks.items() if key not in charge and kept.issuperset(key))
+        self._bcs = bcs
+        self._nest.assemble()
+
+    def softened_matrix(self, name: str) -> PETSc.Mat | None:
+        """S of a pressure or D_u of a displacement, up to date."""
+        if name not in self.softened:
+            return None
+        self.softened[name].refresh(self._bcs)
+        return self.softened[name].matrix
+
+    def whole(self) -> PETSc.Mat:
+        """As one sparse matrix, which factors need."""
+        matrix = self._nest.convert("aij", PETSc.Mat())
+        weights = matrix.createVecLeft()
+        weights.setArray(self._weights())
+        matrix.diagonalScale(L=weights)
+        weights.destroy()
+        return matrix
+
+    def _weights(self) -> np.ndarray:
+        return np.concatenate([self.weights[name]() for name in self.unknowns])
+
+    def _weighed(self, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        """The system times a vector."""
+        self._nest.mult(x, y)
+        y.getArray()[:] *= self._weights()
+
+    def precondition(self, pc: PETSc.PC, prefix: str, options: dict) -> dict:
+        """Have a preconditioner; the options that it takes, by their names behind the prefix."""
+        pc.setType("python")
+        pc.setPythonContext(Preconditioner(self, prefix))
+        charge = self.charge.options(options["charge"]) | CLOSE if self.charge is not None else {}
+        return {f"charge_{key}": value for key, value in charge.items()} | {f"bodies_{key}": value for key, value in options["bodies"].items()}
+
+    # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------
+
+    def vector(self, name: str) -> PETSc.Vec:
+        part = self.slices[name]
+        return PETSc.Vec().createMPI((part.stop - part.start, PETSc.DETERMINE), comm=self._comm)
+
+    def split(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """Parts of the owned values of a vector of the system."""
+        sizes = [self.slices[name].stop - self.slices[name].start for name in self.unknowns]
+        return dict(zip(self.unknowns, np.split(array, np.cumsum(sizes)[:-1])))
+
+    def parts(self, vector: PETSc.Vec) -> dict[str, PETSc.Vec]:
+        """The owned values of each block of a blocked vector, copied."""
+        array, found = vector.getArray(readonly=True), {}
+        for name in self.unknowns:
+            found[name] = self.vector(name)
+            found[name].setArray(array[self.slices[name]])
+        return found
+
+    def join(self, parts: dict[str, PETSc.Vec], vector: PETSc.Vec) -> None:
+        vector.set(0.0)
+        for name, part in parts.items():
+            vector.getArray()[self.slices[name]] = part.getArray(readonly=True)
+
+    def times(self, row: str, column: str, x: PETSc.Vec, y: PETSc.Vec, sign: float = 1.0) -> None:
+        """`y += sign M x` for one block M, if it is there."""
+        if (row, column) in self.blocks:
+            z = y.duplicate()
+            self.blocks[row, column].matrix.mult(x, z)
+            y.axpy(sign, z)
+            z.destroy()
+
+    def multiply(self, x: dict[str, PETSc.Vec]) -> dict[str, PETSc.Vec]:
+        """The Jacobian times a vector."""
+        found = {name: vector.duplicate() for name, vector in x.items()}
+        for row in found:
+            for column in x:
+                self.times(row, column, x[column], found[row])
+        return found
+
+    def solve(self, r: dict[str, PETSc.Vec], inner) -> dict[str, PETSc.Vec] | None:
+        """Solution for a right-hand side, or None if `inner(b, x) -> bool`, which solves the system, has failed."""
+        x, b = self._nest.createVecs()
+        b.setArray(np.concatenate([r[name].getArray(readonly=True) for name in self.unknowns]) * self._weights())
+        found = None
+        if inner(b, x):
+            found = {name: self.vector(name) for name in self.unknowns}
+            for name, values in self.split(x.getArray(readonly=True)).items():
+                found[name].setArray(values)
+        x.destroy()
+        b.destroy()
+        return found
+
+
+class Preconditioner:
+    """See above; as PETSc calls it. All of it is made, and kept, at once."""
+
+    def __init__(self, system: Coupled, prefix: str):
+        self.system, self.prefix = system, prefix
+        self._made: list = []
+
+    def setUp(self, pc: PETSc.PC) -> None:
+        self.destroy(pc)
+        names = self.system.unknowns
+        self.bodies = [name for name in names if name in BODIES]
+        self.met = [name for name in names if name in AT_VERTICES]
+        self.flowing = [name for name in names if name.startswith("p:")]
+        stiffness = self._keep(_one(self.system.nest(self.bodies, self.bodies)))
+        if self.met:
+            self._join(stiffness)
+        stiffness = self._completed(stiffness)
+        self.cycle = self._multigrid(stiffness)
+        self.masses = {name: self._factors(self.system.softened_matrix(name)) for name in self.flowing}
+        if self.system.charge is not None:
+            self.currents = self._solver(self.system.charge.system, "charge_")
+
+    def destroy(self, pc: PETSc.PC) -> None:
+        for thing in self._made:
+            thing.destroy()
+        self._made = []
+
+    def _keep(self, thing):
+        self._made.append(thing)
+        return thing
+
+    def _completed(self, stiffness: PETSc.Mat) -> PETSc.Mat:
+        """A + D_u - U D^-1 L."""
+        blocks = [[self.system.softened_matrix(row) if row == column else None for column in self.bodies] for row in self.bodies]
+        for n, name in enumerate(self.bodies):  # an empty matrix tells the size where nothing flows
+            if blocks[n][n] is None:
+                own = self.system.blocks[name, name].matrix
+                blocks[n][n] = self._keep(PETSc.Mat().createAIJ(own.getSizes(), nnz=0, comm=own.getComm()))
+                blocks[n][n].assemble()
+        dilation = _one(PETSc.Mat().createNest(blocks, comm=stiffness.getComm()))
+        whole = stiffness
+        whole.axpy(1.0, dilation, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+        dilation.destroy()
+        if self.met:
+            left = self.across.matMult(self.local)
+            springs = left.matMult(self.back)
+            whole.axpy(-1.0, springs, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+            left.destroy()
+            springs.destroy()
+        return whole
+
+    def _join(self, stiffness: PETSc.Mat) -> None:
+        """U, L and D^-1."""
+        system = self.system
+        self.across, self.back = (self._keep(_thin(self._coupling(*names))) for names in ((self.bodies, self.met), (self.met, self.bodies)))
+        soft = stiffness.getDiagonal()
+        soft.reciprocal()
+        scaled = self.across.copy()
+        scaled.diagonalScale(L=soft)
+        springs = self.back.matMult(scaled)
+        places = self._places()
+        dense = -_of_vertices(springs, places) / STIFF
+        shifts = np.cumsum([0] + [system.slices[name].stop - system.slices[name].start for name in self.met])
+        for n, row in enumerate(self.met):
+            for m, column in enumerate(self.met):
+                if (row, column) in system.blocks:
+                    rows, columns = ((places[:, self.owner == k] - shifts[k]) for k in (n, m))
+                    dense[np.ix_(range(len(places)), self.owner == n, self.owner == m)] += _of_vertices(system.blocks[row, column].matrix, rows, columns)
+        self.local = self._keep(_scattered(np.linalg.inv(dense), places, springs))
+        for thing in (soft, scaled, springs):
+            thing.destroy()
+
+    def _coupling(self, rows: list[str], columns: list[str]) -> PETSc.Mat:
+        """Blocks as one sparse matrix; those that are not there are empty."""
+        blocks = self.system.blocks
+        filled = [[blocks[row, column].matrix if (row, column) in blocks else self._keep(self._empty(row, column)) for column in columns] for row in rows]
+        return self._keep(_one(PETSc.Mat().createNest(filled, comm=self.system.system.getComm())))
+
+    def _empty(self, row: str, column: str) -> PETSc.Mat:
+        sizes = [(part.stop - part.start, PETSc.DETERMINE) for part in (self.system.slices[row], self.system.slices[column])]
+        matrix = PETSc.Mat().createAIJ(sizes, nnz=0, comm=self.system.system.getComm())
+        matrix.assemble()
+        return matrix
+
+    def _places(self) -> np.ndarray:
+        """For each owned vertex of the interface mesh, local numbers of its unknowns in the vector l."""
+        start, columns, owner = 0, [], []
+        for n, name in enumerate(self.met):
+            dofmap = self.system.spaces[name].dofmap
+            count, size = dofmap.index_map.size_local, dofmap.index_map_bs
+            columns.append(start + np.arange(count * size).reshape(count, size))
+            owner += [n] * size
+            start += count * size
+        self.owner = np.array(owner)
+        return np.hstack(columns)
+
+    def _multigrid(self, stiffness: PETSc.Mat) -> PETSc.KSP:
+        stiffness.setBlockSize(3)
+        free = [PETSc.NullSpace().createRigidBody(self._keep(self._coordinates(stiffness)))]
+        stiffness.setNearNullSpace(free[0])
+        return self._solver(stiffness, "bodies_")
+
+    def _coordinates(self, stiffness: PETSc.Mat) -> PETSc.Vec:
+        places = []
+        for name in self.bodies:
+            space = self.system.spaces[name]
+            places.append(space.tabulate_dof_coordinates()[: space.dofmap.index_map.size_local].ravel())
+        vector = stiffness.createVecRight()
+        vector.setBlockSize(3)
+        vector.setArray(np.concatenate(places))
+        return vector
+
+    def _solver(self, matrix: PETSc.Mat, name: str) -> PETSc.KSP:
+        """One application of a preconditioner."""
+        ksp = self._keep(PETSc.KSP().create(matrix.getComm()))
+        ksp.setOptionsPrefix(self.prefix + name)
+        ksp.setOperators(matrix)
+        ksp.setType("preonly")
+        ksp.setFromOptions()
+        ksp.setUp()
+        ksp.setUpOnBlocks()
+        return ksp
+
+    def _factors(self, matrix: PETSc.Mat) -> PETSc.KSP:
+        ksp = self._keep(PETSc.KSP().create(matrix.getComm()))
+        ksp.setOperators(matrix)
+        ksp.setType("preonly")
+        ksp.getPC().setType("lu")
+        ksp.getPC().setFactorSolverType("mumps")
+        ksp.setUp()
+        return ksp
+
+    def apply(self, pc: PETSc.PC, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        system, r, z = self.system, {}, {}
+        for name, values in system.split(x.getArray(readonly=True)).items():
+            r[name] = system.vector(name)
+            r[name].setArray(values / system.weights[name]())
+        if system.charge is not None:
+            z |= system.charge.solve({name: r[name] for name in system.unknowns if name in system.charge.names}, self._cycle_of_charge)
+            self._carry(z, r, (*self.flowing, *self.bodies, *self.met))
+        for name in self.flowing:
+            z[name] = r[name].duplicate()
+            self.masses[name].solve(r[name], z[name])
+        self._carry({name: z[name] for name in self.flowing}, r, (*self.bodies, *self.met))
+        z |= self._move(r)
+        y.setArray(np.concatenate([z[name].getArray(readonly=True) for name in system.unknowns]))
+
+    def _cycle_of_charge(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
+        self.currents.solve(b, x)
+        return True
+
+    def _carry(self, found: dict[str, PETSc.Vec], r: dict[str, PETSc.Vec], rows) -> None:
+        """Take from right-hand sides what is found."""
+        for row in rows:
+            for column, vector in found.items():
+                self.system.times(row, column, vector, r[row], -1.0)
+
+    def _move(self, r: dict[str, PETSc.Vec]) -> dict[str, PETSc.Vec]:
+        """Displacements, and what is found vertex by vertex."""
+        u, b = self.cycle.getOperators()[0].createVecs()
+        b.setArray(np.concatenate([r[name].getArray(readonly=True) for name in self.bodies]))
+        if self.met:
+            right, found = self.local.createVecs()
+            right.setArray(np.concatenate([r[name].getArray(readonly=True) for name in self.met]))
+            self.local.mult(right, found)
+            carried = b.duplicate()
+            self.across.mult(found, carried)
+            b.axpy(-1.0, carried)
+        self.cycle.solve(b, u)
+        z = self._parted(self.bodies, u)
+        if self.met:
+            followed = right.duplicate()
+            self.back.mult(u, followed)
+            right.axpy(-1.0, followed)
+            self.local.mult(right, found)
+            z |= self._parted(self.met, found)
+        return z
+
+    def _parted(self, names: list[str], vector: PETSc.Vec) -> dict[str, PETSc.Vec]:
+        z, array, start = {}, vector.getArray(readonly=True), 0
+        for name in names:
+            z[name] = self.system.vector(name)
+            count = z[name].getLocalSize()
+            z[name].setArray(array[start: start + count])
+            start += count
+        return z
+
+
+def _one(nest: PETSc.Mat) -> PETSc.Mat:
+    """Its blocks copied into one sparse matrix; it is destroyed."""
+    matrix = nest.convert("aij", PETSc.Mat())
+    nest.destroy()
+    return matrix
+
+
+def _thin(matrix: PETSc.Mat) -> PETSc.Mat:
+    """Without the zeros that it stores."""
+    indptr, indices, values = matrix.getValuesCSR()
+    there = values != 0.0
+    counts = np.concatenate([[0], np.cumsum(there)])[indptr].astype(indptr.dtype)
+    return PETSc.Mat().createAIJ(matrix.getSizes(), csr=(counts, indices[there], values[there]), comm=matrix.getComm())
+
+
+def _of_vertices(matrix: PETSc.Mat, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+    """Of a matrix the entries between unknowns of one vertex, (vertex, row, column); given their local numbers (vertex, place)."""
+    columns = rows if columns is None else columns
+    indptr, indices, values = matrix.getValuesCSR()
+    places = []
+    for numbers, count in ((rows, len(indptr) - 1), (columns, matrix.getLocalSize()[1])):
+        vertex, place = np.full(count, -1), np.full(count, -1)
+        vertex[numbers], place[numbers] = np.arange(len(numbers))[:, None], np.arange(numbers.shape[1])[None, :]
+        places.append((vertex, place))
+    start, end = matrix.getOwnershipRangeColumn()
+    row, column = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)), indices - start
+    own = (column >= 0) & (column < end - start)
+    row, column, values = row[own], column[own], values[own]
+    (of_row, at_row), (of_column, at_column) = places
+    own = of_row[row] == of_column[column]
+    row, column, values = row[own], column[own], values[own]
+    dense = np.zeros((len(rows), rows.shape[1], columns.shape[1]))
+    dense[of_row[row], at_row[row], at_column[column]] = values
+    return dense
+
+
+def _scattered(dense: np.ndarray, places: np.ndarray, like: PETSc.Mat) -> PETSc.Mat:
+    """The matrix of these blocks (vertex, row, column)."""
+    size, start = places.shape[1], like.getOwnershipRange()[0]
+    order = np.argsort(places.ravel())  # of the rows
+    columns = np.repeat(places[:, None, :], size, axis=1).reshape(-1, size)[order]
+    indptr = np.arange(0, len(order) * size + 1, size, dtype=PETSc.IntType)
+    return PETSc.Mat().createAIJ(like.getSizes(), csr=(indptr, (start + columns).ravel().astype(PETSc.IntType), dense.reshape(-1, size)[order].ravel()),
+                                 comm=like.getComm())
