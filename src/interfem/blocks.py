@@ -64,6 +64,8 @@ class Block:
 class Blocks:
     """The linear system of potentials. `system` is that of the potentials alone, currents and voltage eliminated."""
 
+    closest = 0.0  # smallest relative tolerance that is of use to Newton's method
+
     def __init__(self, names: list[str], forms: list[list[fem.Form | None]], slices: dict[str, slice], facets: np.ndarray,
                  sizes: dict[str, float]):  # fmt: skip
         """facets: for each owned facet of the interface mesh the local numbers of its unknowns i. sizes: of diagonal entries, by block."""

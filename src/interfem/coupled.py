@@ -29,6 +29,7 @@ from .physics import KINEMATICS
 
 AT_VERTICES = ("p_c", "gap", "slip", "shear")
 CLOSE = {"ksp_type": "gmres", "ksp_rtol": 1e-5, "ksp_max_it": 50}  # of potentials within the preconditioner: beside bodies they cost little
+FROM_PARTS = {"ksp_knoll": True, "ksp_converged_use_initial_residual_norm": True}  # judged against what is left once the parts are solved on their own
 STIFF = 0.3  # stiffness of the springs that join bodies in the preconditioner, over that of their vertices
 
 
@@ -60,7 +61,7 @@ def softened(case, domain, fields) -> dict[str, fem.Form]:
 class Coupled:
     """The linear system. `system` is the Jacobian with its rows weighed, in the order of the unknowns that are not held."""
 
-    symmetric, method = False, "fgmres"
+    symmetric, method, closest = False, "fgmres", 1e-4
 
     def __init__(self, names: list[str], forms: list[list[fem.Form | None]], slices: dict[str, slice], weights: dict, spaces: dict,
                  charge: Blocks | None, softened: dict[str, fem.Form], sizes: dict[str, float]):  # fmt: skip
@@ -159,7 +160,7 @@ class Coupled:
         pc.setType("python")
         pc.setPythonContext(Preconditioner(self, prefix))
         charge = self.charge.options(options["charge"]) | CLOSE if self.charge is not None else {}
-        return {f"charge_{key}": value for key, value in charge.items()} | {f"bodies_{key}": value for key, value in options["bodies"].items()}
+        return FROM_PARTS | {f"charge_{key}": value for key, value in charge.items()} | {f"bodies_{key}": value for key, value in options["bodies"].items()}
 
     # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------
 

@@ -48,9 +48,10 @@ LADDER = (  # what an iterative solve tries, one after the other: name, options 
     ("stronger multigrid", STRONGER, 400),
     ("direct", None, 20),
 )
-BODY = {"pc_type": "gamg", "pc_gamg_threshold": 0.02, "pc_gamg_esteig_ksp_max_it": 20, "mg_levels_ksp_type": "chebyshev", "mg_levels_pc_type": "sor"}
-COUPLED_LADDER = (
-    ("multigrid", {"charge": LADDER[0][1], "bodies": BODY}, 300),
+BODIES_CYCLE = {"pc_type": "gamg", "pc_gamg_threshold": 0.02, "pc_gamg_esteig_ksp_max_it": 20, "mg_levels_pc_type": "sor"}
+COUPLED_LADDER = (  # the same where bodies deform: options of the potentials and of the bodies together
+    ("multigrid", {"charge": LADDER[0][1], "bodies": BODIES_CYCLE}, 200),
+    ("stronger multigrid", {"charge": STRONGER, "bodies": BODIES_CYCLE | {"mg_levels_ksp_max_it": 4}}, 400),
     ("direct", None, 20),
 )
 LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
@@ -353,7 +354,7 @@ class Solver:
         """Solve the Jacobian's system as closely as Newton can use it; False if nothing has solved it."""
         worst = self._history[-1]
         contraction = (worst / self._history[-2]) ** 2 if len(self._history) > 1 else 1.0  # Eisenstat and Walker's second choice
-        rtol = min(LOOSEST, max(contraction, CLOSER / worst))
+        rtol = min(LOOSEST, max(contraction, CLOSER / worst, self.linear.blocks.closest))
         scaled = b.duplicate()
         scaled.pointwiseDivide(b, self.diagonal)
         found = self.linear.solve(scaled, x, rtol)
@@ -534,7 +535,7 @@ class Linear:
         ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
         if not self.blocks.symmetric:
             ksp.setPCSide(PETSc.PC.Side.RIGHT)
-            ksp.setGMRESRestart(60)
+            ksp.setGMRESRestart(100)
         for key, value in self.blocks.precondition(ksp.getPC(), prefix, options).items():
             PETSc.Options()[prefix + key] = value
             self._options.append(prefix + key)

@@ -132,6 +132,44 @@ def test_drop_in_the_metal_is_bounded():
     assert 0.5 * largest < drop < 100 * largest
 
 
+VOID = {"kind": "void", "interface": "li|sse", "center": ["0 um", "0 um"], "radius": "2 um", "height": "1 um"}
+PRESS = {"kind": "pressure", "to": "1 MPa", "duration": "1 s", "first_step": "0.5 s", "max_step": "0.5 s"}
+BODIES = {  # creep beside stiff ceramic, in small strain; plasticity in finite strain; bodies that may part, with friction
+    "creep": {"law": "norton"},
+    "finite": {"law": "j2", "mechanics": {"kinematics": "finite"}, "features": []},
+    "parting": {"law": "norton", "contact": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.3}},
+}
+
+
+def bodies(preset: str, law: str, mechanics=None, contact=None, features=(VOID,)):
+    """A quarter of a void in lithium under an electrolyte: pressed, then plated."""
+    layers = [layer("li", "Li", 4, law=law), layer("sse", "Li6PS5Cl", 4)]
+    return build(layers, [PRESS, current(-10, 10, 2)], 5, "box", {"depth": um(5)}, features=list(features), mechanics=mechanics or {},
+                 interfaces={"li|sse": contact or {}}, mesh={"size": "2.5 um", "interface_size": "1.5 um", "rim_size": "0.8 um"},
+                 solver={"preset": preset, "potential_degree": 1})  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_presets_agree_on_bodies(tmp_path, kind):
+    """Coupled multigrid gives every scalar of the factors to 1e-6 where bodies deform and touch."""
+    _, wanted = facts(bodies("direct", **BODIES[kind]), tmp_path / "direct")
+    found, scalars = facts(bodies("iterative", **BODIES[kind]), tmp_path / "iterative")
+    assert (found["preset"], found["fallbacks"]) == ("iterative", [])
+    assert 0 < found["linear_iterations"] < 60 * found["linear_solves"]
+    assert_same(scalars, wanted)
+
+
+def test_fallback_of_bodies(tmp_path, monkeypatch):
+    """Where coupled multigrid is stopped after one iteration, factors take over, told once; the numbers stay."""
+    _, wanted = facts(bodies("direct", "norton"), tmp_path / "direct")
+    short = tuple((name, options, 1 if options else most) for name, options, most in solve.COUPLED_LADDER)
+    monkeypatch.setattr(solve, "COUPLED_LADDER", short)
+    found, scalars = facts(bodies("iterative", "norton"), tmp_path / "short")
+    assert found["fallbacks"][-1] == "stronger multigrid failed; direct from here on"
+    assert_same(scalars, wanted)
+    assert (tmp_path / "short/log.txt").read_text().count("direct from here on") == 1
+
+
 def test_blocks_fit_potentials_only():
     assert blocks.fits(["phi", "phi_m", "i", "V"]) and blocks.fits(["phi", "phi_m", "i"])
     assert not blocks.fits(["phi", "phi_m"]) and not blocks.fits(["phi", "phi_m", "i", "u_m"])
