@@ -29,7 +29,7 @@ from .physics import KINEMATICS
 
 AT_VERTICES = ("p_c", "gap", "slip", "shear")
 CLOSE = {"ksp_type": "gmres", "ksp_rtol": 1e-5, "ksp_max_it": 50}  # of potentials within the preconditioner: beside bodies they cost little
-FROM_PARTS = {"ksp_knoll": True, "ksp_converged_use_initial_residual_norm": True}  # judged against what is left once the parts are solved on their own
+FROM_PARTS = {"ksp_knoll": True, "ksp_converged_use_min_initial_residual_norm": True}  # judged against what is left once the parts are solved on their own
 STIFF = 0.3  # stiffness of the springs that join bodies in the preconditioner, over that of their vertices
 
 
@@ -129,6 +129,8 @@ class Coupled:
             charge = self.charge.blocks
         self._own += sum(block.refresh(bcs) for key, block in self.blocks.items() if key not in charge and kept.issuperset(key))
         self._bcs = bcs
+        self.held = {name: np.concatenate([bc.dof_indices()[0][: bc.dof_indices()[1]] for bc in here] or [np.empty(0, np.int32)])
+                     for name, here in zip(self.spaces, fem.bcs_by_block([space._cpp_object for space in self.spaces.values()], bcs))}
         self._nest.assemble()
 
     def softened_matrix(self, name: str) -> PETSc.Mat | None:
@@ -361,6 +363,8 @@ class Preconditioner:
             self.masses[name].solve(r[name], z[name])
         self._carry({name: z[name] for name in self.flowing}, r, (*self.bodies, *self.met))
         z |= self._move(r)
+        for name in system.unknowns:  # what is held stays where it is, however closely the rest is solved for
+            z[name].getArray()[system.held[name]] = 0.0
         y.setArray(np.concatenate([z[name].getArray(readonly=True) for name in system.unknowns]))
 
     def _cycle_of_charge(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:

@@ -146,7 +146,7 @@ def bodies(preset: str, law: str, mechanics=None, contact=None, features=(VOID,)
     layers = [layer("li", "Li", 4, law=law), layer("sse", "Li6PS5Cl", 4)]
     return build(layers, [PRESS, current(-10, 10, 2)], 5, "box", {"depth": um(5)}, features=list(features), mechanics=mechanics or {},
                  interfaces={"li|sse": contact or {}}, mesh={"size": "2.5 um", "interface_size": "1.5 um", "rim_size": "0.8 um"},
-                 solver={"preset": preset, "potential_degree": 1})  # fmt: skip
+                 solver={"preset": preset, "metal": "field", "potential_degree": 1, "plastic_increment": 0.5})  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", BODIES)
