@@ -18,7 +18,7 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import ROLES, SIDES, boundary_names, cut_layer, direction, extent, interface_name, is_transfer, kinetics, layer_pair
+from .regions import ROLES, SIDES, boundary_names, cut_layer, direction, extent, hollow, interface_name, is_transfer, kinetics, layer_pair
 from .regions import ordered, reaction, required_properties, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
@@ -444,14 +444,17 @@ def _held(case) -> Iterator[str]:
 
 
 def _preset(case) -> Iterator[str]:
-    """Multigrid is for potentials alone."""
+    """Multigrid is for potentials, and for bodies that stay bonded."""
     if case.solver.preset != "iterative":
         return
-    others = {"[sei]": case.sei is not None,
-              "stored lithium": any(r.stores for r in case.regions), "a salt": any(r.binary for r in case.regions)}
+    others = {"[sei]": case.sei is not None, "stored lithium": any(r.stores for r in case.regions), "a salt": any(r.binary for r in case.regions),
+              "a frame": case.framed}
+    if case.mechanics is not None:
+        others |= {"faces that part or slide": any(law.parts or law.slides for law in case.interfaces.values()),
+                   "voids whose inside is meshed": any(hollow(feature, case) for feature in case.features)}
     found = [name for name, there in others.items() if there]
     if found:
-        yield f'solver.preset = "iterative" solves for potentials alone, not for {found[0]}; use "auto" or "direct"'
+        yield f'solver.preset = "iterative" solves for potentials and bonded bodies, not for {found[0]}; use "auto" or "direct"'
 
 
 def _cells(case) -> Iterator[str]:

@@ -1,18 +1,18 @@
-"""The Jacobian of bodies that deform, flow and touch, with or without potentials, for iterative solvers.
+"""The Jacobian of bodies that deform, flow and stay bonded, with or without potentials, for iterative solvers.
 
-With what carries charge e (see blocks.py), displacements u of all bodies, pressures p of flowing metal and what is found vertex by
-vertex of an interface, l (contact pressure, gap, slip, shear), the preconditioner solves, in this order,
+With what carries charge e (see blocks.py), displacements u of all bodies, pressures p of flowing metal and contact pressures l, the
+preconditioner solves, in this order,
 
     E e = r_e,   S p = r_p,   (A + D_u - U D^-1 L) u = r_u - ... - U D^-1 r_l,   D l = r_l - L u - ...
 
-- E: currents of interfaces eliminated, one multigrid cycle for each potential;
+- E: currents of interfaces eliminated, multigrid for the potentials;
 - S = -(1/K + 1/(2 s G)) mass: the Schur complement of p, s being what flow leaves of the shear modulus G;
 - A + D_u: stiffness; D_u = 2/3 s G div u div v completes a deviator to a strain, whose only free motions are those of rigid bodies;
-- D: the block of l at each vertex. It is singular where gap or slip is held at zero: there the bodies are joined by springs a few times
-  stiffer than their vertices, `D - L diag(A)^-1 U/STIFF`, and so u is solved for, by one multigrid cycle for all bodies together.
+- D: the diagonal of the block of l, which is zero where bodies are bonded. There they are joined by springs, about as stiff as their
+  vertices, `D - diag(L diag(A)^-1 U)/STIFF`, and so u is solved for, by one multigrid cycle for all bodies together.
 
-GMRES does the rest. Sources: Elman, Silvester and Wathen, Finite Elements and Fast Iterative Solvers (2014), ch. 4 for S; Benzi, Golub and
-Liesen, Acta Numerica 14 (2005) 1 for block preconditioners.
+Flexible GMRES does the rest. Sources: Elman, Silvester and Wathen, Finite Elements and Fast Iterative Solvers (2014), ch. 4 for S; Benzi,
+Golub and Liesen, Acta Numerica 14 (2005) 1 for block preconditioners.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import ufl
 from dolfinx import fem
 from petsc4py import PETSc
 
-from .blocks import CURRENT, POTENTIALS, VOLTAGE, Block, Blocks, shell
+from .blocks import CHARGE, Block, Blocks, shell
 from .domain import GROUP
 from .fields import BODIES, DISPLACEMENT, modulus
 from .physics import KINEMATICS
 
-AT_VERTICES = ("p_c", "gap", "slip", "shear")
+CONTACT = "p_c"
 CLOSE = {"ksp_type": "gmres", "ksp_rtol": 1e-5, "ksp_max_it": 50}  # of potentials within the preconditioner: beside bodies they cost little
 FROM_PARTS = {"ksp_knoll": True, "ksp_converged_use_min_initial_residual_norm": True}  # judged against what is left once the parts are solved on their own
-STIFF = 0.3  # stiffness of the springs that join bodies in the preconditioner, over that of their vertices
+STIFF = 0.3  # of those springs; ten times stiffer ones multigrid finds hard, and GMRES then takes twice the iterations
 
 
-def fits(names) -> bool:
-    """The unknowns are displacements, pressures, what is found vertex by vertex of interfaces, and of charge what blocks.py takes."""
-    known = {*POTENTIALS, CURRENT, VOLTAGE, *BODIES, *AT_VERTICES}
-    return any(name in BODIES for name in names) and all(name in known or name.startswith("p:") for name in names)
+def fits(names, domain) -> bool:
+    """The unknowns are displacements, pressures, contact pressures of bonded faces, and of charge what blocks.py takes; no void is meshed."""
+    known = {*CHARGE, *BODIES, CONTACT}
+    return not any(region.hollow for region in domain.regions) and any(name in BODIES for name in names) and all(name in known or name.startswith("p:") for name in names)
 
 
 def softened(case, domain, fields) -> dict[str, fem.Form]:
@@ -92,10 +92,10 @@ class Coupled:
     def nest(self, rows: list[str], columns: list[str]) -> PETSc.Mat:
         """These blocks as one matrix, not copied."""
         return PETSc.Mat().createNest([[self.blocks[row, column].matrix if (row, column) in self.blocks else None for column in columns]
-                                       for row in rows], comm=self._comm)
+                                       for row in rows], comm=self.comm)
 
     @property
-    def _comm(self):
+    def comm(self):
         return next(iter(self.blocks.values())).matrix.getComm()
 
     @property
@@ -168,7 +168,7 @@ class Coupled:
 
     def vector(self, name: str) -> PETSc.Vec:
         part = self.slices[name]
-        return PETSc.Vec().createMPI((part.stop - part.start, PETSc.DETERMINE), comm=self._comm)
+        return PETSc.Vec().createMPI((part.stop - part.start, PETSc.DETERMINE), comm=self.comm)
 
     def split(self, array: np.ndarray) -> dict[str, np.ndarray]:
         """Parts of the owned values of a vector of the system."""
@@ -228,13 +228,13 @@ class Preconditioner:
     def setUp(self, pc: PETSc.PC) -> None:
         self.destroy(pc)
         names = self.system.unknowns
-        self.bodies = [name for name in names if name in BODIES]
-        self.met = [name for name in names if name in AT_VERTICES]
+        self.bodies, self.met = [name for name in names if name in BODIES], CONTACT in names
         self.flowing = [name for name in names if name.startswith("p:")]
         stiffness = self._keep(_one(self.system.nest(self.bodies, self.bodies)))
-        if self.met:
-            self._join(stiffness)
-        stiffness = self._completed(stiffness)
+        springs = self._springs(stiffness) if self.met else None
+        self._add(stiffness, self._dilation())
+        if springs is not None:
+            self._add(stiffness, springs)
         self.cycle = self._multigrid(stiffness)
         self.masses = {name: self._factors(self.system.softened_matrix(name)) for name in self.flowing}
         if self.system.charge is not None:
@@ -249,86 +249,58 @@ class Preconditioner:
         self._made.append(thing)
         return thing
 
-    def _completed(self, stiffness: PETSc.Mat) -> PETSc.Mat:
-        """A + D_u - U D^-1 L."""
-        blocks = [[self.system.softened_matrix(row) if row == column else None for column in self.bodies] for row in self.bodies]
-        for n, name in enumerate(self.bodies):  # an empty matrix tells the size where nothing flows
-            if blocks[n][n] is None:
-                own = self.system.blocks[name, name].matrix
-                blocks[n][n] = self._keep(PETSc.Mat().createAIJ(own.getSizes(), nnz=0, comm=own.getComm()))
-                blocks[n][n].assemble()
-        dilation = _one(PETSc.Mat().createNest(blocks, comm=stiffness.getComm()))
-        whole = stiffness
-        whole.axpy(1.0, dilation, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
-        dilation.destroy()
-        if self.met:
-            left = self.across.matMult(self.local)
-            springs = left.matMult(self.back)
-            whole.axpy(-1.0, springs, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
-            left.destroy()
-            springs.destroy()
-        return whole
+    def _add(self, stiffness: PETSc.Mat, more: PETSc.Mat) -> None:
+        stiffness.axpy(1.0, more, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+        more.destroy()
 
-    def _join(self, stiffness: PETSc.Mat) -> None:
-        """U, L and D^-1."""
-        system = self.system
-        self.across, self.back = (self._keep(_thin(self._coupling(*names))) for names in ((self.bodies, self.met), (self.met, self.bodies)))
+    def _dilation(self) -> PETSc.Mat:
+        """D_u of all bodies."""
+        found = [self.system.softened_matrix(name) or self._empty(name, name) for name in self.bodies]
+        return _one(PETSc.Mat().createNest([[matrix if n == m else None for m in range(len(found))] for n, matrix in enumerate(found)],
+                                           comm=self.system.comm))
+
+    def _springs(self, stiffness: PETSc.Mat) -> PETSc.Mat:
+        """`-U D^-1 L`; keeps U, L and D^-1."""
+        blocks = self.system.blocks
+        across = [[blocks[name, CONTACT].matrix if (name, CONTACT) in blocks else self._empty(name, CONTACT)] for name in self.bodies]
+        back = [[blocks[CONTACT, name].matrix if (CONTACT, name) in blocks else self._empty(CONTACT, name) for name in self.bodies]]
+        self.across, self.back = (self._keep(_thin(_one(PETSc.Mat().createNest(part, comm=self.system.comm)))) for part in (across, back))
         soft = stiffness.getDiagonal()
         soft.reciprocal()
         scaled = self.across.copy()
         scaled.diagonalScale(L=soft)
-        springs = self.back.matMult(scaled)
-        places = self._places()
-        dense = -_of_vertices(springs, places) / STIFF
-        shifts = np.cumsum([0] + [system.slices[name].stop - system.slices[name].start for name in self.met])
-        for n, row in enumerate(self.met):
-            for m, column in enumerate(self.met):
-                if (row, column) in system.blocks:
-                    rows, columns = ((places[:, self.owner == k] - shifts[k]) for k in (n, m))
-                    dense[np.ix_(range(len(places)), self.owner == n, self.owner == m)] += _of_vertices(system.blocks[row, column].matrix, rows, columns)
-        self.local = self._keep(_scattered(np.linalg.inv(dense), places, springs))
-        for thing in (soft, scaled, springs):
+        compliance = self.back.matMult(scaled)
+        self.local = self._keep(compliance.getDiagonal())
+        self.local.scale(-1.0 / STIFF)
+        if (CONTACT, CONTACT) in blocks:
+            self.local.axpy(1.0, blocks[CONTACT, CONTACT].matrix.getDiagonal())
+        self.local.reciprocal()
+        self.across.copy(scaled)
+        scaled.diagonalScale(R=self.local)
+        springs = scaled.matMult(self.back)
+        springs.scale(-1.0)
+        for thing in (soft, scaled, compliance):
             thing.destroy()
-
-    def _coupling(self, rows: list[str], columns: list[str]) -> PETSc.Mat:
-        """Blocks as one sparse matrix; those that are not there are empty."""
-        blocks = self.system.blocks
-        filled = [[blocks[row, column].matrix if (row, column) in blocks else self._keep(self._empty(row, column)) for column in columns] for row in rows]
-        return self._keep(_one(PETSc.Mat().createNest(filled, comm=self.system.system.getComm())))
+        return springs
 
     def _empty(self, row: str, column: str) -> PETSc.Mat:
+        """A block without entries, which tells its size."""
         sizes = [(part.stop - part.start, PETSc.DETERMINE) for part in (self.system.slices[row], self.system.slices[column])]
-        matrix = PETSc.Mat().createAIJ(sizes, nnz=0, comm=self.system.system.getComm())
+        matrix = self._keep(PETSc.Mat().createAIJ(sizes, nnz=0, comm=self.system.comm))
         matrix.assemble()
         return matrix
 
-    def _places(self) -> np.ndarray:
-        """For each owned vertex of the interface mesh, local numbers of its unknowns in the vector l."""
-        start, columns, owner = 0, [], []
-        for n, name in enumerate(self.met):
-            dofmap = self.system.spaces[name].dofmap
-            count, size = dofmap.index_map.size_local, dofmap.index_map_bs
-            columns.append(start + np.arange(count * size).reshape(count, size))
-            owner += [n] * size
-            start += count * size
-        self.owner = np.array(owner)
-        return np.hstack(columns)
-
     def _multigrid(self, stiffness: PETSc.Mat) -> PETSc.KSP:
-        stiffness.setBlockSize(3)
-        free = [PETSc.NullSpace().createRigidBody(self._keep(self._coordinates(stiffness)))]
-        stiffness.setNearNullSpace(free[0])
-        return self._solver(stiffness, "bodies_")
-
-    def _coordinates(self, stiffness: PETSc.Mat) -> PETSc.Vec:
-        places = []
-        for name in self.bodies:
-            space = self.system.spaces[name]
-            places.append(space.tabulate_dof_coordinates()[: space.dofmap.index_map.size_local].ravel())
-        vector = stiffness.createVecRight()
-        vector.setBlockSize(3)
+        """One cycle, which knows how bodies move freely."""
+        spaces = [self.system.spaces[name] for name in self.bodies]
+        size = spaces[0].dofmap.index_map_bs
+        places = [space.tabulate_dof_coordinates()[: space.dofmap.index_map.size_local, :size].ravel() for space in spaces]
+        stiffness.setBlockSize(size)
+        vector = self._keep(stiffness.createVecRight())
+        vector.setBlockSize(size)
         vector.setArray(np.concatenate(places))
-        return vector
+        stiffness.setNearNullSpace(self._keep(PETSc.NullSpace().createRigidBody(vector)))
+        return self._solver(stiffness, "bodies_")
 
     def _solver(self, matrix: PETSc.Mat, name: str) -> PETSc.KSP:
         """One application of a preconditioner."""
@@ -357,11 +329,11 @@ class Preconditioner:
             r[name].setArray(values / system.weights[name]())
         if system.charge is not None:
             z |= system.charge.solve({name: r[name] for name in system.unknowns if name in system.charge.names}, self._cycle_of_charge)
-            self._carry(z, r, (*self.flowing, *self.bodies, *self.met))
+            self._carry(z, r, system.unknowns)
         for name in self.flowing:
             z[name] = r[name].duplicate()
             self.masses[name].solve(r[name], z[name])
-        self._carry({name: z[name] for name in self.flowing}, r, (*self.bodies, *self.met))
+        self._carry({name: z[name] for name in self.flowing}, r, self.bodies)
         z |= self._move(r)
         for name in system.unknowns:  # what is held stays where it is, however closely the rest is solved for
             z[name].getArray()[system.held[name]] = 0.0
@@ -378,24 +350,21 @@ class Preconditioner:
                 self.system.times(row, column, vector, r[row], -1.0)
 
     def _move(self, r: dict[str, PETSc.Vec]) -> dict[str, PETSc.Vec]:
-        """Displacements, and what is found vertex by vertex."""
+        """Displacements and contact pressures."""
         u, b = self.cycle.getOperators()[0].createVecs()
         b.setArray(np.concatenate([r[name].getArray(readonly=True) for name in self.bodies]))
         if self.met:
-            right, found = self.local.createVecs()
-            right.setArray(np.concatenate([r[name].getArray(readonly=True) for name in self.met]))
-            self.local.mult(right, found)
-            carried = b.duplicate()
+            found, carried = r[CONTACT].duplicate(), b.duplicate()
+            found.pointwiseMult(self.local, r[CONTACT])
             self.across.mult(found, carried)
             b.axpy(-1.0, carried)
         self.cycle.solve(b, u)
         z = self._parted(self.bodies, u)
         if self.met:
-            followed = right.duplicate()
-            self.back.mult(u, followed)
-            right.axpy(-1.0, followed)
-            self.local.mult(right, found)
-            z |= self._parted(self.met, found)
+            self.back.mult(u, found)
+            found.aypx(-1.0, r[CONTACT])
+            found.pointwiseMult(self.local, found)
+            z[CONTACT] = found
         return z
 
     def _parted(self, names: list[str], vector: PETSc.Vec) -> dict[str, PETSc.Vec]:
@@ -421,34 +390,3 @@ def _thin(matrix: PETSc.Mat) -> PETSc.Mat:
     there = values != 0.0
     counts = np.concatenate([[0], np.cumsum(there)])[indptr].astype(indptr.dtype)
     return PETSc.Mat().createAIJ(matrix.getSizes(), csr=(counts, indices[there], values[there]), comm=matrix.getComm())
-
-
-def _of_vertices(matrix: PETSc.Mat, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
-    """Of a matrix the entries between unknowns of one vertex, (vertex, row, column); given their local numbers (vertex, place)."""
-    columns = rows if columns is None else columns
-    indptr, indices, values = matrix.getValuesCSR()
-    places = []
-    for numbers, count in ((rows, len(indptr) - 1), (columns, matrix.getLocalSize()[1])):
-        vertex, place = np.full(count, -1), np.full(count, -1)
-        vertex[numbers], place[numbers] = np.arange(len(numbers))[:, None], np.arange(numbers.shape[1])[None, :]
-        places.append((vertex, place))
-    start, end = matrix.getOwnershipRangeColumn()
-    row, column = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)), indices - start
-    own = (column >= 0) & (column < end - start)
-    row, column, values = row[own], column[own], values[own]
-    (of_row, at_row), (of_column, at_column) = places
-    own = of_row[row] == of_column[column]
-    row, column, values = row[own], column[own], values[own]
-    dense = np.zeros((len(rows), rows.shape[1], columns.shape[1]))
-    dense[of_row[row], at_row[row], at_column[column]] = values
-    return dense
-
-
-def _scattered(dense: np.ndarray, places: np.ndarray, like: PETSc.Mat) -> PETSc.Mat:
-    """The matrix of these blocks (vertex, row, column)."""
-    size, start = places.shape[1], like.getOwnershipRange()[0]
-    order = np.argsort(places.ravel())  # of the rows
-    columns = np.repeat(places[:, None, :], size, axis=1).reshape(-1, size)[order]
-    indptr = np.arange(0, len(order) * size + 1, size, dtype=PETSc.IntType)
-    return PETSc.Mat().createAIJ(like.getSizes(), csr=(indptr, (start + columns).ravel().astype(PETSc.IntType), dense.reshape(-1, size)[order].ravel()),
-                                 comm=like.getComm())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -14,9 +15,9 @@ from dolfinx.fem import petsc
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from . import coupled
 from .blocks import CHARGE, Blocks, fits, shell
 from .case import Case
-from .coupled import Coupled, softened
 from .domain import Domain
 from .factors import LEAST_ROOM, Factors
 from .fields import BODIES, Fields, solve_flow
@@ -40,6 +41,7 @@ KEEP_ITERATIONS = 6
 
 GATHERED_BELOW = {2: 200_000, 3: 20_000}  # dimension -> unknowns, below which factors on one rank take as long as on two
 ITERATIVE_FROM = 40_000  # unknowns in 3D, from which potentials are solved for by multigrid
+COUPLED_FROM = 300_000  # the same where bodies deform: factors of 160,000 take as long as two iterative solves where metal creeps, four where it does not
 MULTIGRID = {"pc_type": "gamg", "pc_gamg_threshold": 0.02}
 STRONGER = {"pc_type": "gamg", "pc_gamg_threshold": 0.05, "pc_gamg_aggressive_coarsening": 0, "mg_levels_ksp_max_it": 4}
 BOOMER = {"pc_type": "hypre", "pc_hypre_type": "boomeramg", "pc_hypre_boomeramg_strong_threshold": 0.5}
@@ -131,10 +133,11 @@ class Solver:
         self._factored_for = None  # length of the step for which the Jacobian was last assembled
 
     def _preset(self) -> str:
-        """The case's preset; by default multigrid for many potentials in 3D, else factors."""
+        """The case's preset; by default multigrid for many unknowns in 3D that it takes, else factors."""
         asked, names = self.case.solver.preset, self.fields.unknowns
         if asked == "auto":
-            return "iterative" if self.domain.dimension == 3 and fits(names) and self.size >= ITERATIVE_FROM else "direct"
+            least = ITERATIVE_FROM if fits(names) else COUPLED_FROM if coupled.fits(names, self.domain) else math.inf
+            return "iterative" if self.domain.dimension == 3 and self.size >= least else "direct"
         return asked
 
     def _kind(self) -> str:
@@ -153,8 +156,9 @@ class Solver:
         weights = {name: lambda part=part, name=name: self.diagonal.getArray(readonly=True)[part] / TOLERANCE[name.split(":")[0]]
                    for name, part in self._slices.items()}
         spaces = {name: unknown.function.function_space for name, unknown in self.fields.unknowns.items()}
-        coupled = Coupled(names, self.jacobian, self._slices, weights, spaces, blocks, softened(self.case, self.domain, self.fields), sizes)
-        return Linear(coupled, COUPLED_LADDER, prefix, self.timings)
+        softened = coupled.softened(self.case, self.domain, self.fields)
+        whole = coupled.Coupled(names, self.jacobian, self._slices, weights, spaces, blocks, softened, sizes)
+        return Linear(whole, COUPLED_LADDER, prefix, self.timings)
 
     def _charge_blocks(self, names: list[str]) -> Blocks:
         sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
@@ -428,7 +432,7 @@ class Solver:
 class Linear:
     """Solves the linear system by multigrid, and by stronger means where that fails; says so once."""
 
-    def __init__(self, blocks: Blocks | Coupled, ladder: tuple, prefix: str, timings: Timings):
+    def __init__(self, blocks: Blocks | coupled.Coupled, ladder: tuple, prefix: str, timings: Timings):
         self.blocks, self.ladder, self.timings, self.facts, self._prefix = blocks, ladder, timings, timings.facts, prefix
         self.rung = 0
         self._ksp: PETSc.KSP | None = None

@@ -134,18 +134,17 @@ def test_drop_in_the_metal_is_bounded():
 
 VOID = {"kind": "void", "interface": "li|sse", "center": ["0 um", "0 um"], "radius": "2 um", "height": "1 um"}
 PRESS = {"kind": "pressure", "to": "1 MPa", "duration": "1 s", "first_step": "0.5 s", "max_step": "0.5 s"}
-BODIES = {  # creep beside stiff ceramic, in small strain; plasticity in finite strain; bodies that may part, with friction
+BODIES = {  # creep about a void, in small strain; a law without a rate, in finite strain
     "creep": {"law": "norton"},
-    "finite": {"law": "j2", "mechanics": {"kinematics": "finite"}, "features": []},
-    "parting": {"law": "norton", "contact": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.3}},
+    "finite": {"law": "j2", "kinematics": "finite", "features": []},
 }
 
 
-def bodies(preset: str, law: str, mechanics=None, contact=None, features=(VOID,)):
+def bodies(preset: str, law: str, kinematics: str = "small", features=(VOID,)):
     """A quarter of a void in lithium under an electrolyte: pressed, then plated."""
     layers = [layer("li", "Li", 4, law=law), layer("sse", "Li6PS5Cl", 4)]
-    return build(layers, [PRESS, current(-10, 10, 2)], 5, "box", {"depth": um(5)}, features=list(features), mechanics=mechanics or {},
-                 interfaces={"li|sse": contact or {}}, mesh={"size": "2.5 um", "interface_size": "1.5 um", "rim_size": "0.8 um"},
+    return build(layers, [PRESS, current(-10, 10, 2)], 5, "box", {"depth": um(5)}, features=list(features), mechanics={"kinematics": kinematics},
+                 mesh={"size": "2.5 um", "interface_size": "1.5 um", "rim_size": "0.8 um"},
                  solver={"preset": preset, "metal": "field", "potential_degree": 1, "plastic_increment": 0.5})  # fmt: skip
 
 
