@@ -28,8 +28,6 @@ from .fields import BODIES, DISPLACEMENT, modulus
 from .physics import KINEMATICS
 
 CONTACT = "p_c"
-CLOSE = {"ksp_type": "gmres", "ksp_rtol": 1e-5, "ksp_max_it": 50}  # of potentials within the preconditioner: beside bodies they cost little
-FROM_PARTS = {"ksp_knoll": True, "ksp_converged_use_min_initial_residual_norm": True}  # judged against what is left once the parts are solved on their own
 STIFF = 0.3  # of those springs; ten times stiffer ones multigrid finds hard, and GMRES then takes twice the iterations
 
 
@@ -161,8 +159,8 @@ class Coupled:
         """Have a preconditioner; the options that it takes, by their names behind the prefix."""
         pc.setType("python")
         pc.setPythonContext(Preconditioner(self, prefix))
-        charge = self.charge.options(options["charge"]) | CLOSE if self.charge is not None else {}
-        return FROM_PARTS | {f"charge_{key}": value for key, value in charge.items()} | {f"bodies_{key}": value for key, value in options["bodies"].items()}
+        charge = self.charge.options(options["charge"]) | options["close"] if self.charge is not None else {}
+        return options["whole"] | {f"charge_{key}": value for key, value in charge.items()} | {f"bodies_{key}": value for key, value in options["bodies"].items()}
 
     # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------
 
