@@ -28,7 +28,7 @@ BENCHES = {
     "bare_3d_50k": ("bare_3d.toml", ["mesh.refinement=0.9"], 480, 4),
     # R3: all fields coupled; the first steps of pressing, by factors and by multigrid
     **{f"r3_{name}_{preset}": ("bare_3d.toml", [f"mesh.refinement={refinement}", f"solver.preset={preset}", "solver.max_steps=3"], None, None)
-       for name, refinement in (("50k", 0.9), ("160k", 1.8)) for preset in ("direct", "iterative")},
+       for name, refinement in (("50k", 0.9), ("240k", 1.8)) for preset in ("direct", "iterative")},
     "void_strip_30k": ("void_strip.toml", ["mesh.refinement=1.8"], 480, None),  # a void under 5 MPa, 0.5 mAh/cm2 at 0.5 mA/cm2, finite strain
     "polymer_cycle_50k": ("polymer_interlayer.toml", ["mesh.refinement=2"], 600, None),  # charge and discharge, 1 mAh/cm2 at 1 mA/cm2
 }
