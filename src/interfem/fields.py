@@ -18,6 +18,7 @@ from .interface.sei import reaction_current
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics import KINEMATICS
+from .regions import head
 from .roofs import Roofs, make_roofs, raise_roofs
 from .units import FARADAY
 
@@ -83,6 +84,7 @@ class Fields:
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
     living: fem.Function | None = None  # 1 on faces of the interface mesh, next to 0 behind what has been cut off
+    walls: fem.Function | None = None  # in the space of u_m, at heads of columns: x of the side wall, height of the end of the slot, um
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:
@@ -126,6 +128,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     if "i" in spaces and inside and any(r.reservoir for r in domain.regions):  # layers as built have no necks
         fields.living = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         fields.living.x.array[:] = 1.0
+    if any(f.kind == "flaw" and head(f.name) in domain.boundaries for f in case.features):
+        fields.walls = fem.Function(spaces["u_m"])
     if case.mechanics is not None:
         for name, body in BODIES.items():
             flow = _flow(domain, case, fields, name, body) if name in fields else None

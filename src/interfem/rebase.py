@@ -22,6 +22,7 @@ from .domain import Domain
 from .fields import BODIES, Fields
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
+from .geometry.extrude import Bed, Laid, Slot, extrude
 from .geometry.own import write_mesh
 from .geometry.rebase import Layer, Present, Shift, rebase
 from .geometry.renew import NotRenewed
@@ -29,7 +30,7 @@ from .loads import boundary_sides
 from .model import Model
 from .observe.state import NEAR, places_of, state_functions
 from .observe.voids import RESIDUAL
-from .regions import surroundings
+from .regions import direction, reservoir, surroundings
 from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
 
 MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
@@ -44,11 +45,31 @@ def renew_layer(old: Parts, void: str, closed: bool, path: Path, dt: float, asse
 
     `closed`: the void is left out. Otherwise as `remesh.remesh`.
     """
-    voids = old.observer.voids
+    voids, turned = old.observer.voids, old.domain.kind == "axisymmetric"
     least = {v.name: np.inf if closed and v.name == void else RESIDUAL * v.first_depth for v in voids.voids if v.interface is not None}
     around = surroundings(old.case, void)
     layer = Layer(around.layer, around.voids, around.behind, least)
-    problem, made = _new_mesh(old, layer, path)
+    return _begin_anew(old, layer, lambda mesh, present: rebase(mesh, layer, present, turned), path, dt, assemble)
+
+
+def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
+    """The same for the layer of metal before a slot that is partly empty, and all columns pressed out of it. `full`: this slot is."""
+    turned, slots = old.domain.kind == "axisymmetric", []
+    before = reservoir(old.case, flaw)
+    for feature in before.flaws:
+        level, way = direction(feature, old.case)
+        center = 0.0 if turned else feature.center[0]
+        slots.append(Slot(feature.name, center, level, way, feature.width, feature.depth, full and feature.name == flaw))
+    layer = Layer(before.layer, tuple(slot.name for slot in slots), before.behind, {})
+    curved = np.hstack([rows[:, :2] for rows in _placed(old, "u_m")])
+    curved[:, 2:] += curved[:, :2]
+    return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, Bed(layer.name, tuple(slots), layer.behind), present, curved, turned),
+                       path, dt, assemble)
+
+
+def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
+    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost."""
+    problem, made = _new_mesh(old, draw, path)
     if problem:
         return None, {"refused": problem}
     shift, lost, left = made
@@ -67,7 +88,7 @@ def renew_layer(old: Parts, void: str, closed: bool, path: Path, dt: float, asse
     def restore(domain: Domain, fields: Fields, model: Model) -> None:
         _restore(old, domain, fields, model, layer, shift, lost, along)
         if fields.contact is not None and fields.contact.roofs is not None:
-            fields.contact.roofs.first.update(voids.at_first())
+            fields.contact.roofs.first.update(old.observer.voids.at_first())
 
     new = assemble(old.case.without(gone), path, restore)
     travel, changed = _travel(old, new), _rescale(old, new)
@@ -108,15 +129,14 @@ def _outward(parts: Parts, boundary: str) -> float:
     return total / domain.boundary_area(boundary)
 
 
-def _new_mesh(old: Parts, layer: Layer, path: Path) -> tuple[str, tuple[Shift, float, list[str]] | None]:
+def _new_mesh(old: Parts, draw: Callable, path: Path) -> tuple[str, tuple[Shift | Laid, float, list[str]] | None]:
     """Write it, rank 0: (why not, (D, displacement that the layers behind have lost, regions))."""
     comm, problem, made = old.domain.comm, "", None
     metal, ions = _placed(old, "u_m"), _placed(old, "u_s")
     if comm.rank == 0:
         try:
             mesh = read_msh(old.path, old.domain.dimension)
-            present = Present(*(values[cKDTree(places).query(mesh.points)[1]] for places, values in (metal, ions)))
-            new, shift, lost = rebase(mesh, layer, present, old.domain.kind == "axisymmetric")
+            new, shift, lost = draw(mesh, Present(*(values[cKDTree(places).query(mesh.points)[1]] for places, values in (metal, ions))))
             write_mesh(new, path)
             made = shift, lost, list(new.cells)
         except (NotRenewed, GeometryError) as error:
@@ -134,7 +154,7 @@ def _placed(old: Parts, name: str) -> tuple[np.ndarray, np.ndarray]:
 # ---- transfer ---------------------------------------------------------------------------------------------------------
 
 
-def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Shift, lost: float, along: Callable) -> None:
+def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Shift | Laid, lost: float, along: Callable) -> None:
     """All fields and controls in the new reference."""
     flows, new = old.fields.flows.values(), dict(state_functions(fields))
     hardened = {f for flow in flows for f in (flow.hardened, *flow.resistances.values())}
@@ -177,8 +197,9 @@ def _rows(domain: Domain, before: fem.Function, after: fem.Function, step: np.nd
 def _copy(domain: Domain, before: fem.Function, after: fem.Function) -> None:
     """What lives where no reference has changed."""
     values, known = _rows(domain, before, after, np.zeros(3))
-    assert domain.comm.allreduce(bool(known.all()), MPI.LAND), "the electrolyte keeps its places"
-    after.x.array[:] = values.reshape(-1)
+    further = after.function_space.mesh is domain.submeshes["gamma"].mesh  # of its walls: nothing has happened there
+    assert domain.comm.allreduce(further or bool(known.all()), MPI.LAND), "the electrolyte keeps its places"
+    after.x.array.reshape(values.shape)[known] = values[known]
 
 
 def _regions_of(domain: Domain, space: fem.FunctionSpace, names: tuple[str, ...]) -> np.ndarray:
@@ -199,7 +220,7 @@ def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float
     after.x.array.reshape(values.shape[0], -1)[known] = values.reshape(values.shape[0], -1)[known]
 
 
-def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift, lost: float) -> None:
+def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift | Laid, lost: float) -> None:
     """D in the layer, and the displacement less what has been lost elsewhere."""
     space, d = after.function_space, domain.dimension
     behind, inside = (_regions_of(domain, space, names) for names in (layer.behind, (layer.name, *layer.voids)))
@@ -223,10 +244,10 @@ def _spread(old: Parts, function: fem.Function) -> None:
 
 
 @contextmanager
-def _laid(old: Parts, layer: Layer, shift: Shift, lost: float) -> Iterator[None]:
+def _laid(old: Parts, layer: Layer, shift: Shift | Laid, lost: float) -> Iterator[None]:
     """The old meshes of the metal as their vertices lie in the new reference."""
     places, values = _placed(old, "u_m")
-    tree, near, domain, kept = cKDTree(places), cKDTree(shift.near[:, :2]), old.domain, []
+    tree, domain, kept = cKDTree(places), old.domain, []
     numbers, rest = ([n for n, region in enumerate(domain.regions) if region.name in names]
                      for names in ((layer.name, *layer.voids), layer.behind))
     for sub in dict.fromkeys(domain.submeshes.values()):
@@ -238,11 +259,8 @@ def _laid(old: Parts, layer: Layer, shift: Shift, lost: float) -> Iterator[None]
         inside, behind = (np.unique(dofs[np.isin(region, chosen)]) for chosen in (numbers, rest))
         start = x[inside].copy()
         now = start[:, :2] + values[tree.query(start)[1]]
-        laid = shift.back(now)
-        held = near.query(start[:, :2])[0] < 1e-9
-        laid[held] = start[held, :2]
         x[behind, 1] += lost
-        x[inside, :2] = laid
+        x[inside, :2] = shift.lay(start[:, :2], now)
     try:
         yield
     finally:

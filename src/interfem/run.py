@@ -27,7 +27,7 @@ from .observe.record import versions, write_json
 from .observe.scalars import Observer
 from .observe.state import read_carried, read_memory, read_state, write_state
 from .protocol import flat_steps
-from .rebase import renew_layer
+from .rebase import press_in, renew_layer
 from .remesh import Parts, remesh
 from .restart import CHECKPOINT, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
 from .solve import Solver, Timings, collect_garbage
@@ -337,11 +337,12 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
     mark = replace(mark, dt=mark.dt_old, dt_old=0.0, before=None)
     given = path, SETTLING * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
-    new, record = renew_layer(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
+    anew = press_in if parts.observer.columns else renew_layer
+    new, record = anew(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape, void="")
+        return replace(mark, renews=mark.renews and mark.closed and not parts.observer.columns, shape=parts.shape, void="")
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()
