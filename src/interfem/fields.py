@@ -385,18 +385,7 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
     `plated_rate` holds Omega/F per cell of the interface mesh (um^3/pC), zero where nothing is plated; `weights` those of the
     backward formula.
     """
-    for name, flow in fields.flows.items():
-        for group, cells in flow.groups:
-            if len(cells):
-                trial, q_trial, mu, s = _local(domain, fields, name, flow, group, cells, dt)
-                dofs = _dofs(flow.hardened, cells)
-                flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * mu)
-                motion = _tensors(flow.motion, domain, name, cells) if flow.motion is not None else None
-                plastic = flow.plastic.x.array.reshape(-1, 3, 3)
-                plastic[dofs] = flow.kinematics.advance(trial, s, plastic[dofs], motion)
-                _resist(fields, flow, group, cells, "resistance", (q_trial, mu, s), dt)
-        for function in (flow.hardened, flow.plastic, *flow.resistances.values()):
-            function.x.scatter_forward()
+    commit_flow(domain, fields, dt)
     if fields.growth is not None:
         w, dofs = fields.growth.x.array, fields.growth.function_space.dofmap.list
         passed, history = fields.faradaic(weights)[dofs], (w[dofs], fields.growth_older.x.array[dofs])
@@ -411,6 +400,22 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array
     fields.parameters.follow_filling()
+
+
+def commit_flow(domain: Domain, fields: Fields, dt: float) -> None:
+    """The part of `commit` that is plastic strain."""
+    for name, flow in fields.flows.items():
+        for group, cells in flow.groups:
+            if len(cells):
+                trial, q_trial, mu, s = _local(domain, fields, name, flow, group, cells, dt)
+                dofs = _dofs(flow.hardened, cells)
+                flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * mu)
+                motion = _tensors(flow.motion, domain, name, cells) if flow.motion is not None else None
+                plastic = flow.plastic.x.array.reshape(-1, 3, 3)
+                plastic[dofs] = flow.kinematics.advance(trial, s, plastic[dofs], motion)
+                _resist(fields, flow, group, cells, "resistance", (q_trial, mu, s), dt)
+        for function in (flow.hardened, flow.plastic, *flow.resistances.values()):
+            function.x.scatter_forward()
 
 
 def rollback(fields: Fields) -> None:

@@ -64,11 +64,12 @@ def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble:
     curved = np.hstack([rows[:, :2] for rows in _placed(old, "u_m")])
     curved[:, 2:] += curved[:, :2]
     return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, Bed(layer.name, tuple(slots), layer.behind), present, curved, turned),
-                       path, dt, assemble)
+                       path, dt, assemble, balanced=True)
 
 
-def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
-    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost."""
+def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts],
+                balanced: bool = False) -> tuple[Parts | None, dict]:  # fmt: skip
+    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost. balanced: see `remesh.settled`."""
     problem, made = _new_mesh(old, draw, path)
     if problem:
         return None, {"refused": problem}
@@ -95,7 +96,7 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
     if abs(changed) > CARRIED_WITHIN:
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
-    found, record = settled(old, new, dt, elastic(old, new, lambda before, after: along(new.domain, before, after)))
+    found, record = settled(old, new, dt, elastic(old, new, lambda before, after: along(new.domain, before, after)), balanced)
     if found is not None:
         found.observer.leave(gone, travel)
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from .cautions import cautions
 from .domain import read_domain
 from .fields import make_fields
 from .geometry import GeometryError, build_mesh
-from .march import Mark, Step, StepFailed, march
+from .march import RELAXATION, Mark, Step, StepFailed, march
 from .model import build_model
 from .mpi import world
 from .observe.book import Book
@@ -331,11 +332,12 @@ def _marched(session: _Session, parts: Parts, writer, book: Book, done: int, mar
 
 def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark: Mark) -> Mark:
     """Take a new mesh if there is a better one, or one without a void that has closed, else go on without asking again; with the last
-    step's length, as from the begin.
+    step's length, as from the begin; with a short one where metal has been laid on further wall, on which nothing pressed before.
     """
     path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
-    mark = replace(mark, dt=mark.dt_old, dt_old=0.0, before=None)
+    longest = RELAXATION * parts.observer.energy.flow_time if parts.observer.columns else math.inf
+    mark = replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
     given = path, SETTLING * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
     anew = press_in if parts.observer.columns else renew_layer
     new, record = anew(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
