@@ -84,6 +84,7 @@ class Fields:
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
     living: fem.Function | None = None  # 1 on faces of the interface mesh, next to 0 behind what has been cut off
+    laid: fem.Function | None = None  # part of the plated thickness that the metal's cells hold since their reference began anew, um
     walls: fem.Function | None = None  # in the space of u_m, at heads of columns: x of the side wall, height of the end of the slot, um
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
@@ -128,6 +129,8 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     if "i" in spaces and inside and any(r.reservoir for r in domain.regions):  # layers as built have no necks
         fields.living = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         fields.living.x.array[:] = 1.0
+    if "i" in spaces and any(f.kind == "flaw" and f.filled for f in case.features):
+        fields.laid = fem.Function(spaces["i"])
     if any(f.kind == "flaw" and head(f.name) in domain.boundaries for f in case.features):
         fields.walls = fem.Function(spaces["u_m"])
     if case.mechanics is not None:

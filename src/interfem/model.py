@@ -569,6 +569,8 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
     w = _plated(fields, controls, data) if fields.growth is not None else 0.0
+    if fields.laid is not None:
+        w = w - fields.laid("+")
     if "sei" in fields:
         w = w + data["sei_share"] * (fields["sei"]("+") - case.sei.initial_thickness)
     filled = w - data["misfit"] if "misfit" in data else w

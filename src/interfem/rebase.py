@@ -63,13 +63,37 @@ def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble:
     layer = Layer(before.layer, tuple(slot.name for slot in slots), before.behind, {})
     curved = np.hstack([rows[:, :2] for rows in _placed(old, "u_m")])
     curved[:, 2:] += curved[:, :2]
-    return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, Bed(layer.name, tuple(slots), layer.behind), present, curved, turned),
-                       path, dt, assemble, balanced=True)
+    bed, between = Bed(layer.name, tuple(slots), layer.behind), _between(old)
+    return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, bed, present, curved, between, turned), path, dt, assemble, _faces(old, layer))
+
+
+def _between(old: Parts) -> np.ndarray:
+    """What lies between metal and electrolyte, of all ranks: (edge, end, 4), place, what has reacted or opened, what is plated; um."""
+    fields, gamma = old.fields, old.domain.submeshes["gamma"]
+
+    def ends(function: fem.Function) -> np.ndarray:
+        return function.x.array[function.function_space.dofmap.list[: gamma.owned, :2]]
+
+    x = gamma.mesh.geometry.x[gamma.mesh.geometry.dofmaps[0][: gamma.owned]][..., :2]
+    parted = ends(fields["gap"]) if "gap" in fields else np.zeros(x.shape[:2])
+    plated = ends(fields.growth) - ends(fields.laid) if fields.growth is not None else np.zeros(x.shape[:2])
+    if "sei" in fields:
+        share = old.model.interface["sei_share"].x.array[: gamma.owned, None]
+        parted = parted + share * (ends(fields["sei"]) - old.case.sei.initial_thickness)
+    return gathered(old.domain.comm, np.concatenate([x, parted[..., None], plated[..., None]], axis=2))
+
+
+def _faces(old: Parts, layer: Layer) -> tuple[str, ...]:
+    """Interfaces of a layer and its columns."""
+    return tuple(name for name in old.domain.interfaces if {layer.name, *layer.voids} & set(name.split("|")))
 
 
 def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts],
-                balanced: bool = False) -> tuple[Parts | None, dict]:  # fmt: skip
-    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost. balanced: see `remesh.settled`."""
+                laid: tuple[str, ...] = ()) -> tuple[Parts | None, dict]:  # fmt: skip
+    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost.
+
+    laid: interfaces on which the new cells hold what has been plated too.
+    """
     problem, made = _new_mesh(old, draw, path)
     if problem:
         return None, {"refused": problem}
@@ -90,13 +114,18 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
         _restore(old, domain, fields, model, layer, shift, lost, along)
         if fields.contact is not None and fields.contact.roofs is not None:
             fields.contact.roofs.first.update(old.observer.voids.at_first())
+        if laid and fields.laid is not None:
+            dofs = fields.laid.function_space.dofmap.list[domain.on(laid)]
+            fields.laid.x.array[dofs] = fields.growth.x.array[dofs]
 
     new = assemble(old.case.without(gone), path, restore)
     travel, changed = _travel(old, new), _rescale(old, new)
     if abs(changed) > CARRIED_WITHIN:
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
-    found, record = settled(old, new, dt, elastic(old, new, lambda before, after: along(new.domain, before, after)), balanced)
+    strains = elastic(old, new, lambda before, after: along(new.domain, before, after))
+    added = old.domain.integral((old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid)) if laid and old.fields.laid is not None else 0.0
+    found, record = settled(old, new, dt, strains, bool(laid), added)
     if found is not None:
         found.observer.leave(gone, travel)
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}

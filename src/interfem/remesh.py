@@ -67,16 +67,19 @@ def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) ->
     return settled(old, new, dt, elastic(old, new, project))
 
 
-def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: bool = False) -> tuple[Parts | None, dict]:
+def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: bool = False,
+            added: float = 0.0) -> tuple[Parts | None, dict]:  # fmt: skip
     """(the new parts at rest with the elastic strains carried over, what has changed); None if it is not to be.
 
     `balanced`: the strains give way in the end, so that forces are in equilibrium: the body has another boundary now.
+    added: metal that is part of it from now on, um^3.
     """
     problem = _settle(new, dt, strains, balanced)
     if problem:
         new.solver.destroy()
         return None, {"refused": problem}
     before, after = (contents(parts.domain, parts.fields) for parts in (old, new))
+    before["volume"] += added
     changes = {name: after[name] / before[name] - 1 if before[name] else 0.0 for name in before}
     worst = max(changes, key=lambda name: abs(changes[name]))
     topology = new.domain.mesh.topology

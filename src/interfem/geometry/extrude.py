@@ -92,12 +92,13 @@ def reach(slot: Slot, way: int, curve: np.ndarray, wall: float) -> tuple[int, fl
     return int(deepest), float(slot.deep(curve[deepest]))
 
 
-def extrude(mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, turned: bool) -> tuple[Mesh, Laid, float]:
+def extrude(mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, between: np.ndarray, turned: bool) -> tuple[Mesh, Laid, float]:
     """(new mesh, D, displacement along the stack that the layers behind have lost by it). NotRenewed if it fails.
 
-    curved: where the middles of the edges of heads and mouths are now, by rows (x, y of the reference, x, y now). `turned`: about an axis.
+    curved: where the middles of edges are now, by rows (x, y of the reference, x, y now). between: what lies between metal and
+    electrolyte, (edge, end, 4): x, y, what has reacted or opened, what is plated and becomes part of the metal; um. `turned`: about an axis.
     """
-    draft = _Draft(mesh, bed, present, curved, turned)
+    draft = _Draft(mesh, bed, present, curved, between, turned)
     columns = [draft.column(slot) for slot in bed.slots]
     lost = draft.far(sum(column.held for column in columns))
     return draft.filled(columns, lost)
@@ -118,8 +119,8 @@ class _Column:
 class _Draft:
     """The new mesh while it is made."""
 
-    def __init__(self, mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, turned: bool):
-        self.mesh, self.bed, self.present, self.turned = mesh, bed, present, turned
+    def __init__(self, mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, between: np.ndarray, turned: bool):
+        self.mesh, self.bed, self.present, self.between, self.turned = mesh, bed, present, between, turned
         self.start, self.points = mesh.points[:, :2], mesh.points[:, :2].copy()
         self.now = self.start + present.metal
         self.middles, self.places = cKDTree(curved[:, :2]), curved[:, 2:]
@@ -128,7 +129,8 @@ class _Draft:
         self.face = np.unique(np.concatenate(fixed))
         self.on_face = set(self.face.tolist())
         self.outlines = {name: outline_of(cells) for name, cells in self.cells.items()}
-        self.held = sum(amount(self.start[cells], turned) for cells in self.cells.values())
+        self.faces = self._faces()
+        self.held = {name: amount(self.start[cells], turned) + self._plated(self.outlines[name]) for name, cells in self.cells.items()}
 
     def bent(self, edges: list[tuple[int, int]]) -> np.ndarray:
         """Points now along edges that follow each other, each curved by its middle."""
@@ -145,7 +147,7 @@ class _Draft:
         old_head = {tuple(sorted(e)) for e in self.mesh.facets.get(head(slot.name), np.empty((0, 2), int)).tolist()}
         over = [e for e in outline if tuple(sorted(e)) in old_head]
         wall = [e for e in outline if e not in mouth and np.isin(e, self.face).all()]
-        held = amount(self.start[self.cells[slot.name]], self.turned) + self._entered(slot, mouth)
+        held = self.held[slot.name] + self._entered(slot, mouth)
         further = self._further(slot, _chain(over)) if over else ([], [])
         if not over or slot.full:
             edges = mouth + wall + (self._rest(slot) if over else [])
@@ -263,7 +265,7 @@ class _Draft:
             return enclosed(outline, self.points, self.turned)
 
         none = held(0.0)
-        lost = (self.held - columns - none) / (held(1.0) - none)
+        lost = (sum(self.held.values()) - columns - none) / (held(1.0) - none)
         held(lost)
         self.jump_back = (self.present.metal[self.back] if behind else 0.0) - np.array([[0.0, lost]])
         return lost
@@ -300,19 +302,42 @@ class _Draft:
         given[self.back], value[self.back] = True, self.jump_back
         face = np.intersect1d(rim, self.face)
         given[face], value[face] = True, self.present.ions[face]
-        for axis, p in self._faces():
-            value[p, axis] = self.present.metal[p, axis]
+        value[face] += self._parted(count)[face]
         return given, value
 
     def _ends(self) -> np.ndarray:
         """First coordinate of the sides of the cell."""
         return np.array([self.start[:, 0].min(), self.start[:, 0].max()])
 
-    def _faces(self) -> set[tuple[int, int]]:
-        """(axis of the normal, point) of the faces between metal and electrolyte up to now; a corner has two."""
+    def _faces(self) -> dict[tuple[int, int], np.ndarray]:
+        """Edges between metal and electrolyte, the metal to the left -> what lies there at either end (end, 2): parted, plated."""
         every = {e for outline in self.outlines.values() for e in outline}
-        edges = [(a, b) for a, b in every if (b, a) not in every and a in self.on_face and b in self.on_face]
-        return {(int(np.abs(self.start[a] - self.start[b]).argmin()), p) for a, b in edges for p in (a, b)}
+        tree, found = cKDTree(self.between[:, :, :2].mean(axis=1)), {}
+        for a, b in sorted(every):
+            if (b, a) not in every and a in self.on_face and b in self.on_face:
+                two = self.between[tree.query(0.5 * (self.start[a] + self.start[b]))[1]]
+                turned = np.linalg.norm(two[0, :2] - self.start[a]) > np.linalg.norm(two[1, :2] - self.start[a])
+                found[a, b] = (two[::-1] if turned else two)[:, 2:]
+        return found
+
+    def _plated(self, outline: list[tuple[int, int]]) -> float:
+        """Metal plated along an outline, by the trapezoidal rule."""
+        total = 0.0
+        for a, b in (e for e in outline if e in self.faces):
+            weight = self.start[[a, b], 0] if self.turned else np.ones(2)
+            total += float(np.linalg.norm(self.start[b] - self.start[a]) * (weight @ self.faces[a, b][:, 1]) / 2)
+        return total
+
+    def _parted(self, count: int) -> np.ndarray:
+        """What has parted metal and electrolyte moves the metal's points back along the normal: a mean over edges, each axis by itself."""
+        total, number = np.zeros((count, 2)), np.zeros((count, 2))
+        for (a, b), ends in self.faces.items():
+            along = self.start[b] - self.start[a]
+            axis = int(np.abs(along).argmin())
+            outward = np.sign(along[1]) if axis == 0 else -np.sign(along[0])
+            total[[a, b], axis] -= outward * ends[:, 0]
+            number[[a, b], axis] += 1
+        return total / np.maximum(number, 1)
 
     def _facets(self, columns: list[_Column], cells: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Groups on the outside of the new mesh, and patches; heads and the sides of columns anew."""

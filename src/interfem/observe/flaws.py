@@ -155,6 +155,8 @@ def _mechanical(case: Case, domain: Domain, fields: Fields, model: Model, region
     name, n, axis = DISPLACEMENT[region.body], domain.normal(), domain.dimension - 1
     u, wall = fields[name], fields["u_s"]("-")
     grown = fields.growth("+") if fields.growth is not None else 0.0
+    if fields.laid is not None:
+        grown = grown - fields.laid("+")
     shear = model.interface["stick"]("+") * slip_of(u("+"), wall, n, mean_normal(case, domain)("+"), grown)
     if "slip" in fields:
         shear = shear + fields["shear"]("+")
