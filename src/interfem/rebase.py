@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import ufl
 from dolfinx import fem
+from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from .domain import Domain
-from .fields import BODIES, Fields
+from .domain import ELASTIC, GROUP, Domain
+from .fields import BODIES, Fields, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
 from .geometry.extrude import Bed, Laid, Slot, extrude
@@ -29,13 +30,17 @@ from .geometry.renew import NotRenewed
 from .loads import boundary_sides
 from .model import Model
 from .observe.state import NEAR, places_of, state_functions
+from .observe.surfaces import Surface
 from .observe.voids import RESIDUAL
+from .physics import finite
 from .regions import direction, reservoir, surroundings
 from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
+from .roofs import marked
 
 MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
 CARRIED = ("phi_m", "p", "x", "mu")  # of the unknowns: live inside metal
 CARRIED_WITHIN = 0.02  # relative change of the plastic strain before it is brought to its sum
+VOLUME_STEPS = 3  # of Newton's method
 SAMPLED = 12  # degree of the rule at which a new cell looks at the old ones
 OUTSIDE = 0.02  # of the extent of the mesh: how far from the old cells a point of the new ones may lie
 
@@ -123,12 +128,38 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
     if abs(changed) > CARRIED_WITHIN:
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
+    if laid:
+        _keep_volume(new, layer)
     strains = elastic(old, new, lambda before, after: along(new.domain, before, after))
     added = old.domain.integral((old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid)) if laid and old.fields.laid is not None else 0.0
     found, record = settled(old, new, dt, strains, bool(laid), added)
     if found is not None:
         found.observer.leave(gone, travel)
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}
+
+
+def _keep_volume(new: Parts, layer: Layer) -> None:
+    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal."""
+    domain, fields = new.domain, new.fields
+    group = next(g for g in domain.groups if any(r.name == layer.name for r in g.regions))
+    u, p, label = fields["u_m"], fields[f"p:{group.name}"], GROUP + group.number
+    spaces, place = ufl.MixedFunctionSpace(u.function_space, p.function_space), (domain.kind, domain.x[0])
+    (d, q), (v, s) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
+    slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
+    least = sum(ufl.inner(finite.gradient(d, *place), slope) * domain.dx(cells) for cells in (label, ELASTIC["metal"]))
+    a = least + (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * domain.dx(label)
+    excess = finite.volume_strain(u, *place, 0.0) + p / modulus(fields, "metal", "bulk")
+    load = -excess * s * domain.dx(label) + ufl.inner(fem.Constant(domain.mesh, (0.0, 0.0)), v) * domain.dx(label)
+    faces = [domain.facets_between(n, [m for m, other in enumerate(domain.regions) if other.body != "metal"])
+             for n, region in enumerate(domain.regions) if region.body == "metal"]
+    on_face = marked(u.function_space, Surface(domain, fields, "u_m", np.concatenate(faces)).dofs)
+    still = fem.dirichletbc(np.zeros(2), np.flatnonzero(on_face).astype(np.int32), u.function_space)
+    problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
+                            bcs=[still, *new.solver.conditions("u_m")], entity_maps=domain.entity_maps,
+                            petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
+    for _ in range(VOLUME_STEPS):
+        change, _ = problem.solve()
+        u.x.array[:] += change.x.array
 
 
 def _rescale(old: Parts, new: Parts) -> float:

@@ -43,6 +43,7 @@ BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithiu
             "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
 
 SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
+AT_ONCE = 1e-9  # likewise where metal is laid on further wall: so short that it does not flow
 
 
 class RunError(Exception):
@@ -338,7 +339,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
     longest = RELAXATION * parts.observer.energy.flow_time if parts.observer.columns else math.inf
     mark = replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
-    given = path, SETTLING * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
+    given = path, (AT_ONCE if parts.observer.columns else SETTLING) * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
     anew = press_in if parts.observer.columns else renew_layer
     new, record = anew(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
     meshes.append({"time_s": mark.time} | record)
