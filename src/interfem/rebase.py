@@ -125,7 +125,7 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
 
     new = assemble(old.case.without(gone), path, restore)
     travel, changed = _travel(old, new), _rescale(old, new)
-    if abs(changed) > CARRIED_WITHIN:
+    if abs(changed) > CARRIED_WITHIN + _strained_at_most(old, laid):
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
     if laid:
@@ -136,6 +136,16 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
     if found is not None:
         found.observer.leave(gone, travel)
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}
+
+
+def _strained_at_most(old: Parts, laid: tuple[str, ...]) -> float:
+    """Plastic strain that cells take on at most where they hold what has been plated, of all there is: it has none, and the sum is kept."""
+    if not laid or old.fields.laid is None:
+        return 0.0
+    plated = old.domain.integral(abs(old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid))
+    largest = max(float(flow.hardened.x.array.max(initial=0.0)) for flow in old.fields.flows.values())
+    total = contents(old.domain, old.fields)["plastic_strain"]
+    return plated * old.domain.comm.allreduce(largest, MPI.MAX) / total if total else 0.0
 
 
 def _keep_volume(new: Parts, layer: Layer) -> None:

@@ -84,12 +84,13 @@ def _interpolated(places: np.ndarray, points: np.ndarray, values: np.ndarray, ce
 
 
 def reach(slot: Slot, way: int, curve: np.ndarray, wall: float) -> tuple[int, float]:
-    """(last point of a curve that has come down on a side wall at x = `wall`, depth there); (-1, -inf) if none has. way: 1 to the right."""
-    touching = np.flatnonzero(way * (curve[:, 0] - wall) > -TOUCH * slot.width)
-    if not len(touching):
-        return -1, -np.inf
-    deepest = touching[slot.deep(curve[touching]).argmax()]
-    return int(deepest), float(slot.deep(curve[deepest]))
+    """(point of a head that is the deepest on a side wall at x = `wall`, depth there). way: 1 to the right.
+
+    Its first point is where the column ends on that wall: it may have slid along, behind what has been plated there.
+    """
+    there = np.union1d([0], np.flatnonzero(way * (curve[:, 0] - wall) > -TOUCH * slot.width))
+    deepest = int(there[slot.deep(curve[there]).argmax()])
+    return deepest, float(slot.deep(curve[deepest]))
 
 
 def extrude(mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, between: np.ndarray, turned: bool) -> tuple[Mesh, Laid, float]:
@@ -170,13 +171,13 @@ class _Draft:
     def _further(self, slot: Slot, over: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
         """Vertices of the side walls, from the first and from the last end of the head on, that metal has come down on by now."""
         curve, rest, found = self.bent(over), self._rest(slot), []
-        for end in (over[0][0], over[-1][1]):
+        for end, line in ((over[0][0], curve), (over[-1][1], curve[::-1])):
             beside = {p for e in rest for p in e if abs(self.start[p, 0] - self.start[end, 0]) < 1e-9 and slot.deep(self.start[p]) < slot.depth * (1 - 1e-9)}
             if end not in self.face:
                 found.append([])
                 continue
             way = 1 if self.start[end, 0] > slot.center else -1
-            _, front = reach(slot, way, curve, self.start[end, 0] + self.present.ions[end, 0])
+            _, front = reach(slot, way, line, self.start[end, 0] + self.present.ions[end, 0])
             begin = slot.deep(self.start[end])
             passed = sorted((p for p in beside if begin + 1e-12 < slot.deep(self.start[p]) <= front), key=lambda p: slot.deep(self.start[p]))
             found.append(passed)
@@ -219,7 +220,7 @@ class _Draft:
                 along = [corner]
                 if front > slot.deep(corner) + TOUCH * slot.width:
                     along.append(np.array([corner[0], slot.level + slot.way * front]))
-                curve = np.vstack([*along, curve[max(at, 0) + 1 :]])
+                curve = np.vstack([*along, curve[at + 1 :]])
             curve = curve[::-1] if k else curve
         return curve
 

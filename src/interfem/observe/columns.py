@@ -94,10 +94,11 @@ class Column:
 
     def passed(self) -> bool:
         """Metal has come down on the wall as far as its next vertex."""
-        nodes = np.concatenate(self.domain.comm.allgather(self.head.nodes()[..., :2].reshape(-1, 2)))
-        for way, (_, begin, following) in self.sides.items():
+        first, now = (np.concatenate(self.domain.comm.allgather(self.head.nodes(moved).reshape(-1, 2))) for moved in (0.0, 1.0))
+        for way, (x, begin, following) in self.sides.items():
+            end = np.hypot(first[:, 0] - x, self.slot.deep(first) - begin).argmin()
             wall = float(self._walls(np.array([begin]))[way][0])
-            if reach(self.slot, way, nodes, wall)[1] >= following:
+            if reach(self.slot, way, np.vstack([now[end], now]), wall)[1] >= following:
                 return True
         return False
 
