@@ -101,37 +101,37 @@ def test_back_pressure_stops_plating_in_a_flaw(shape, kinematics, walls, tmp_pat
 
 
 def column(kind: str, filled: float, exponent: float, walls: dict, pressure: float, duration: float, **more) -> dict:
-    """A slot (or hole) of 1 um, filled to a depth with lithium that creeps at 1e-2 (q/MPa)^n 1/s, in a rigid electrolyte that passes no charge."""
+    """A slot (or hole) of 1 um, filled to a depth with lithium that creeps at 0.1 (q/MPa)^n 1/s, in a rigid electrolyte that passes no charge."""
     isolating = {"kinetics": "linear", "resistance": "1e6 ohm*cm^2"}
     return merge({
         "geometry": {"kind": kind, "width": "3 um"},
         "layers": [{"name": "li", "material": "Li", "thickness": "3 um"}, {"name": "sse", "material": "Li6PS5Cl", "thickness": f"{filled + 4} um"}],
-        "materials": {"Li": {"law": "norton", "creep_rate": "1e-2 1/s", "creep_reference_stress": "1 MPa", "creep_exponent": exponent,
+        "materials": {"Li": {"law": "norton", "creep_rate": "0.1 1/s", "creep_reference_stress": "1 MPa", "creep_breakdown_stress": "1e5 MPa", "creep_exponent": exponent,
                              "creep_activation_energy": "0 J/mol"}, "Li6PS5Cl": RIGID},
         "features": [{"kind": "flaw", "interface": "li|sse", "shape": "slot", "center": "0 um", "width": "1 um", "depth": f"{filled + 1} um",
                       "filled": f"{filled} um"}],
         "interfaces": {"li|sse": isolating | {"tangential": "frictionless"}, "flaw|sse": isolating | walls},
         "mesh": {"size": "2 um", "interface_size": "0.5 um", "tip_size": "0.2 um"},
         "mechanics": {"kinematics": "finite", "boundaries": {"collector": "platen"}},
-        "protocol": [{"kind": "pressure", "to": f"{pressure} MPa", "duration": "0.1 s"}, {"kind": "rest", "duration": f"{duration} s"}]}, more)
+        "protocol": [{"kind": "pressure", "to": f"{pressure} MPa", "duration": "0.1 s"}, {"kind": "rest", "duration": f"{duration} s", "max_step": "0.5 s"}]}, more)
 
 
-@pytest.mark.parametrize("kind, resistance", [("plane", 12), ("axisymmetric", 32)])
-def test_viscous_lithium_is_pressed_between_sticking_walls_as_poiseuille_says(kind, resistance, tmp_path):
-    """`dL/dt = p w^2/(12 eta (L + c))` in a slot, 32 for 12 in a hole; eta = 100/3 MPa s. c is what the way to the mouth costs.
+@pytest.mark.parametrize("kind, pressure, resistance", [("plane", 3.0, 12), ("axisymmetric", 6.0, 32)])
+def test_viscous_lithium_is_pressed_between_sticking_walls_as_poiseuille_says(kind, pressure, resistance, tmp_path):
+    """`dL/dt = p w^2/(12 eta (L + c))` in a slot, 32 for 12 in a hole; eta = 10/3 MPa s. c is what the way to the mouth costs.
 
     That is less than Sampson's flow through a hole in a wall, half of it: 0.42 w, and 0.29 w in a hole (3 pi/32). The rate must be so
     all along, also just after metal has been laid on further wall. What enters has left the layer.
     """
-    run = solve(column(kind, 4.0, 1.0, {}, 20.0, 40.0), tmp_path)
+    run = solve(column(kind, 3.0, 1.0, {}, pressure, 10.0), tmp_path)
     t, length = run["time_s"], run["flaw_filled_um[flaw]"]
     laid = run.record["remeshings"]
-    assert len(laid) >= 2 and not any("refused" in entry for entry in laid)
-    steady = t > 2
+    assert laid and not any("refused" in entry for entry in laid)
+    steady = t > 1
     rates = np.polyfit(t[steady], 0.5 * length[steady] ** 2, 1)[0]
-    closed = 20.0 / (resistance * 100 / 3)
+    closed = pressure / (resistance * 10 / 3)
     most = {"plane": 0.42, "axisymmetric": 0.29}[kind]
-    assert closed * 4.0 / (4.0 + most) < rates < closed
+    assert closed * 3.0 / (3.0 + most) < rates < closed
     through = {"plane": 0.5, "axisymmetric": math.pi / 4}[kind] * (length[-1] - length[steady][0])
     area = {"plane": 3.0, "axisymmetric": 9 * math.pi}[kind]
     left = area * (run["collector_displacement_um"][steady][0] - run["collector_displacement_um"][-1])
