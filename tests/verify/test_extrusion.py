@@ -121,7 +121,8 @@ def test_viscous_lithium_is_pressed_between_sticking_walls_as_poiseuille_says(ki
     """`dL/dt = p w^2/(12 eta (L + c))` in a slot, 32 for 12 in a hole; eta = 10/3 MPa s. c is what the way to the mouth costs.
 
     That is less than Sampson's flow through a hole in a wall, half of it: 0.42 w, and 0.29 w in a hole (3 pi/32). The rate must be so
-    all along, also just after metal has been laid on further wall. What enters has left the layer.
+    all along, also just after metal has been laid on further wall. What enters has left the layer, but for what lies across the mouth's
+    edge until it is laid anew: some triangles of the edges there, w/16.
     """
     run = solve(column(kind, 3.0, 1.0, {}, pressure, 10.0), tmp_path)
     t, length = run["time_s"], run["flaw_filled_um[flaw]"]
@@ -133,7 +134,7 @@ def test_viscous_lithium_is_pressed_between_sticking_walls_as_poiseuille_says(ki
     most = {"plane": 0.42, "axisymmetric": 0.29}[kind]
     assert closed * 3.0 / (3.0 + most) < rates < closed
     through = {"plane": 0.5, "axisymmetric": math.pi / 4}[kind] * (length[-1] - length[steady][0])
-    area = {"plane": 3.0, "axisymmetric": 9 * math.pi}[kind]
+    area, rim = {"plane": (3.0, 1.0), "axisymmetric": (9 * math.pi, math.pi)}[kind]
     left = area * (run["collector_displacement_um"][steady][0] - run["collector_displacement_um"][-1])
-    print(rates / closed, through, left, len(laid), length[-1])
-    assert left == pytest.approx(through, rel=5e-3)
+    assert left == pytest.approx(through, abs=2 * (0.5 / 8) ** 2 * rim * (1 + len(laid)))
+    assert all(abs(entry["relative_changes"]["volume"]) < 3e-4 for entry in laid)

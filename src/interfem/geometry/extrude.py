@@ -149,11 +149,11 @@ class _Draft:
         over = [e for e in outline if tuple(sorted(e)) in old_head]
         wall = [e for e in outline if e not in mouth and np.isin(e, self.face).all()]
         held = self.held[slot.name] + self._entered(slot, mouth)
-        further = self._further(slot, _chain(over)) if over else ([], [])
-        if not over or slot.full:
-            edges = mouth + wall + (self._rest(slot) if over else [])
-            return self._closed(slot, edges)
-        return self._open(slot, mouth, wall, _chain(over), further, held)
+        if not over:
+            return _Column(slot, outline, [], [], np.zeros(2), enclosed(outline, self.start, self.turned))
+        if slot.full:
+            return self._closed(slot, mouth, wall)
+        return self._open(slot, mouth, wall, _chain(over), self._further(slot, _chain(over)), held)
 
     def _entered(self, slot: Slot, mouth: list[tuple[int, int]]) -> float:
         """Metal now between the mouth and where its points were at first, as seen from its corners."""
@@ -183,14 +183,21 @@ class _Draft:
             found.append(passed)
         return found[0], found[1]
 
-    def _closed(self, slot: Slot, edges: list) -> _Column:
-        outline = _loop(edges, self.start)
-        return _Column(slot, outline, [], [], np.zeros(2), enclosed(outline, self.start, self.turned))
+    def _closed(self, slot: Slot, mouth, wall) -> _Column:
+        """Metal everywhere, up to the electrolyte."""
+        rest = self._rest(slot)
+        edges, side, foot = mouth + wall + rest, [], [p for p in (mouth[0][0], mouth[-1][1]) if p not in self.on_face]
+        if foot:
+            top = next(p for e in rest for p in e if abs(self.start[p, 0] - self.start[foot[0], 0]) < 1e-9)
+            side = self._side(mouth, top, _spacing(wall, self.start))
+            edges += list(zip(side, side[1:]))
+        outline = _loop(edges, self.points)
+        return _Column(slot, outline, [], side, np.zeros(2), enclosed(outline, self.points, self.turned))
 
     def _open(self, slot: Slot, mouth, wall, over, further, held: float) -> _Column:
         first, last = over[0][0], over[-1][1]
         ends = [(further[0] or [first])[-1], (further[1] or [last])[-1]]
-        spacing = float(np.median([np.linalg.norm(self.start[a] - self.start[b]) for a, b in wall]))
+        spacing = _spacing(wall, self.start)
         line = self._shape(slot, self.bent(over), [first, last], ends)
         inner = _spread_out(line, spacing)[1:-1]
         symmetric = [end not in self.face for end in (first, last)]
@@ -383,6 +390,11 @@ def _loop(edges: list[tuple[int, int]], points: np.ndarray) -> list[tuple[int, i
         path.append(second if first == path[-2] else first)
     found = list(zip(path, path[1:]))
     return found if enclosed(found, points, False) > 0 else [(b, a) for a, b in found[::-1]]
+
+
+def _spacing(edges: list[tuple[int, int]], points: np.ndarray) -> float:
+    """Median length."""
+    return float(np.median([np.linalg.norm(points[a] - points[b]) for a, b in edges]))
 
 
 def _spread_out(line: np.ndarray, spacing: float) -> np.ndarray:
