@@ -8,7 +8,7 @@ import pytest
 from cases import Pieces
 from path import Run, merge, solve
 
-from interfem.case import parse_case
+from interfem.case import CaseError, parse_case
 
 FARADAY, OMEGA = 96485.33212, 1.3e-5
 RIGID = {"youngs_modulus": "1e4 GPa"}
@@ -138,3 +138,29 @@ def test_viscous_lithium_is_pressed_between_sticking_walls_as_poiseuille_says(ki
     left = area * (run["collector_displacement_um"][steady][0] - run["collector_displacement_um"][-1])
     assert left == pytest.approx(through, abs=2 * (0.5 / 8) ** 2 * rim * (1 + len(laid)))
     assert all(abs(entry["relative_changes"]["volume"]) < 3e-4 for entry in laid)
+
+
+def test_a_slot_becomes_full_and_goes_on_as_one(tmp_path):
+    """`flaw_full` at 2 % of the width; its end is wall like the rest from then on, and bears the pressure of the stack."""
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.5)
+    case["features"][0]["depth"] = "0.8 um"
+    run = solve(case, tmp_path)
+    assert [entry["event"] for entry in run.record["events"]][-1] == "flaw_full[flaw]"
+    assert run.last("flaw_filled_um[flaw]") == pytest.approx(0.8, abs=1e-9)
+    assert run.last("extrusion_length_um[flaw]") == pytest.approx(0.2, abs=2e-3)
+    assert run.last("flaw_tip_pressure_MPa[flaw]") == pytest.approx(10.0, rel=0.05)
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"shape": "wedge"}, 'set shape = "slot"'), ({"filled": "2 um"}, "is not below depth"), ({"filled": "0.05 um"}, "a tenth of the width")])
+def test_what_is_not_filled_in_part(change, told):
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.0)
+    case["features"][0] |= change
+    with pytest.raises(CaseError, match=told):
+        parse_case(case | {"title": "refused", "temperature": "298.15 K"})
+
+
+def test_metal_is_pressed_in_in_finite_strain_alone():
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.0, mechanics={"kinematics": "small"})
+    with pytest.raises(CaseError, match="finite strain alone"):
+        parse_case(case | {"title": "refused", "temperature": "298.15 K"})
