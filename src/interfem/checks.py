@@ -288,7 +288,9 @@ def _partly_filled(case) -> Iterator[str]:
         before = next(r for r in case.regions if r.name == reservoir(case, feature.name).layer)
         others = [f for f in case.features if f is not feature and f.kind != "patch" and not
                   (f.kind == "flaw" and f.shape == "slot" and f.fill == feature.fill and direction(f, case) == (level, way))]
-        if feature.shape != "slot":
+        if feature.fill == "empty":
+            yield f'{place}: fill = "empty" says that nothing is in it; remove one of the keys'
+        elif feature.shape != "slot":
             yield f'{place}: only a slot is filled in part; set shape = "slot", or remove the key'
         elif case.geometry.kind == "box" or case.geometry.file is not None:
             yield f'{place}: metal is pressed into a slot in a plane or about an axis; use geometry.kind = "plane" or "axisymmetric"'
