@@ -149,6 +149,7 @@ class Flaw(Model):
     depth: Length  # from the interface to the tip
     length: Length | None = None  # box: extent along y, full; default its width
     fill: str = "Li"  # material, or "empty"
+    filled: Length | None = None  # slot: depth to which it is filled at first; the rest is empty, and metal may be pressed into it
     electrons: Literal["mesh", "collector"] = "mesh"  # reached through the mesh, or wired to the collector
 
 

@@ -18,8 +18,8 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import ROLES, SIDES, boundary_names, cut_layer, direction, extent, hollow, interface_name, is_transfer, kinetics, layer_pair
-from .regions import ordered, reaction, required_properties, roof_law, touching
+from .regions import FLOWING_LAWS, ROLES, SIDES, boundary_names, cut_layer, direction, extent, hollow, interface_name, is_transfer
+from .regions import kinetics, layer_pair, ordered, reaction, required_properties, reservoir, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
 
@@ -278,6 +278,36 @@ def _flaw_depth(feature, case, place: str) -> Iterator[str]:
     if feature.depth >= room:
         names = " and ".join(f'"{region.name}"' for region in passed)
         yield f"{place}.depth = {_um(feature.depth)} exceeds layer {names} ({_um(room)}); reduce it or thicken the layer"
+
+
+def _partly_filled(case) -> Iterator[str]:
+    """Slots into which metal may be pressed: what the layer before them, and they themselves, must be."""
+    for n, feature in ((n, f) for n, f in enumerate(case.features) if f.kind == "flaw" and f.filled is not None):
+        place = f"features[{n}].filled = {_um(feature.filled)}"
+        level, way = direction(feature, case)
+        before = next(r for r in case.regions if r.name == reservoir(case, feature.name).layer)
+        others = [f for f in case.features if f is not feature and f.kind != "patch" and not
+                  (f.kind == "flaw" and f.shape == "slot" and f.fill == feature.fill and direction(f, case) == (level, way))]
+        if feature.fill == "empty":
+            yield f'{place}: fill = "empty" says that nothing is in it; remove one of the keys'
+        elif feature.shape != "slot":
+            yield f'{place}: only a slot is filled in part; set shape = "slot", or remove the key'
+        elif case.geometry.kind == "box" or case.geometry.file is not None:
+            yield f'{place}: metal is pressed into a slot in a plane or about an axis; use geometry.kind = "plane" or "axisymmetric"'
+        elif not feature.filled < feature.depth:
+            yield f"{place} is not below depth = {_um(feature.depth)}; reduce it, or remove it where the slot is full"
+        elif feature.filled < LIP * feature.width:
+            yield f"{place} is below a tenth of the width ({_um(feature.width)}), and how metal comes round the mouth's edge is not resolved; raise it"
+        elif case.mechanics is None or case.mechanics.kinematics != "finite":
+            yield f'{place}: metal is pressed in in finite strain alone; set mechanics.kinematics = "finite"'
+        elif case.records[feature.fill].name != before.material.name or before.law not in FLOWING_LAWS or before.law != case.records[feature.fill].law:
+            yield (f'{place}: what fills the slot and the layer "{before.name}" before it must be one metal that flows; make both the same, '
+                   f"with law {' or '.join(FLOWING_LAWS)}")
+        elif case.geometry.kind == "axisymmetric" and case.geometry.inner_radius:
+            yield f"{place}: a hole about an axis is on the axis; remove geometry.inner_radius"
+        elif others:
+            yield (f'{place}: beside it there may be patches and other slots of the same metal and interface only; '
+                   f'remove feature "{others[0].name}"')
 
 
 def _cut_layer(feature, case) -> int:
@@ -633,12 +663,13 @@ DRIVEN = ("current", "ramp", "profile")  # those that impose it, one way or both
 LITHIUM_VOLUME = 1.3e-5  # um^3/amol
 COARSE = {2: 12, 3: 8}  # edges across the mean extent of a cell whose mesh.size is not given, as in geometry/sizes.py
 MOST_CELLS = 1e8  # Gmsh works on one core
+LIP = 0.1  # of the width of a slot: least depth to which it is filled, if it is
 LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much lithium
 STAGES = (
     (_names, _thickness, _own_mesh, _materials),
     (_order, _references),
     (_properties, _gradings, _porous, _counter, _short, _features, _interfaces, _reactions, _supports, _held, _preset, _cells,
-     _remeshing, _protocol),
+     _remeshing, _partly_filled, _protocol),
     (_populations,),
     (_overlaps, _limits_at_rest, _lithium, _fracture, _contact_limit),
 )

@@ -18,6 +18,7 @@ from .interface.sei import reaction_current
 from .laws import LAWS
 from .parameters import Parameters, at_points
 from .physics import KINEMATICS
+from .regions import head
 from .roofs import Roofs, make_roofs, raise_roofs
 from .units import FARADAY
 
@@ -83,6 +84,8 @@ class Fields:
     flows: dict[str, Flow]  # by displacement name
     parameters: Parameters
     living: fem.Function | None = None  # 1 on faces of the interface mesh, next to 0 behind what has been cut off
+    laid: fem.Function | None = None  # part of the plated thickness that the metal's cells hold since their reference began anew, um
+    walls: fem.Function | None = None  # in the space of u_m, at heads of columns: x of the side wall, height of the end of the slot, um
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:
@@ -126,6 +129,10 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     if "i" in spaces and inside and any(r.reservoir for r in domain.regions):  # layers as built have no necks
         fields.living = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         fields.living.x.array[:] = 1.0
+    if "i" in spaces and any(f.kind == "flaw" and f.filled for f in case.features):
+        fields.laid = fem.Function(spaces["i"])
+    if any(f.kind == "flaw" and head(f.name) in domain.boundaries for f in case.features):
+        fields.walls = fem.Function(spaces["u_m"])
     if case.mechanics is not None:
         for name, body in BODIES.items():
             flow = _flow(domain, case, fields, name, body) if name in fields else None
@@ -381,18 +388,7 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
     `plated_rate` holds Omega/F per cell of the interface mesh (um^3/pC), zero where nothing is plated; `weights` those of the
     backward formula.
     """
-    for name, flow in fields.flows.items():
-        for group, cells in flow.groups:
-            if len(cells):
-                trial, q_trial, mu, s = _local(domain, fields, name, flow, group, cells, dt)
-                dofs = _dofs(flow.hardened, cells)
-                flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * mu)
-                motion = _tensors(flow.motion, domain, name, cells) if flow.motion is not None else None
-                plastic = flow.plastic.x.array.reshape(-1, 3, 3)
-                plastic[dofs] = flow.kinematics.advance(trial, s, plastic[dofs], motion)
-                _resist(fields, flow, group, cells, "resistance", (q_trial, mu, s), dt)
-        for function in (flow.hardened, flow.plastic, *flow.resistances.values()):
-            function.x.scatter_forward()
+    commit_flow(domain, fields, dt)
     if fields.growth is not None:
         w, dofs = fields.growth.x.array, fields.growth.function_space.dofmap.list
         passed, history = fields.faradaic(weights)[dofs], (w[dofs], fields.growth_older.x.array[dofs])
@@ -407,6 +403,22 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array
     fields.parameters.follow_filling()
+
+
+def commit_flow(domain: Domain, fields: Fields, dt: float) -> None:
+    """The part of `commit` that is plastic strain."""
+    for name, flow in fields.flows.items():
+        for group, cells in flow.groups:
+            if len(cells):
+                trial, q_trial, mu, s = _local(domain, fields, name, flow, group, cells, dt)
+                dofs = _dofs(flow.hardened, cells)
+                flow.hardened.x.array[dofs] += (1 - s) * q_trial / (3 * mu)
+                motion = _tensors(flow.motion, domain, name, cells) if flow.motion is not None else None
+                plastic = flow.plastic.x.array.reshape(-1, 3, 3)
+                plastic[dofs] = flow.kinematics.advance(trial, s, plastic[dofs], motion)
+                _resist(fields, flow, group, cells, "resistance", (q_trial, mu, s), dt)
+        for function in (flow.hardened, flow.plastic, *flow.resistances.values()):
+            function.x.scatter_forward()
 
 
 def rollback(fields: Fields) -> None:

@@ -19,6 +19,7 @@ from .fields import DISPLACEMENT, Fields, commit, plastic_increment, rollback
 from .interface.bond import growth
 from .interface.deposit import ATOMIC
 from .model import Model
+from .observe.columns import FULL
 from .observe.scalars import Observer
 from .observe.voids import CLOSED, TIGHT
 from .protocol import flat_steps
@@ -31,6 +32,7 @@ GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
 EASY, HARD = 4, 8  # Newton iterations
 EASY_AT_VOIDS = 6  # where walls come to rest on roofs, node by node
 SHORTEST = 1e-12  # of a protocol step: below it the run has failed
+PRESSING = 0.5  # edges of the wall that a head passes in a step, above which steps do not grow; twice that is refused
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
@@ -58,8 +60,8 @@ class Mark:
     before: tuple[float, ...] | None  # as in `_Phase`; None: to be looked at anew
     shape: dict | None = None  # displacements for which the mesh was made, by name; None: zero
     renews: bool = True  # a worn mesh is to be replaced
-    void: str = ""  # around which the metal is to start anew
-    closed: bool = False  # it has closed, and is to be left out
+    void: str = ""  # void, or partly empty slot, around which the metal is to start anew
+    closed: bool = False  # it has closed, and is to be left out; the slot is full
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class _Cell:
     relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
+    pressing: float = 0.0  # how far a head has come in the step just solved, in edges of the wall
     mark: Mark | None = None  # from which it goes on, or of its last accepted step
 
 
@@ -251,8 +254,14 @@ def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
     kept = {"shape": cell.mark.shape, "renews": cell.mark.renews} if cell.mark is not None else {}
     closed = event is not None and bool(event.void)
     worn = event is not None and event.name == WORN_MESH
-    void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else ""
+    void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else _passed(cell)
     return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept, void=void, closed=closed)
+
+
+def _passed(cell: _Cell) -> str:
+    """A slot in which metal has come down on further wall."""
+    asked = cell.mark is None or cell.mark.renews
+    return next((column.name for column in cell.observer.columns if asked and column.passed()), "")
 
 
 def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:
@@ -287,6 +296,7 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
         cell.parting = cell.observer.contact.change()
     if cell.observer.voids is not None:
         cell.closing = cell.observer.voids.change()
+    cell.pressing = max((column.change() for column in cell.observer.columns), default=0.0)
     cell.relaxation = cell.observer.energy.relaxation() if cell.observer.energy is not None else 0.0
     shorter, told = _excess(cell)
     if told:
@@ -299,6 +309,8 @@ def _excess(cell: _Cell) -> tuple[float, str]:
     """(factor of a shorter step, why) if more happens in the step just solved than one can resolve, else (1, "")."""
     if cell.closing > 2 * CLOSING or not math.isfinite(cell.closing):
         return SHRINK, f"a void changes its volume by {cell.closing:.2g} of it in one step"
+    if cell.pressing > 2 * PRESSING or not math.isfinite(cell.pressing):
+        return SHRINK, f"metal comes {cell.pressing:.2g} edges of the wall further in one step"
     if cell.relaxation > 2 * RELAXATION:
         shorter = max(SHRINK, RELAXATION / cell.relaxation) ** 2
         return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
@@ -358,6 +370,8 @@ def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
         factor = min(factor, PARTING / cell.parting)
     if cell.closing > 0:
         factor = min(factor, 0.9 * CLOSING / cell.closing)
+    if cell.pressing > 0:
+        factor = min(factor, 0.9 * PRESSING / cell.pressing)
     return max(factor, 0.2) * dt
 
 
@@ -403,7 +417,9 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         shape = cell.mark.shape if cell.mark is not None else None
         worst = distortion(domain, fields, LEAST, shape)
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
-        if case.solver.on_distortion == "remesh" and "u_m" in fields.flows and (cell.mark is None or cell.mark.renews):
+        found += [Watch(f"flaw_full[{column.name}]", lambda dt, c=column: c.excess(), FULL / 2, False, ends_step=False, void=column.name)
+                  for column in observer.columns if cell.mark is None or cell.mark.renews]
+        if (case.solver.on_distortion == "remesh" or observer.columns) and "u_m" in fields.flows and (cell.mark is None or cell.mark.renews):
             worn = distortion(domain, fields, WORN, shape)
             found.append(Watch(WORN_MESH, lambda dt: worn(), 0.05, True))
     if case.limits.k_ratio_above is not None:
@@ -429,7 +445,9 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
 
 
 def _renewable(case: Case, observer: Observer) -> list[str]:
-    """Voids under a roof around which the metal can start anew."""
+    """Partly empty slots, and voids under a roof, around which the metal can start anew."""
+    if observer.columns:
+        return [column.name for column in observer.columns]
     voids = observer.voids.voids if observer.voids is not None else []
     return [void.name for void in voids if void.interface is not None and surroundings(case, void.name) is not None]
 

@@ -24,11 +24,12 @@ from .loads import Loads, boundary_sides, load_terms, make_loads
 from .parameters import Parameters
 from .physics import KINEMATICS, charge, storage, third_medium, transport
 from .reaction import reaction_data
-from .regions import hollow, kinetics, ordered, plated_material, void_size
+from .regions import direction, head, hollow, kinetics, ordered, plated_material, void_size
 from .units import FARADAY, GAS_CONSTANT
 
 CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
 STICK = 100.0  # shear stiffness of a stuck interface per um, times the metal's shear modulus: slip below 1e-2 of its shear strain
+WALL_STIFFNESS = 10.0  # of a wall against metal that has yet to be laid on it, over the metal's shear modulus by the slot's width
 TURNED = ("dt", "current", "density", "voltage", "galvanostatic")  # controls that are one number each
 
 
@@ -504,6 +505,8 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
         bonds += _roof_terms(domain, fields, controls, interface)
     if "gap" in fields or "slip" in fields:
         bonds += _parting_terms(case, domain, fields, interface)
+    if fields.walls is not None:
+        bonds += _column_terms(case, domain, fields)
     return {"bodies": bodies, "loads": load_terms(case, domain, fields, controls.loads), "interfaces": bonds}
 
 
@@ -566,6 +569,8 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
     w = _plated(fields, controls, data) if fields.growth is not None else 0.0
+    if fields.laid is not None:
+        w = w - fields.laid("+")
     if "sei" in fields:
         w = w + data["sei_share"] * (fields["sei"]("+") - case.sei.initial_thickness)
     filled = w - data["misfit"] if "misfit" in data else w
@@ -598,6 +603,18 @@ def _roof_terms(domain, fields, controls, interface) -> list:
     return [-into * pressure * v[up] * domain.dS(WALL), contact_work(tie, n, v, v_s, domain.dS(ROOF)),
             -roofs.borne("+") * ufl.inner(n, v_s) * domain.dS(ROOF), told * domain.dS_vertices(ROOF),
             *(roofs.over("+") * zero * domain.dS_vertices(ROOF) for zero in none)]
+
+
+def _column_terms(case, domain, fields) -> list:
+    """Walls and end of a slot stop the head of the metal in it, without friction, where they were at the last accepted step."""
+    terms, u, v = [], fields["u_m"], fields.unknowns["u_m"].test
+    for feature in (f for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries):
+        center = 0.0 if domain.kind == "axisymmetric" else feature.center[0]
+        stiffness = WALL_STIFFNESS * modulus(fields, "metal", "shear") / feature.width
+        for axis, into in ((0, ufl.conditional(ufl.gt(domain.x[0], center), -1.0, 1.0)), (1, -float(direction(feature, case)[1]))):
+            pressure = third_medium.wall_pressure(domain.x[axis], u[axis], fields.walls[axis], into, stiffness)
+            terms.append(-into * pressure * v[axis] * domain.ds(head(feature.name)))
+    return terms
 
 
 def _parting_terms(case, domain, fields, interface) -> list:

@@ -15,26 +15,32 @@ from pathlib import Path
 import numpy as np
 import ufl
 from dolfinx import fem
+from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from .domain import Domain
-from .fields import BODIES, Fields
+from .domain import ELASTIC, GROUP, Domain
+from .fields import BODIES, Fields, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
+from .geometry.extrude import Bed, Laid, Slot, extrude
 from .geometry.own import write_mesh
 from .geometry.rebase import Layer, Present, Shift, rebase
 from .geometry.renew import NotRenewed
 from .loads import boundary_sides
 from .model import Model
 from .observe.state import NEAR, places_of, state_functions
+from .observe.surfaces import Surface
 from .observe.voids import RESIDUAL
-from .regions import surroundings
+from .physics import finite
+from .regions import direction, reservoir, surroundings
 from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
+from .roofs import marked
 
 MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
 CARRIED = ("phi_m", "p", "x", "mu")  # of the unknowns: live inside metal
 CARRIED_WITHIN = 0.02  # relative change of the plastic strain before it is brought to its sum
+VOLUME_STEPS = 3  # of Newton's method
 SAMPLED = 12  # degree of the rule at which a new cell looks at the old ones
 OUTSIDE = 0.02  # of the extent of the mesh: how far from the old cells a point of the new ones may lie
 
@@ -44,11 +50,56 @@ def renew_layer(old: Parts, void: str, closed: bool, path: Path, dt: float, asse
 
     `closed`: the void is left out. Otherwise as `remesh.remesh`.
     """
-    voids = old.observer.voids
+    voids, turned = old.observer.voids, old.domain.kind == "axisymmetric"
     least = {v.name: np.inf if closed and v.name == void else RESIDUAL * v.first_depth for v in voids.voids if v.interface is not None}
     around = surroundings(old.case, void)
     layer = Layer(around.layer, around.voids, around.behind, least)
-    problem, made = _new_mesh(old, layer, path)
+    return _begin_anew(old, layer, lambda mesh, present: rebase(mesh, layer, present, turned), path, dt, assemble)
+
+
+def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
+    """The same for the layer of metal before a slot that is partly empty, and all columns pressed out of it. `full`: this slot is."""
+    turned, slots = old.domain.kind == "axisymmetric", []
+    before = reservoir(old.case, flaw)
+    for feature in before.flaws:
+        level, way = direction(feature, old.case)
+        center = 0.0 if turned else feature.center[0]
+        slots.append(Slot(feature.name, center, level, way, feature.width, feature.depth, full and feature.name == flaw))
+    layer = Layer(before.layer, tuple(slot.name for slot in slots), before.behind, {})
+    curved = np.hstack([rows[:, :2] for rows in _placed(old, "u_m")])
+    curved[:, 2:] += curved[:, :2]
+    bed, between = Bed(layer.name, tuple(slots), layer.behind), _between(old)
+    return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, bed, present, curved, between, turned), path, dt, assemble, _faces(old, layer))
+
+
+def _between(old: Parts) -> np.ndarray:
+    """What lies between metal and electrolyte, of all ranks: (edge, end, 4), place, what has reacted or opened, what is plated; um."""
+    fields, gamma = old.fields, old.domain.submeshes["gamma"]
+
+    def ends(function: fem.Function) -> np.ndarray:
+        return function.x.array[function.function_space.dofmap.list[: gamma.owned, :2]]
+
+    x = gamma.mesh.geometry.x[gamma.mesh.geometry.dofmaps[0][: gamma.owned]][..., :2]
+    parted = ends(fields["gap"]) if "gap" in fields else np.zeros(x.shape[:2])
+    plated = ends(fields.growth) - ends(fields.laid) if fields.growth is not None else np.zeros(x.shape[:2])
+    if "sei" in fields:
+        share = old.model.interface["sei_share"].x.array[: gamma.owned, None]
+        parted = parted + share * (ends(fields["sei"]) - old.case.sei.initial_thickness)
+    return gathered(old.domain.comm, np.concatenate([x, parted[..., None], plated[..., None]], axis=2))
+
+
+def _faces(old: Parts, layer: Layer) -> tuple[str, ...]:
+    """Interfaces of a layer and its columns."""
+    return tuple(name for name in old.domain.interfaces if {layer.name, *layer.voids} & set(name.split("|")))
+
+
+def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts],
+                laid: tuple[str, ...] = ()) -> tuple[Parts | None, dict]:  # fmt: skip
+    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost.
+
+    laid: interfaces on which the new cells hold what has been plated too.
+    """
+    problem, made = _new_mesh(old, draw, path)
     if problem:
         return None, {"refused": problem}
     shift, lost, left = made
@@ -67,17 +118,58 @@ def renew_layer(old: Parts, void: str, closed: bool, path: Path, dt: float, asse
     def restore(domain: Domain, fields: Fields, model: Model) -> None:
         _restore(old, domain, fields, model, layer, shift, lost, along)
         if fields.contact is not None and fields.contact.roofs is not None:
-            fields.contact.roofs.first.update(voids.at_first())
+            fields.contact.roofs.first.update(old.observer.voids.at_first())
+        if laid and fields.laid is not None:
+            dofs = fields.laid.function_space.dofmap.list[domain.on(laid)]
+            fields.laid.x.array[dofs] = fields.growth.x.array[dofs]
 
     new = assemble(old.case.without(gone), path, restore)
     travel, changed = _travel(old, new), _rescale(old, new)
-    if abs(changed) > CARRIED_WITHIN:
+    if abs(changed) > CARRIED_WITHIN + _strained_at_most(old, laid):
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
-    found, record = settled(old, new, dt, elastic(old, new, lambda before, after: along(new.domain, before, after)))
+    if laid:
+        _keep_volume(new, layer)
+    strains = elastic(old, new, lambda before, after: along(new.domain, before, after))
+    added = old.domain.integral((old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid)) if laid and old.fields.laid is not None else 0.0
+    found, record = settled(old, new, dt, strains, bool(laid), added)
     if found is not None:
         found.observer.leave(gone, travel)
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}
+
+
+def _strained_at_most(old: Parts, laid: tuple[str, ...]) -> float:
+    """Plastic strain that cells take on at most where they hold what has been plated, of all there is: it has none, and the sum is kept."""
+    if not laid or old.fields.laid is None:
+        return 0.0
+    plated = old.domain.integral(abs(old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid))
+    largest = max(float(flow.hardened.x.array.max(initial=0.0)) for flow in old.fields.flows.values())
+    total = contents(old.domain, old.fields)["plastic_strain"]
+    return plated * old.domain.comm.allreduce(largest, MPI.MAX) / total if total else 0.0
+
+
+def _keep_volume(new: Parts, layer: Layer) -> None:
+    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal."""
+    domain, fields = new.domain, new.fields
+    group = next(g for g in domain.groups if any(r.name == layer.name for r in g.regions))
+    u, p, label = fields["u_m"], fields[f"p:{group.name}"], GROUP + group.number
+    spaces, place = ufl.MixedFunctionSpace(u.function_space, p.function_space), (domain.kind, domain.x[0])
+    (d, q), (v, s) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
+    slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
+    least = sum(ufl.inner(finite.gradient(d, *place), slope) * domain.dx(cells) for cells in (label, ELASTIC["metal"]))
+    a = least + (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * domain.dx(label)
+    excess = finite.volume_strain(u, *place, 0.0) + p / modulus(fields, "metal", "bulk")
+    load = -excess * s * domain.dx(label) + ufl.inner(fem.Constant(domain.mesh, (0.0, 0.0)), v) * domain.dx(label)
+    faces = [domain.facets_between(n, [m for m, other in enumerate(domain.regions) if other.body != "metal"])
+             for n, region in enumerate(domain.regions) if region.body == "metal"]
+    on_face = marked(u.function_space, Surface(domain, fields, "u_m", np.concatenate(faces)).dofs)
+    still = fem.dirichletbc(np.zeros(2), np.flatnonzero(on_face).astype(np.int32), u.function_space)
+    problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
+                            bcs=[still, *new.solver.conditions("u_m")], entity_maps=domain.entity_maps,
+                            petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
+    for _ in range(VOLUME_STEPS):
+        change, _ = problem.solve()
+        u.x.array[:] += change.x.array
 
 
 def _rescale(old: Parts, new: Parts) -> float:
@@ -108,15 +200,14 @@ def _outward(parts: Parts, boundary: str) -> float:
     return total / domain.boundary_area(boundary)
 
 
-def _new_mesh(old: Parts, layer: Layer, path: Path) -> tuple[str, tuple[Shift, float, list[str]] | None]:
+def _new_mesh(old: Parts, draw: Callable, path: Path) -> tuple[str, tuple[Shift | Laid, float, list[str]] | None]:
     """Write it, rank 0: (why not, (D, displacement that the layers behind have lost, regions))."""
     comm, problem, made = old.domain.comm, "", None
     metal, ions = _placed(old, "u_m"), _placed(old, "u_s")
     if comm.rank == 0:
         try:
             mesh = read_msh(old.path, old.domain.dimension)
-            present = Present(*(values[cKDTree(places).query(mesh.points)[1]] for places, values in (metal, ions)))
-            new, shift, lost = rebase(mesh, layer, present, old.domain.kind == "axisymmetric")
+            new, shift, lost = draw(mesh, Present(*(values[cKDTree(places).query(mesh.points)[1]] for places, values in (metal, ions))))
             write_mesh(new, path)
             made = shift, lost, list(new.cells)
         except (NotRenewed, GeometryError) as error:
@@ -134,7 +225,7 @@ def _placed(old: Parts, name: str) -> tuple[np.ndarray, np.ndarray]:
 # ---- transfer ---------------------------------------------------------------------------------------------------------
 
 
-def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Shift, lost: float, along: Callable) -> None:
+def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Shift | Laid, lost: float, along: Callable) -> None:
     """All fields and controls in the new reference."""
     flows, new = old.fields.flows.values(), dict(state_functions(fields))
     hardened = {f for flow in flows for f in (flow.hardened, *flow.resistances.values())}
@@ -177,8 +268,9 @@ def _rows(domain: Domain, before: fem.Function, after: fem.Function, step: np.nd
 def _copy(domain: Domain, before: fem.Function, after: fem.Function) -> None:
     """What lives where no reference has changed."""
     values, known = _rows(domain, before, after, np.zeros(3))
-    assert domain.comm.allreduce(bool(known.all()), MPI.LAND), "the electrolyte keeps its places"
-    after.x.array[:] = values.reshape(-1)
+    further = after.function_space.mesh is domain.submeshes["gamma"].mesh  # of its walls: nothing has happened there
+    assert domain.comm.allreduce(further or bool(known.all()), MPI.LAND), "the electrolyte keeps its places"
+    after.x.array.reshape(values.shape)[known] = values[known]
 
 
 def _regions_of(domain: Domain, space: fem.FunctionSpace, names: tuple[str, ...]) -> np.ndarray:
@@ -199,7 +291,7 @@ def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float
     after.x.array.reshape(values.shape[0], -1)[known] = values.reshape(values.shape[0], -1)[known]
 
 
-def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift, lost: float) -> None:
+def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift | Laid, lost: float) -> None:
     """D in the layer, and the displacement less what has been lost elsewhere."""
     space, d = after.function_space, domain.dimension
     behind, inside = (_regions_of(domain, space, names) for names in (layer.behind, (layer.name, *layer.voids)))
@@ -223,10 +315,10 @@ def _spread(old: Parts, function: fem.Function) -> None:
 
 
 @contextmanager
-def _laid(old: Parts, layer: Layer, shift: Shift, lost: float) -> Iterator[None]:
+def _laid(old: Parts, layer: Layer, shift: Shift | Laid, lost: float) -> Iterator[None]:
     """The old meshes of the metal as their vertices lie in the new reference."""
     places, values = _placed(old, "u_m")
-    tree, near, domain, kept = cKDTree(places), cKDTree(shift.near[:, :2]), old.domain, []
+    tree, domain, kept = cKDTree(places), old.domain, []
     numbers, rest = ([n for n, region in enumerate(domain.regions) if region.name in names]
                      for names in ((layer.name, *layer.voids), layer.behind))
     for sub in dict.fromkeys(domain.submeshes.values()):
@@ -238,11 +330,8 @@ def _laid(old: Parts, layer: Layer, shift: Shift, lost: float) -> Iterator[None]
         inside, behind = (np.unique(dofs[np.isin(region, chosen)]) for chosen in (numbers, rest))
         start = x[inside].copy()
         now = start[:, :2] + values[tree.query(start)[1]]
-        laid = shift.back(now)
-        held = near.query(start[:, :2])[0] < 1e-9
-        laid[held] = start[held, :2]
         x[behind, 1] += lost
-        x[inside, :2] = laid
+        x[inside, :2] = shift.lay(start[:, :2], now)
     try:
         yield
     finally:

@@ -438,6 +438,26 @@ def surroundings(case, void: str) -> Surroundings | None:
     return Surroundings(name, tuple(f.name for f in inside), tuple(region.name for region in behind))
 
 
+@dataclass(frozen=True)
+class Reservoir:
+    """The layer of metal before a slot that is partly empty, all slots that it feeds (their features), and the metal layers behind it."""
+
+    layer: str
+    flaws: tuple
+    behind: tuple[str, ...]
+
+
+def reservoir(case, flaw: str) -> Reservoir:
+    """Of a slot with `filled`."""
+    feature = next(f for f in case.features if f.name == flaw)
+    level, way = direction(feature, case)
+    above = case.levels.index(level)
+    number = above - 1 if way > 0 else above
+    behind = case.regions[:number] if way > 0 else case.regions[number + 1 : len(case.layers)]
+    fed = tuple(f for f in case.features if f.kind == "flaw" and f.fill != "empty" and direction(f, case) == (level, way))
+    return Reservoir(case.layers[number].name, fed, tuple(region.name for region in behind))
+
+
 def extent(feature, case) -> tuple[float, float, float, float] | None:
     """(half width along x, half length along y, lowest, highest height) of a feature; of the layer, or of the interface, if a population;
 
@@ -464,6 +484,16 @@ def extent(feature, case) -> tuple[float, float, float, float] | None:
     else:
         reach, half_x, half_y = feature.depth, 0.5 * feature.width, 0.5 * (feature.length or feature.width)
     return half_x, half_y, min(level, level + sign * reach), max(level, level + sign * reach)
+
+
+def unfilled(flaw: str) -> str:
+    """Name of the hole that is what is empty of a flaw: its boundaries are "flaw:empty|sse", and "flaw:empty|flaw" to the metal."""
+    return f"{flaw}:empty"
+
+
+def head(flaw: str) -> str:
+    """Name of the boundary between a flaw's metal and what is empty of the flaw."""
+    return f"{unfilled(flaw)}|{flaw}"
 
 
 def touched_layers(feature, case) -> list[str]:

@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 
 from .case import Case
 from .domain import GROUP, Domain
-from .fields import Fields
+from .fields import Fields, commit_flow
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
 from .geometry.own import write_mesh
@@ -67,13 +67,19 @@ def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) ->
     return settled(old, new, dt, elastic(old, new, project))
 
 
-def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray]) -> tuple[Parts | None, dict]:
-    """(the new parts at rest with the elastic strains carried over, what has changed); None if it is not to be."""
-    problem = _settle(new, dt, strains)
+def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: bool = False,
+            added: float = 0.0) -> tuple[Parts | None, dict]:  # fmt: skip
+    """(the new parts at rest with the elastic strains carried over, what has changed); None if it is not to be.
+
+    `balanced`: the strains give way in the end, so that forces are in equilibrium: the body has another boundary now.
+    added: metal that is part of it from now on, um^3.
+    """
+    problem = _settle(new, dt, strains, balanced)
     if problem:
         new.solver.destroy()
         return None, {"refused": problem}
     before, after = (contents(parts.domain, parts.fields) for parts in (old, new))
+    before["volume"] += added
     changes = {name: after[name] / before[name] - 1 if before[name] else 0.0 for name in before}
     worst = max(changes, key=lambda name: abs(changes[name]))
     topology = new.domain.mesh.topology
@@ -240,7 +246,7 @@ def _of_eigenvalues(values: np.ndarray, function) -> np.ndarray:
     return ((axes * function(sizes)[:, None, :]) @ np.swapaxes(axes, 1, 2)).ravel()
 
 
-def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray]) -> str:
+def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: bool) -> str:
     """Interpolated displacements keep the volume only nearly. They are made to, at the elastic strain that is there; or why not.
 
     That strain `b` is carried over and not C, which would be as far off as the elastic strain is large: `C = Fb^-1 b Fb^-T`.
@@ -257,7 +263,10 @@ def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray]) -> str:
             return f"no equilibrium is found ({error})"
         for unknown in fields.unknowns.values():
             unknown.old.x.array[:] = unknown.older.x.array[:] = unknown.function.x.array
-    bear(new.domain.comm, fields, strains)
+    if balanced:
+        commit_flow(new.domain, fields, dt)
+    else:
+        bear(new.domain.comm, fields, strains)
     new.observer.energy.begin()
     return ""
 

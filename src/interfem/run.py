@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from .cautions import cautions
 from .domain import read_domain
 from .fields import make_fields
 from .geometry import GeometryError, build_mesh
-from .march import Mark, Step, StepFailed, march
+from .march import RELAXATION, Mark, Step, StepFailed, march
 from .model import build_model
 from .mpi import world
 from .observe.book import Book
@@ -27,7 +28,7 @@ from .observe.record import versions, write_json
 from .observe.scalars import Observer
 from .observe.state import read_carried, read_memory, read_state, write_state
 from .protocol import flat_steps
-from .rebase import renew_layer
+from .rebase import press_in, renew_layer
 from .remesh import Parts, remesh
 from .restart import CHECKPOINT, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
 from .solve import Solver, Timings, collect_garbage
@@ -42,6 +43,7 @@ BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithiu
             "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
 
 SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
+AT_ONCE = 1e-9  # likewise where metal is laid on further wall: so short that it does not flow
 
 
 class RunError(Exception):
@@ -331,17 +333,19 @@ def _marched(session: _Session, parts: Parts, writer, book: Book, done: int, mar
 
 def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark: Mark) -> Mark:
     """Take a new mesh if there is a better one, or one without a void that has closed, else go on without asking again; with the last
-    step's length, as from the begin.
+    step's length, as from the begin; with a short one where metal has been laid on further wall, on which nothing pressed before.
     """
     path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
-    mark = replace(mark, dt=mark.dt_old, dt_old=0.0, before=None)
-    given = path, SETTLING * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
-    new, record = renew_layer(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
+    longest = RELAXATION * parts.observer.energy.flow_time if parts.observer.columns else math.inf
+    mark = replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
+    given = path, (AT_ONCE if parts.observer.columns else SETTLING) * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
+    anew = press_in if parts.observer.columns else renew_layer
+    new, record = anew(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape, void="")
+        return replace(mark, renews=mark.renews and mark.closed and not parts.observer.columns, shape=parts.shape, void="")
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()

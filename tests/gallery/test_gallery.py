@@ -23,7 +23,8 @@ MIXED = [name for name, case in LOADED.items() if any(r.role == "mixed" for r in
 BINARY = [name for name, case in LOADED.items() if any(r.binary for r in case.regions)]
 GROWING = [name for name, case in LOADED.items() if case.sei is not None]
 CLOSING = [name for name, case in LOADED.items() if any(f.kind == "void" for f in case.features) and case.mechanics.kinematics == "finite"]
-RESISTORS = [name for name in CASES if name not in {*ALLOYS, *MIXED, *BINARY, *GROWING, *CLOSING}]
+PRESSED = [name for name, case in LOADED.items() if any(getattr(f, "filled", None) for f in case.features)]
+RESISTORS = [name for name in CASES if name not in {*ALLOYS, *MIXED, *BINARY, *GROWING, *CLOSING, *PRESSED}]
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,7 @@ def features(name: str, kind: str) -> list:
 
 
 def filled(name: str) -> list:
-    return [f for f in features(name, "flaw") if f.fill != "empty"]
+    return [f for f in features(name, "flaw") if f.fill != "empty" and f.filled is None]
 
 
 # ---- all cases --------------------------------------------------------------------------------------------------------
@@ -167,6 +168,15 @@ def covered(name: str) -> float:
         else:
             share += pi * void.radius**2 / 4 / (width * case.geometry.depth)
     return share
+
+
+@pytest.mark.parametrize("name", PRESSED)
+def test_lithium_enters_an_empty_slot_ever_more_slowly(name, solved):
+    _, table = solved(name)
+    times, depths = ([row[key] for row in table] for key in ("time_s", "flaw_filled_um[flaw]"))
+    end, half = times[-1], next(d for t, d in zip(times, depths) if t > 0.5 * times[-1])
+    held = next(d for t, d in zip(times, depths) if t > 0.25 * end)  # the pressure is reached by then
+    assert depths[0] < held < half < depths[-1] and (depths[-1] - half) / (0.5 * end) < (half - held) / (0.25 * end)
 
 
 @pytest.mark.parametrize("name", [n for n in RESISTORS if not filled(n)])

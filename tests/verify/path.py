@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Run:
 
     def __init__(self, result: Result):
         self.result, self.folder = result, result.folder
+        self.record = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))
         with open(result.folder / "scalars.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         self.columns = {name: np.array([_number(row[name]) for row in rows]) for name in rows[0] if name != "phase_kind"}

@@ -8,7 +8,7 @@ import pytest
 from cases import Pieces
 from path import Run, merge, solve
 
-from interfem.case import parse_case
+from interfem.case import CaseError, parse_case
 
 FARADAY, OMEGA = 96485.33212, 1.3e-5
 RIGID = {"youngs_modulus": "1e4 GPa"}
@@ -98,3 +98,69 @@ def test_back_pressure_stops_plating_in_a_flaw(shape, kinematics, walls, tmp_pat
     assert run.last("flaw_charge_mAh_per_cm2[flaw]") == pytest.approx(-run.last("areal_charge_mAh_per_cm2"), rel=1e-3)
     assert run.last("extrusion_length_um[flaw]") < 0 < run.ends("extrusion_length_um[flaw]")[0]
     assert math.isfinite(found["li_pressure_MPa"].sum())
+
+
+def column(kind: str, filled: float, exponent: float, walls: dict, pressure: float, duration: float, **more) -> dict:
+    """A slot (or hole) of 1 um, filled to a depth with lithium that creeps at 0.1 (q/MPa)^n 1/s, in a rigid electrolyte that passes no charge."""
+    isolating = {"kinetics": "linear", "resistance": "1e6 ohm*cm^2"}
+    return merge({
+        "geometry": {"kind": kind, "width": "3 um"},
+        "layers": [{"name": "li", "material": "Li", "thickness": "3 um"}, {"name": "sse", "material": "Li6PS5Cl", "thickness": f"{filled + 4} um"}],
+        "materials": {"Li": {"law": "norton", "creep_rate": "0.1 1/s", "creep_reference_stress": "1 MPa", "creep_breakdown_stress": "1e5 MPa", "creep_exponent": exponent,
+                             "creep_activation_energy": "0 J/mol"}, "Li6PS5Cl": RIGID},
+        "features": [{"kind": "flaw", "interface": "li|sse", "shape": "slot", "center": "0 um", "width": "1 um", "depth": f"{filled + 1} um",
+                      "filled": f"{filled} um"}],
+        "interfaces": {"li|sse": isolating | {"tangential": "frictionless"}, "flaw|sse": isolating | walls},
+        "mesh": {"size": "2 um", "interface_size": "0.5 um", "tip_size": "0.2 um"},
+        "mechanics": {"kinematics": "finite", "boundaries": {"collector": "platen"}},
+        "protocol": [{"kind": "pressure", "to": f"{pressure} MPa", "duration": "0.1 s"}, {"kind": "rest", "duration": f"{duration} s", "max_step": "0.5 s"}]}, more)
+
+
+@pytest.mark.parametrize("kind, pressure, resistance", [("plane", 3.0, 12), ("axisymmetric", 6.0, 32)])
+def test_viscous_lithium_is_pressed_between_sticking_walls_as_poiseuille_says(kind, pressure, resistance, tmp_path):
+    """`dL/dt = p w^2/(12 eta (L + c))` in a slot, 32 for 12 in a hole; eta = 10/3 MPa s. c is what the way to the mouth costs.
+
+    That is less than Sampson's flow through a hole in a wall, half of it: 0.42 w, and 0.29 w in a hole (3 pi/32). The rate must be so
+    all along, also just after metal has been laid on further wall. What enters has left the layer, but for what lies across the mouth's
+    edge until it is laid anew: some triangles of the edges there, w/16.
+    """
+    run = solve(column(kind, 3.0, 1.0, {}, pressure, 10.0), tmp_path)
+    t, length = run["time_s"], run["flaw_filled_um[flaw]"]
+    laid = run.record["remeshings"]
+    assert laid and not any("refused" in entry for entry in laid)
+    steady = t > 1
+    rates = np.polyfit(t[steady], 0.5 * length[steady] ** 2, 1)[0]
+    closed = pressure / (resistance * 10 / 3)
+    most = {"plane": 0.42, "axisymmetric": 0.29}[kind]
+    assert closed * 3.0 / (3.0 + most) < rates < closed
+    through = {"plane": 0.5, "axisymmetric": math.pi / 4}[kind] * (length[-1] - length[steady][0])
+    area, rim = {"plane": (3.0, 1.0), "axisymmetric": (9 * math.pi, math.pi)}[kind]
+    left = area * (run["collector_displacement_um"][steady][0] - run["collector_displacement_um"][-1])
+    assert left == pytest.approx(through, abs=2 * (0.5 / 8) ** 2 * rim * (1 + len(laid)))
+    assert all(abs(entry["relative_changes"]["volume"]) < 3e-4 for entry in laid)
+
+
+def test_a_slot_becomes_full_and_goes_on_as_one(tmp_path):
+    """`flaw_full` at 2 % of the width; its end is wall like the rest from then on, and bears the pressure of the stack."""
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.5)
+    case["features"][0]["depth"] = "0.8 um"
+    run = solve(case, tmp_path)
+    assert [entry["event"] for entry in run.record["events"]][-1] == "flaw_full[flaw]"
+    assert run.last("flaw_filled_um[flaw]") == pytest.approx(0.8, abs=1e-9)
+    assert run.last("extrusion_length_um[flaw]") == pytest.approx(0.2, abs=2e-3)
+    assert run.last("flaw_tip_pressure_MPa[flaw]") == pytest.approx(10.0, rel=0.05)
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"shape": "wedge"}, 'set shape = "slot"'), ({"filled": "2 um"}, "is not below depth"), ({"filled": "0.05 um"}, "a tenth of the width")])
+def test_what_is_not_filled_in_part(change, told):
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.0)
+    case["features"][0] |= change
+    with pytest.raises(CaseError, match=told):
+        parse_case(case | {"title": "refused", "temperature": "298.15 K"})
+
+
+def test_metal_is_pressed_in_in_finite_strain_alone():
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.0, mechanics={"kinematics": "small"})
+    with pytest.raises(CaseError, match="finite strain alone"):
+        parse_case(case | {"title": "refused", "temperature": "298.15 K"})

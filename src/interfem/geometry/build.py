@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gmsh
 
-from ..regions import extent, interface_name
+from ..regions import extent, interface_name, unfilled
 from . import flaw, patch, pore, pores, roughness, void, voids
 from .bodies import block
 from .errors import GeometryError
@@ -116,13 +116,14 @@ def fragment(case, stack: Stack) -> tuple[dict[int, str], dict[int, str], dict[i
     slabs = len(bodies)
     for feature in case.features:
         parts = FEATURES[feature.kind].body(feature, case, stack)
-        bodies += parts
-        names += [feature.name] * len(parts)
+        rest = flaw.empty(feature, case, stack) if feature.kind == "flaw" else []
+        bodies += parts + rest
+        names += [feature.name] * len(parts) + [unfilled(feature.name)] * len(rest)
     pieces = [[body] for body in bodies]
     if len(bodies) > 1:
         pieces = gmsh.model.occ.fragment(bodies[:slabs], bodies[slabs:])[1]
     gmsh.model.occ.synchronize()
-    empty = {f.name for f in case.features} - {region.name for region in case.regions}
+    empty = {name for f in case.features for name in (f.name, unfilled(f.name))} - {region.name for region in case.regions}
     named = {(dim, tag): name for group, name in zip(pieces, names) for dim, tag in group}  # features come last and win
     cells = {tag: name for (dim, tag), name in named.items() if dim == dimension and name not in empty}
     holes = {tag: name for (dim, tag), name in named.items() if dim == dimension and name in empty}

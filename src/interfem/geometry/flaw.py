@@ -1,4 +1,7 @@
-"""Surface flaw from an interface into the electrolyte: a wedge, half an ellipse, or a slot; it may cut through thin layers."""
+"""Surface flaw from an interface into the electrolyte: a wedge, half an ellipse, or a slot; it may cut through thin layers.
+
+A slot may be filled only in part; the rest of it is a hole of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from .bodies import DimTags, block, center, cut_by_layers, ellipse, penny, wedge
 from .sizes import Sizes, Source
 
 MOUTH_ELEMENTS = {2: 3.0, 3: 1.6}  # elements across the local opening
+OPEN_ELEMENTS = 8.0  # across a slot that is partly empty, into which metal will be pressed
 MOUTH_EDGE = 8.0  # elements in half the opening at the edges of the mouth, in 2D
 
 
@@ -24,13 +28,26 @@ def body(feature, case, stack) -> DimTags:
         return cut_by_layers(case, stack, passed,
                              lambda lift: wedge(case.geometry.dimension, (x, y, level), width, side * depth, length, lift))
     if feature.shape == "slot":
-        low, high = min(level, level + side * depth), max(level, level + side * depth)
-        return cut_by_layers(case, stack, passed, lambda lift: block(case.geometry.dimension, (x - width / 2, y - length / 2, lift(low)),
-                                                                     (width, length, lift(high) - lift(low))))
+        return _slot(feature, case, stack, passed, 0.0, feature.filled or depth)
     if case.geometry.dimension == 2:
         return cut_by_layers(case, stack, passed, lambda lift: ellipse((x, level), (width / 2, depth), lift))
     axes = (width / 2, length / 2, depth)
     return [part for n in passed for part in penny(case, (x, y, level), axes, side, stack.slab(n), case.levels[n:n + 2])]
+
+
+def empty(feature, case, stack) -> DimTags:
+    """What is not filled of a slot, in each layer it passes through; nothing of any other flaw."""
+    return _slot(feature, case, stack, range(len(case.layers)), feature.filled, feature.depth) if feature.filled else []
+
+
+def _slot(feature, case, stack, layers, begin: float, end: float) -> DimTags:
+    """Between two depths."""
+    (x, y), (level, side) = center(feature, case), direction(feature, case)
+    width, length = feature.width, feature.length or feature.width
+    low, high = sorted((level + side * begin, level + side * end))
+    crossed = [n for n in layers if case.levels[n] < high and case.levels[n + 1] > low]
+    return cut_by_layers(case, stack, crossed, lambda lift: block(case.geometry.dimension, (x - width / 2, y - length / 2, lift(low)),
+                                                                  (width, length, lift(high) - lift(low))))
 
 
 def sources(feature, case, sizes: Sizes) -> list[Source]:
@@ -40,7 +57,7 @@ def sources(feature, case, sizes: Sizes) -> list[Source]:
     rounded = feature.shape == "ellipse"
     sharpest = wide**2 / deep if sizes.dimension == 2 else min(long, deep) ** 2 / max(long, deep)  # of the tip; of the front
     tip = sizes.tip_of(deep, sharpest if rounded else 0.0)
-    across = MOUTH_ELEMENTS[sizes.dimension]
+    across = OPEN_ELEMENTS if feature.filled else MOUTH_ELEMENTS[sizes.dimension]
     growth, most = sizes.growth, sizes.interface
 
     def wedge_source(px: float, py: float, pz: float) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from .arrays import Mesh
 from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides, split
@@ -52,6 +53,12 @@ class Shift:
         share = ((height - self.base) / (level - self.base))[:, None]
         return np.stack([places[:, 0] - (share * near + (1 - share) * far)[:, 0], height], axis=1)
 
+    def lay(self, start: np.ndarray, now: np.ndarray) -> np.ndarray:
+        """X of points (p, 2) that were at `start` and are at x now; those on the electrolyte's face are held there."""
+        found, held = self.back(now), cKDTree(self.near[:, :2]).query(start)[0] < 1e-9
+        found[held] = start[held]
+        return found
+
 
 @dataclass(frozen=True)
 class Present:
@@ -85,11 +92,11 @@ def rebase(mesh: Mesh, layer: Layer, present: Present, turned: bool) -> tuple[Me
     outline = outline_of(metal)
     far = _far_edges(mesh, layer, outline)
     shifts = _Shifts(points, present, face, np.unique(far), _behind(cells, layer, far))
-    amount = _amount(points[metal], turned)
+    amount = amount(points[metal], turned)
     lost = shifts.guess
     for _ in range(20):
         found = _redrawn(mesh, layer, outline, hollow, face, shifts, lost)
-        excess = _enclosed(found.outline, found.points, turned) - amount
+        excess = enclosed(found.outline, found.points, turned) - amount
         if abs(excess) <= EXACT * amount:
             break
         lost += excess / shifts.measure(far, found.points, turned)
@@ -154,13 +161,13 @@ def _far_edges(mesh: Mesh, layer: Layer, outline: list) -> np.ndarray:
     return np.array(found)
 
 
-def _amount(corners: np.ndarray, turned: bool) -> float:
+def amount(corners: np.ndarray, turned: bool) -> float:
     """Area of triangles (cell, corner, 2), or with the radius as weight."""
     areas = 0.5 * np.linalg.det(corners[:, 1:] - corners[:, :1])
     return float((areas * (corners[:, :, 0].mean(axis=1) if turned else 1.0)).sum())
 
 
-def _enclosed(outline: list, points: np.ndarray, turned: bool) -> float:
+def enclosed(outline: list, points: np.ndarray, turned: bool) -> float:
     """The same inside directed edges."""
     a, b = (points[[e[k] for e in outline]] for k in (0, 1))
     cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]

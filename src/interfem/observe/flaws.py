@@ -28,7 +28,7 @@ class Flaw:
     """One flaw that is filled with metal."""
 
     def __init__(self, feature, case: Case, domain: Domain, fields: Fields, model: Model):
-        self.name, self.domain = feature.name, domain
+        self.name, self.domain, self.filled, self.depth = feature.name, domain, feature.filled, feature.depth
         region = next(r for r in domain.regions if r.name == feature.name)
         walls = flaw_walls(feature, domain)
         (level, self.sign), axis = direction(feature, case), domain.dimension - 1
@@ -96,8 +96,11 @@ class Flaw:
         areas = rows[:, 0]
         return {name: areas if n == 0 else rows[:, n] / areas for n, name in enumerate(self.columns)}
 
-    def scalars(self) -> dict[str, float]:
-        """Of the last accepted state: charge plated in it (of the cell's area), pressures on its walls, and how far metal has entered."""
+    def scalars(self, head: float | None) -> dict[str, float]:
+        """Of the last accepted state: charge plated in it (of the cell's area), pressures on its walls, and how far metal has entered.
+
+        head: mean depth of its metal, um, if it is not full.
+        """
         found, means, name = {}, self.means(), self.name
         if self.plated is not None:
             charge = self.domain.comm.allreduce(fem.assemble_scalar(self.plated), MPI.SUM)
@@ -110,6 +113,10 @@ class Flaw:
             rim = self._mean(means["rim_um"][self.rim], means["area"][self.rim])
             entered = self.domain.comm.allreduce(fem.assemble_scalar(self.entered), MPI.SUM)
             found[f"extrusion_length_um[{name}]"] = entered - rim
+        if self.filled is not None:
+            found[f"flaw_filled_um[{name}]"] = self.depth if head is None else head
+            further = found[f"extrusion_length_um[{name}]"] if head is None else 0.0
+            found[f"extrusion_length_um[{name}]"] = found[f"flaw_filled_um[{name}]"] - self.filled + further
         return found
 
     def profile(self) -> dict[str, np.ndarray] | None:
@@ -148,6 +155,8 @@ def _mechanical(case: Case, domain: Domain, fields: Fields, model: Model, region
     name, n, axis = DISPLACEMENT[region.body], domain.normal(), domain.dimension - 1
     u, wall = fields[name], fields["u_s"]("-")
     grown = fields.growth("+") if fields.growth is not None else 0.0
+    if fields.laid is not None:
+        grown = grown - fields.laid("+")
     shear = model.interface["stick"]("+") * slip_of(u("+"), wall, n, mean_normal(case, domain)("+"), grown)
     if "slip" in fields:
         shear = shear + fields["shear"]("+")

@@ -21,6 +21,7 @@ from ..solve import Solver
 from ..units import FARADAY
 from .audit import LithiumAudit
 from .breakdown import Breakdown
+from .columns import make_columns
 from .contact import Contact
 from .dead import DeadLithium
 from .energy import Energy
@@ -62,6 +63,7 @@ class Observer:
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
         self.reaction = ReactionLayer(domain, fields, model) if "sei" in fields else None
         self.voids = Voids(case, domain, fields) if any(r.hollow for r in domain.regions) else None
+        self.columns = make_columns(case, domain, fields)
         if domain.kinetics:
             self._contact_area_form()
             self.dead = self._dead() if fields.living is not None else None
@@ -275,8 +277,11 @@ class Observer:
             found |= self.contact.scalars()
         if self.reaction is not None:
             found |= self.reaction.scalars()
+        for column in self.columns:
+            column.look()
+        depths = {column.name: column.depth for column in self.columns}
         for flaw in self.flaws:
-            found |= flaw.scalars()
+            found |= flaw.scalars(depths.get(flaw.name))
         found |= {f"{name}[{void}]": 0.0 for void in self.left_out for name in ("void_volume_ratio", "void_depth_um")}
         if self.voids is not None:
             found |= self.voids.scalars()

@@ -100,7 +100,7 @@ def state_functions(fields: Fields) -> Iterator[tuple[str, dict[str, fem.Functio
     for name, unknown in fields.unknowns.items():
         yield name, {"now": unknown.function, "old": unknown.old, "older": unknown.older}
     if fields.growth is not None:
-        yield "growth", {"old": fields.growth, "older": fields.growth_older}
+        yield "growth", {"old": fields.growth, "older": fields.growth_older} | ({"laid": fields.laid} if fields.laid is not None else {})
     if fields.contact is not None and fields.contact.vacancy is not None:
         yield "contact of vacancies", {"old": fields.contact.vacancy, "older": fields.contact.vacancy_older}
     if fields.contact is not None and fields.contact.widest is not None:

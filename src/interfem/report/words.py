@@ -30,6 +30,7 @@ EVENTS = {
     "contact_below": "less contact was left than limits.contact_below of the case allows",
     "fracture": "the stress intensity of a crack front reached the limit that the case sets to it",
     "void_closed": "a void was closed by the lithium that flows into it",
+    "flaw_full": "lithium had been pressed into the whole of a slot",
     "mesh_distorted": "cells were too distorted to go on",
     "mesh_worn": "cells of flowing metal were distorted; better ones took their place if there were any",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",

@@ -1,0 +1,420 @@
+"""A reference that begins anew where the metal of partly filled slots is now: the column that has been pressed in meets further wall. 2D.
+
+The electrolyte keeps its mesh, and the metal's face keeps its points there; a column's wall goes on along the electrolyte, from vertex to
+vertex, as far as metal has come down on it. Its head has the shape that it has now, moved such that the column holds the metal that it held
+before and what has come through its mouth; so the far face of the layer holds the rest. `x = X + D(X)`: D is the jump on faces of the
+electrolyte, harmonic inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
+
+from ..regions import head, unfilled
+from .arrays import Mesh
+from .rebase import ENDS, GROWTH, Present, amount, enclosed
+from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides
+
+PIECES = 8  # straight ones of each curved edge of a head
+TOUCH = 0.01  # of the width: closer to the wall metal has come down on it
+CANDIDATES = 24  # cells, by their middles, among which the one that holds a point is sought
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A slot by its name and axis, the height of its mouth, its way into the electrolyte (1 or -1), width and depth; um.
+
+    full: metal is everywhere in it from now on.
+    """
+
+    name: str
+    center: float
+    level: float
+    way: int
+    width: float
+    depth: float
+    full: bool
+
+    def deep(self, points: np.ndarray) -> np.ndarray:
+        return self.way * (points[..., 1] - self.level)
+
+
+@dataclass(frozen=True)
+class Bed:
+    """A layer of metal, the columns in slots of which it is the reservoir, and the metal layers behind it."""
+
+    layer: str
+    slots: tuple[Slot, ...]
+    behind: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """`D(X)`, linear in the triangles (cell, corner) of the new reference, points X. near: points (p, 2) on the electrolyte's face."""
+
+    points: np.ndarray
+    jump: np.ndarray
+    cells: np.ndarray
+    near: np.ndarray
+
+    def at(self, reference: np.ndarray) -> np.ndarray:
+        """D at reference points (p, 2)."""
+        return _interpolated(reference, self.points, self.jump, self.cells)
+
+    def lay(self, start: np.ndarray, now: np.ndarray) -> np.ndarray:
+        """X of points (p, 2) that are at `now`; where they started does not matter."""
+        return _interpolated(now, self.points + self.jump, self.points, self.cells)
+
+
+def _interpolated(places: np.ndarray, points: np.ndarray, values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """By the straight cell that holds each place, or is nearest to doing so."""
+    corners = points[cells]
+    _, near = cKDTree(corners.mean(axis=1)).query(places, k=min(CANDIDATES, len(cells)))
+    inverse = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
+    two = np.einsum("pcij,pcj->pci", inverse[near], places[:, None] - corners[near, 0])
+    share = np.concatenate([1 - two.sum(axis=2, keepdims=True), two], axis=2)
+    best = share.min(axis=2).argmax(axis=1)
+    row = np.arange(len(places))
+    return np.einsum("pk,pkd->pd", share[row, best], values[cells[near[row, best]]])
+
+
+def reach(slot: Slot, way: int, curve: np.ndarray, wall: float) -> tuple[int, float]:
+    """(point of a head that is the deepest on a side wall at x = `wall`, depth there). way: 1 to the right.
+
+    Its first point is where the column ends on that wall: it may have slid along, behind what has been plated there.
+    """
+    there = np.union1d([0], np.flatnonzero(way * (curve[:, 0] - wall) > -TOUCH * slot.width))
+    deepest = int(there[slot.deep(curve[there]).argmax()])
+    return deepest, float(slot.deep(curve[deepest]))
+
+
+def extrude(mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, between: np.ndarray, turned: bool) -> tuple[Mesh, Laid, float]:
+    """(new mesh, D, displacement along the stack that the layers behind have lost by it). NotRenewed if it fails.
+
+    curved: where the middles of edges are now, by rows (x, y of the reference, x, y now). between: what lies between metal and
+    electrolyte, (edge, end, 4): x, y, what has reacted or opened, what is plated and becomes part of the metal; um. `turned`: about an axis.
+    """
+    draft = _Draft(mesh, bed, present, curved, between, turned)
+    columns = [draft.column(slot) for slot in bed.slots]
+    lost = draft.far(sum(column.held for column in columns))
+    return draft.filled(columns, lost)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """New outline of a column, by points; those of its head, what moves them back to where they are now, and the metal it holds."""
+
+    slot: Slot
+    outline: list[tuple[int, int]]
+    head: list[int]
+    side: list[int]  # on a plane of symmetry
+    back: np.ndarray
+    held: float
+
+
+class _Draft:
+    """The new mesh while it is made."""
+
+    def __init__(self, mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, between: np.ndarray, turned: bool):
+        self.mesh, self.bed, self.present, self.between, self.turned = mesh, bed, present, between, turned
+        self.start, self.points = mesh.points[:, :2], mesh.points[:, :2].copy()
+        self.now = self.start + present.metal
+        self.middles, self.places = cKDTree(curved[:, :2]), curved[:, 2:]
+        self.cells = {name: right_handed(mesh.cells[name], self.start) for name in (bed.layer, *(slot.name for slot in bed.slots))}
+        fixed = [group for name, group in mesh.cells.items() if name not in self.cells and name not in bed.behind]
+        self.face = np.unique(np.concatenate(fixed))
+        self.on_face = set(self.face.tolist())
+        self.outlines = {name: outline_of(cells) for name, cells in self.cells.items()}
+        self.faces = self._faces()
+        self.held = {name: amount(self.start[cells], turned) + self._plated(self.outlines[name]) for name, cells in self.cells.items()}
+
+    def bent(self, edges: list[tuple[int, int]]) -> np.ndarray:
+        """Points now along edges that follow each other, each curved by its middle."""
+        share, found = np.arange(PIECES)[:, None] / PIECES, []
+        for a, b in edges:
+            middle = self.places[self.middles.query(0.5 * (self.start[a] + self.start[b]))[1]]
+            found.append((1 - share) * (1 - 2 * share) * self.now[a] + 4 * share * (1 - share) * middle + share * (2 * share - 1) * self.now[b])
+        return np.vstack([*found, self.now[edges[-1][1]]])
+
+    def column(self, slot: Slot) -> _Column:
+        """Its outline, and its metal: what it held, and what has come through its mouth since."""
+        outline, layer = self.outlines[slot.name], {(b, a) for a, b in self.outlines[self.bed.layer]}
+        mouth = _chain([e for e in outline if e in layer])
+        old_head = {tuple(sorted(e)) for e in self.mesh.facets.get(head(slot.name), np.empty((0, 2), int)).tolist()}
+        over = [e for e in outline if tuple(sorted(e)) in old_head]
+        wall = [e for e in outline if e not in mouth and np.isin(e, self.face).all()]
+        held = self.held[slot.name] + self._entered(slot, mouth)
+        if not over:
+            return _Column(slot, outline, [], [], np.zeros(2), enclosed(outline, self.start, self.turned))
+        if slot.full:
+            return self._closed(slot, mouth, wall)
+        return self._open(slot, mouth, wall, _chain(over), self._further(slot, _chain(over)), held)
+
+    def _entered(self, slot: Slot, mouth: list[tuple[int, int]]) -> float:
+        """Metal now between the mouth and where its points were at first, as seen from its corners."""
+        curve, corners = self.bent(mouth), np.isin([mouth[0][0], mouth[-1][1]], self.face)
+        rim = self.present.ions[[mouth[0][0], mouth[-1][1]], 1][corners].mean()
+        drop = curve[:, 1] - slot.level - rim
+        across = np.diff(curve[:, 0] ** 2 / 2) if self.turned else np.diff(curve[:, 0])
+        return slot.way * float(np.sum(0.5 * (drop[1:] + drop[:-1]) * np.abs(across)))
+
+    def _rest(self, slot: Slot) -> list[tuple[int, int]]:
+        """Edges of the electrolyte along what is empty, the slot to the left."""
+        groups = [group for name, group in self.mesh.facets.items() if name.startswith(f"{unfilled(slot.name)}|") and name != head(slot.name)]
+        return [tuple(e) for e in np.concatenate(groups).tolist()]
+
+    def _further(self, slot: Slot, over: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+        """Vertices of the side walls, from the first and from the last end of the head on, that metal has come down on by now."""
+        curve, rest, found = self.bent(over), self._rest(slot), []
+        for end, line in ((over[0][0], curve), (over[-1][1], curve[::-1])):
+            beside = {p for e in rest for p in e if abs(self.start[p, 0] - self.start[end, 0]) < 1e-9 and slot.deep(self.start[p]) < slot.depth * (1 - 1e-9)}
+            if end not in self.face:
+                found.append([])
+                continue
+            way = 1 if self.start[end, 0] > slot.center else -1
+            _, front = reach(slot, way, line, self.start[end, 0] + self.present.ions[end, 0])
+            begin = slot.deep(self.start[end])
+            passed = sorted((p for p in beside if begin + 1e-12 < slot.deep(self.start[p]) <= front), key=lambda p: slot.deep(self.start[p]))
+            found.append(passed)
+        return found[0], found[1]
+
+    def _closed(self, slot: Slot, mouth, wall) -> _Column:
+        """Metal everywhere, up to the electrolyte."""
+        rest = self._rest(slot)
+        edges, side, foot = mouth + wall + rest, [], [p for p in (mouth[0][0], mouth[-1][1]) if p not in self.on_face]
+        if foot:
+            top = next(p for e in rest for p in e if abs(self.start[p, 0] - self.start[foot[0], 0]) < 1e-9)
+            side = self._side(mouth, top, _spacing(wall, self.start))
+            edges += list(zip(side, side[1:]))
+        outline = _loop(edges, self.points)
+        return _Column(slot, outline, [], side, np.zeros(2), enclosed(outline, self.points, self.turned))
+
+    def _open(self, slot: Slot, mouth, wall, over, further, held: float) -> _Column:
+        first, last = over[0][0], over[-1][1]
+        ends = [(further[0] or [first])[-1], (further[1] or [last])[-1]]
+        spacing = _spacing(wall, self.start)
+        line = self._shape(slot, self.bent(over), [first, last], ends)
+        inner = _spread_out(line, spacing)[1:-1]
+        symmetric = [end not in self.face for end in (first, last)]
+        begin = len(self.points)
+        tops = [begin + len(inner) + k if symmetric[k] else ends[k] for k in (0, 1)]
+        self.points = np.vstack([self.points, inner, line[[0, -1]]])  # an end that is not used is left out in the end
+        self.now = np.vstack([self.now, np.zeros((len(inner) + 2, 2))])
+        new_head = [tops[0], *range(begin, begin + len(inner)), tops[1]]
+        edges = mouth + wall + list(zip([first, *further[0]], further[0])) + list(zip([last, *further[1]], further[1]))
+        edges += list(zip(new_head, new_head[1:]))
+        side = []
+        for k, top in enumerate(tops):
+            if symmetric[k]:
+                side = self._side(mouth, top, spacing)
+                edges += list(zip(side, side[1:]))
+        free = new_head[symmetric[0] ^ 1 : len(new_head) - (symmetric[1] ^ 1)]
+        return self._held(slot, edges, new_head, free, side, held)
+
+    def _shape(self, slot: Slot, curve: np.ndarray, old: list[int], ends: list[int]) -> np.ndarray:
+        """The head now, from wall to wall: along each as far as metal has come down on it, then as the metal's surface is."""
+        for k in (0, 1):
+            curve = curve[::-1] if k else curve
+            if old[k] in self.face:
+                corner, wall = self.start[ends[k]], self.start[old[k], 0] + self.present.ions[old[k], 0]
+                way = 1 if corner[0] > slot.center else -1
+                at, front = reach(slot, way, curve, wall)
+                along = [corner]
+                if front > slot.deep(corner) + TOUCH * slot.width:
+                    along.append(np.array([corner[0], slot.level + slot.way * front]))
+                curve = np.vstack([*along, curve[at + 1 :]])
+            curve = curve[::-1] if k else curve
+        return curve
+
+    def _side(self, mouth, top: int, spacing: float) -> list[int]:
+        """New points on a plane of symmetry between the mouth and the head."""
+        foot = next(p for p in (mouth[0][0], mouth[-1][1]) if p not in self.face)
+        length = abs(self.points[top, 1] - self.points[foot, 1])
+        share = np.arange(1, max(int(round(length / spacing)), 1))[:, None] / max(int(round(length / spacing)), 1)
+        begin = len(self.points)
+        self.points = np.vstack([self.points, (1 - share) * self.points[foot] + share * self.points[top]])
+        self.now = np.vstack([self.now, np.zeros((len(share), 2))])
+        return [foot, *range(begin, begin + len(share)), top]
+
+    def _held(self, slot: Slot, edges, new_head, free, side, held: float) -> _Column:
+        """Move the head along the slot until the column holds its metal, to which that is in proportion."""
+        outline = _loop(edges, self.points)
+        less = enclosed(outline, self.points, self.turned)
+        self.points[free, 1] += slot.way
+        more = enclosed(outline, self.points, self.turned)
+        by = slot.way * (held - less) / (more - less)
+        self.points[free, 1] += by - slot.way
+        return _Column(slot, outline, new_head, side, np.array([0.0, -by]), held)
+
+    def far(self, columns: float) -> float:
+        """Move the layer's far face so that the layer holds what is left; the displacement along the stack that this takes away."""
+        outline, base = self.outlines[self.bed.layer], self.bed.slots[0].level
+        behind = [self.mesh.cells[name] for name in self.bed.behind]
+        ends = [group for name, group in self.mesh.facets.items() if name in ENDS]
+        beyond = np.unique(np.concatenate([np.ravel(group) for group in behind or ends]))
+        mouths = {p for slot in self.bed.slots for e in self.outlines[slot.name] for p in e}
+        away = np.array([p for p in np.unique(outline) if p not in self.on_face and p not in mouths])
+        self.back, aside = np.intersect1d(away, beyond), np.setdiff1d(away, beyond)
+        if not len(self.back):
+            raise NotRenewed("the metal has no face that looks away from the electrolyte")
+        self.back = self.back[np.argsort(self.start[self.back, 0])]
+        x, old = self.start[self.back].T
+        height = old if behind else np.interp(x, *self.now[self.back[np.argsort(self.now[self.back, 0])]].T)
+        share = (self.start[aside, 1] - base) / (np.interp(self.start[aside, 0], x, old) - base)
+
+        def held(shift: float) -> float:
+            self.points[self.back, 1] = height + shift
+            self.points[aside, 1] = base + share * (np.interp(self.start[aside, 0], x, height + shift) - base)
+            return enclosed(outline, self.points, self.turned)
+
+        none = held(0.0)
+        lost = (sum(self.held.values()) - columns - none) / (held(1.0) - none)
+        held(lost)
+        self.jump_back = (self.present.metal[self.back] if behind else 0.0) - np.array([[0.0, lost]])
+        return lost
+
+    def filled(self, columns: list[_Column], lost: float) -> tuple[Mesh, Laid, float]:
+        """Cells inside the outlines, groups of facets, and D."""
+        cells = {name: group for name, group in self.mesh.cells.items() if name not in self.cells}
+        for name in self.bed.behind:
+            inner = np.setdiff1d(np.unique(cells[name]), self.back)
+            self.points[inner, 1] += lost
+        outlines = {self.bed.layer: self.outlines[self.bed.layer]} | {column.slot.name: column.outline for column in columns}
+        points = self.points
+        for name, outline in outlines.items():
+            triangles, places = drawn(outline, points, GROWTH)
+            cells[name] = np.where(triangles >= 0, triangles, len(points) - triangles - 1)
+            points = np.vstack([points, places])
+        metal = np.concatenate([right_handed(cells[name], points) for name in outlines])
+        jump = harmonic(points, metal, *self._held_jumps(len(points), columns))
+        laid = Laid(points, jump, metal, points[np.intersect1d(np.unique(metal), self.face)])
+        order = {name: cells[name] for name in self.mesh.cells}
+        facets = self._facets(columns, {name: right_handed(group, points) for name, group in cells.items()})
+        return compact(replace(self.mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=order, facets=facets)), laid, lost
+
+    def _held_jumps(self, count: int, columns: list[_Column]) -> tuple[np.ndarray, np.ndarray]:
+        """(where D is given (point, 2), its values there)."""
+        given, value = np.zeros((count, 2), bool), np.zeros((count, 2))
+        outlines = [self.outlines[self.bed.layer], *(column.outline for column in columns)]
+        rim = np.unique(np.concatenate(outlines))
+        on_side = np.isin(self.points[rim, 0], self._ends())
+        given[rim[on_side], 0] = True
+        for column in columns:
+            free = [p for p in column.head if p not in self.on_face]
+            given[free], value[free] = True, column.back
+        given[self.back], value[self.back] = True, self.jump_back
+        face = np.intersect1d(rim, self.face)
+        given[face], value[face] = True, self.present.ions[face]
+        value[face] += self._parted(count)[face]
+        return given, value
+
+    def _ends(self) -> np.ndarray:
+        """First coordinate of the sides of the cell."""
+        return np.array([self.start[:, 0].min(), self.start[:, 0].max()])
+
+    def _faces(self) -> dict[tuple[int, int], np.ndarray]:
+        """Edges between metal and electrolyte, the metal to the left -> what lies there at either end (end, 2): parted, plated."""
+        every = {e for outline in self.outlines.values() for e in outline}
+        tree, found = cKDTree(self.between[:, :, :2].mean(axis=1)), {}
+        for a, b in sorted(every):
+            if (b, a) not in every and a in self.on_face and b in self.on_face:
+                two = self.between[tree.query(0.5 * (self.start[a] + self.start[b]))[1]]
+                turned = np.linalg.norm(two[0, :2] - self.start[a]) > np.linalg.norm(two[1, :2] - self.start[a])
+                found[a, b] = (two[::-1] if turned else two)[:, 2:]
+        return found
+
+    def _plated(self, outline: list[tuple[int, int]]) -> float:
+        """Metal plated along an outline, by the trapezoidal rule."""
+        total = 0.0
+        for a, b in (e for e in outline if e in self.faces):
+            weight = self.start[[a, b], 0] if self.turned else np.ones(2)
+            total += float(np.linalg.norm(self.start[b] - self.start[a]) * (weight @ self.faces[a, b][:, 1]) / 2)
+        return total
+
+    def _parted(self, count: int) -> np.ndarray:
+        """What has parted metal and electrolyte moves the metal's points back along the normal: a mean over edges, each axis by itself."""
+        total, number = np.zeros((count, 2)), np.zeros((count, 2))
+        for (a, b), ends in self.faces.items():
+            along = self.start[b] - self.start[a]
+            axis = int(np.abs(along).argmin())
+            outward = np.sign(along[1]) if axis == 0 else -np.sign(along[0])
+            total[[a, b], axis] -= outward * ends[:, 0]
+            number[[a, b], axis] += 1
+        return total / np.maximum(number, 1)
+
+    def _facets(self, columns: list[_Column], cells: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Groups on the outside of the new mesh, and patches; heads and the sides of columns anew."""
+        every = np.concatenate([sides(group) for group in cells.values()])
+        outer, anywhere = ({tuple(e) for e in np.sort(edges, axis=1).tolist()} for edges in (once(every), every))
+        facets = {}
+        for name, group in self.mesh.facets.items():
+            kept = [e for e in (tuple(sorted(e)) for e in group.tolist()) if e in (anywhere if name.endswith(":patch") else outer)]
+            middles = np.unique(self.start[np.ravel(group), 0])
+            side = [tuple(sorted(e)) for c in columns for e in zip(c.side, c.side[1:]) if middles.tolist() == [c.slot.center]]
+            facets[name] = list(dict.fromkeys(kept + side))
+        for column in columns:
+            facets[head(column.slot.name)] = list(zip(column.head, column.head[1:]))
+        return {name: np.array(edges, dtype=np.int64).reshape(-1, 2) for name, edges in facets.items() if edges}
+
+
+
+def _chain(edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Directed edges in the order in which they follow each other."""
+    follow, ends = dict(edges), {b for _, b in edges}
+    starts = [a for a in follow if a not in ends]
+    if len(starts) != 1 or len(follow) < len(edges):
+        raise NotRenewed("a head or a mouth is no single line")
+    found, point = [], starts[0]
+    while point in follow:
+        found.append((point, follow[point]))
+        point = follow[point]
+    return found
+
+
+def _loop(edges: list[tuple[int, int]], points: np.ndarray) -> list[tuple[int, int]]:
+    """Edges, each either way round, as one loop with its inside to the left."""
+    beside: dict[int, list[int]] = {}
+    for a, b in edges:
+        beside.setdefault(a, []).append(b)
+        beside.setdefault(b, []).append(a)
+    if any(len(two) != 2 for two in beside.values()):
+        raise NotRenewed("the outline of a column is not closed")
+    path = [edges[0][0], edges[0][1]]
+    while path[-1] != path[0]:
+        first, second = beside[path[-1]]
+        path.append(second if first == path[-2] else first)
+    found = list(zip(path, path[1:]))
+    return found if enclosed(found, points, False) > 0 else [(b, a) for a, b in found[::-1]]
+
+
+def _spacing(edges: list[tuple[int, int]], points: np.ndarray) -> float:
+    """Median length."""
+    return float(np.median([np.linalg.norm(points[a] - points[b]) for a, b in edges]))
+
+
+def _spread_out(line: np.ndarray, spacing: float) -> np.ndarray:
+    """Points at equal distances along a line, about `spacing` apart."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    places = np.linspace(0.0, along[-1], max(int(round(along[-1] / spacing)), 2) + 1)
+    return np.stack([np.interp(places, along, line[:, k]) for k in (0, 1)], axis=1)
+
+
+def harmonic(points: np.ndarray, cells: np.ndarray, given: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Each component of a vector (point, 2) that is given at some points, by linear triangles; elsewhere `div grad = 0`."""
+    corners = points[cells]
+    gradients = np.linalg.inv(np.concatenate([np.ones((*cells.shape, 1)), corners], axis=2))[:, 1:]
+    areas = 0.5 * np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1]))
+    local = areas[:, None, None] * np.swapaxes(gradients, 1, 2) @ gradients
+    rows, columns = (np.broadcast_to(c, local.shape).ravel() for c in (cells[:, :, None], cells[:, None, :]))
+    matrix = coo_matrix((local.ravel(), (rows, columns)), shape=(len(points),) * 2).tocsr()
+    used, found = np.isin(np.arange(len(points)), cells), value.copy()
+    for k in (0, 1):
+        free = used & ~given[:, k]
+        held = used & given[:, k]
+        found[free, k] = spsolve(matrix[free][:, free].tocsc(), -(matrix[free][:, held] @ value[held, k]))
+    return found

@@ -1,0 +1,112 @@
+"""Columns of metal in slots that are partly empty: how deep they are, and how far metal has come down on the walls before them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from mpi4py import MPI
+
+from ..case import Case
+from ..domain import Domain
+from ..fields import Fields
+from ..geometry.extrude import Slot, reach
+from ..physics import KINEMATICS
+from ..regions import direction, head, unfilled
+from .surfaces import Surface
+
+FULL = 0.02  # of the width: mean depth of what is empty below which a slot is full
+
+
+class Column:
+    """One of them; `depth` is the mean depth of its head, um."""
+
+    def __init__(self, feature, case: Case, domain: Domain, fields: Fields):
+        self.name, self.domain, self.fields = feature.name, domain, fields
+        level, way = direction(feature, case)
+        center = 0.0 if domain.kind == "axisymmetric" else feature.center[0]
+        self.slot = Slot(feature.name, center, level, way, feature.width, feature.depth, False)
+        self.head = Surface(domain, fields, "u_m", domain.facet_tags.find(domain.boundaries[head(feature.name)]))
+        walls = [domain.facet_tags.find(tag) for name, tag in domain.boundaries.items()
+                 if name.startswith(f"{unfilled(feature.name)}|") and name != head(feature.name)]
+        self.wall = Surface(domain, fields, "u_s", np.concatenate(walls))
+        self.forms = [fem.form(form, entity_maps=domain.entity_maps) for form in self._depths()]
+        self.sides = self._sides()
+        self.look()
+
+    def _depths(self) -> list:
+        """Integrals over the head of its depth, and of 1, by its area across the slot."""
+        domain, u, name = self.domain, self.fields["u_m"], head(self.name)
+        down = ufl.as_vector((0.0, float(self.slot.way)))
+        depth = self.slot.way * (domain.x[1] + u[1] - self.slot.level)
+        normal, motion = ufl.FacetNormal(domain.mesh), KINEMATICS["finite"]
+        return [motion.pressure_load(f, u, normal, down, domain.kind, domain.x[0], domain.ds(name)) for f in (depth, 1.0)]
+
+    def _sides(self) -> dict[int, tuple[float, float, float]]:
+        """Side walls by their way from the axis: (x, depth at which what is empty begins, depth of the next vertex; inf at the end)."""
+        corners = np.concatenate(self.domain.comm.allgather(self.wall.nodes(0.0)[:, :2].reshape(-1, 2)))
+        found = {}
+        for way in (-1, 1):
+            x = self.slot.center + way * self.slot.width / 2
+            depths = np.unique(np.round(self.slot.deep(corners[np.abs(corners[:, 0] - x) < 1e-9]), 9))
+            if len(depths) > 1:
+                found[way] = (x, float(depths[0]), float(depths[1]) if len(depths) > 2 else math.inf)
+        return found
+
+    def _gathered(self) -> tuple[np.ndarray, np.ndarray]:
+        """(places at first, displacements) of the nodes of the walls, of all ranks."""
+        first, now = (np.concatenate(self.domain.comm.allgather(self.wall.nodes(moved).reshape(-1, 2))) for moved in (0.0, 1.0))
+        return first, now - first
+
+    def _walls(self, depths: np.ndarray) -> dict[int, np.ndarray]:
+        """Where each side wall is now, at some depths."""
+        first, moved = self._gathered()
+        found = {}
+        for way, (x, *_) in self.sides.items():
+            on = np.abs(first[:, 0] - x) < 1e-9
+            order = np.argsort(self.slot.deep(first[on]))
+            found[way] = x + np.interp(depths, self.slot.deep(first[on])[order], moved[on][order, 0])
+        return found
+
+    def look(self) -> None:
+        """Where the walls are that stop each node of the head: x of the side wall that it is nearer to, height of the end."""
+        places, nodes = self.fields.walls.x.array.reshape(-1, 2), np.unique(self.head.dofs)
+        now = (self.head.start + self.head.u.x.array.reshape(-1, 2))[nodes]
+        walls, (first, moved) = self._walls(self.slot.deep(now)), self._gathered()
+        right = now[:, 0] > self.slot.center if len(walls) == 2 else np.full(len(nodes), 1 in walls)
+        places[nodes, 0] = np.where(right, walls.get(1, 0.0), walls.get(-1, 0.0))
+        end = np.abs(self.slot.deep(first) - self.slot.depth) < 1e-9
+        order = np.argsort(first[end, 0])
+        places[nodes, 1] = self.slot.level + self.slot.way * self.slot.depth + np.interp(now[:, 0], first[end][order, 0], moved[end][order, 1])
+        self.depth = self.depth_now()
+
+    def depth_now(self) -> float:
+        """Mean depth of the head at the present displacement, um."""
+        total, area = (self.domain.comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for form in self.forms)
+        return total / area
+
+    def change(self) -> float:
+        """How far the head has come in the step just solved, in edges of the wall."""
+        edge = min((after - before for _, before, after in self.sides.values() if after < math.inf), default=self.slot.width)
+        return abs(self.depth_now() - self.depth) / edge
+
+    def passed(self) -> bool:
+        """Metal has come down on the wall as far as its next vertex."""
+        first, now = (np.concatenate(self.domain.comm.allgather(self.head.nodes(moved).reshape(-1, 2))) for moved in (0.0, 1.0))
+        for way, (x, begin, following) in self.sides.items():
+            end = np.hypot(first[:, 0] - x, self.slot.deep(first) - begin).argmin()
+            wall = float(self._walls(np.array([begin]))[way][0])
+            if reach(self.slot, way, np.vstack([now[end], now]), wall)[1] >= following:
+                return True
+        return False
+
+    def excess(self) -> float:
+        """How far less than half of `FULL` is empty, in widths: negative before it."""
+        return FULL / 2 - (self.slot.depth - self.depth_now()) / self.slot.width
+
+
+def make_columns(case: Case, domain: Domain, fields: Fields) -> list[Column]:
+    """Of the slots that are still partly empty."""
+    return [Column(f, case, domain, fields) for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries]
