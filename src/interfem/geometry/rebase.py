@@ -92,12 +92,12 @@ def rebase(mesh: Mesh, layer: Layer, present: Present, turned: bool) -> tuple[Me
     outline = outline_of(metal)
     far = _far_edges(mesh, layer, outline)
     shifts = _Shifts(points, present, face, np.unique(far), _behind(cells, layer, far))
-    amount = amount(points[metal], turned)
+    held = amount(points[metal], turned)
     lost = shifts.guess
     for _ in range(20):
         found = _redrawn(mesh, layer, outline, hollow, face, shifts, lost)
-        excess = enclosed(found.outline, found.points, turned) - amount
-        if abs(excess) <= EXACT * amount:
+        excess = enclosed(found.outline, found.points, turned) - held
+        if abs(excess) <= EXACT * held:
             break
         lost += excess / shifts.measure(far, found.points, turned)
     else:
