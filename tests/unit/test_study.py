@@ -20,7 +20,7 @@ from interfem.case import load_case
 from interfem.figures.data import Run
 from interfem.materials import load_material
 from interfem.restart import saved_state
-from interfem.study import StudyError, charts, read_status, run_study
+from interfem.study import StudyError, charts, engine, read_status, run_study
 from interfem.study.engine import cores, environment, launched, own_mpirun
 from interfem.study.file import EngineTable, Output
 from interfem.study.gather import value_of
@@ -181,6 +181,25 @@ def test_an_interrupt_ends_the_runs_and_keeps_the_table(tmp_path):
     assert [row["status"] for row in table(tmp_path / "runs" / "study")] == ["waiting"] * 3
     left = [_words(path) for path in Path("/proc").glob("[0-9]*")]
     assert not [words for words in left if str(tmp_path) in words] and all(map(saved_state, tmp_path.glob("runs/study/running/*")))
+
+
+def test_an_interrupt_while_a_run_is_being_started_ends_that_run_too(tmp_path, monkeypatch):
+    """It comes when the process is there, but not known yet."""
+    begun, words = [], (sys.executable, "-c", "import time; time.sleep(60)")
+    started = engine.start
+
+    def interrupted(*given):
+        begun.append(started(*given))
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        return begun[0]
+
+    monkeypatch.setattr(engine, "start", interrupted)
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        list(engine.Local(1, 1).run([engine.Job("a", words, tmp_path / "a")]))
+    signal.signal(signal.SIGINT, heard)
+    assert begun[0].poll() is not None
 
 
 def test_what_was_cut_off_goes_on_from_its_checkpoint_after_a_signal_and_after_cancel(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class Local:
             while waiting or running:
                 while waiting and len(running) < self.at_once:
                     job = waiting.pop(0)
-                    running[job] = (start(job, self.ranks, "mpirun"), time.monotonic())
+                    with undisturbed():  # or what has been started would not be known, and go on by itself
+                        running[job] = (start(job, self.ranks, "mpirun"), time.monotonic())
                 time.sleep(LOOK)
                 for job, (process, started) in list(running.items()):
                     if process.poll() is not None:
@@ -104,6 +106,21 @@ def run_command(case: Path, overrides: tuple[str, ...], folder: Path) -> tuple[s
 
 
 # ---- processes --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """SIGINT and SIGTERM wait for the end of the block; they come to the main thread alone."""
+    came: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, lambda one, _: came.append(one)) for number in (signal.SIGINT, signal.SIGTERM)} if main else {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def start(job: Job, ranks: int, launcher: str) -> subprocess.Popen:
