@@ -417,9 +417,10 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
         shape = cell.mark.shape if cell.mark is not None else None
         worst = distortion(domain, fields, LEAST, shape)
         found.append(Watch("mesh_distorted", lambda dt: worst(), 0.05, True))
-        found += [Watch(f"flaw_full[{column.name}]", lambda dt, c=column: c.excess(), FULL / 2, False, ends_step=False, void=column.name)
-                  for column in observer.columns if cell.mark is None or cell.mark.renews]
-        if (case.solver.on_distortion == "remesh" or observer.columns) and "u_m" in fields.flows and (cell.mark is None or cell.mark.renews):
+        renews = cell.mark is None or cell.mark.renews
+        found += [Watch(f"flaw_full[{column.name}]", lambda dt, c=column: c.excess(), FULL / 2, False, ends_step=False,
+                        void=column.name if renews else "") for column in observer.columns]
+        if (case.solver.on_distortion == "remesh" or observer.columns) and "u_m" in fields.flows and renews:
             worn = distortion(domain, fields, WORN, shape)
             found.append(Watch(WORN_MESH, lambda dt: worn(), 0.05, True))
     if case.limits.k_ratio_above is not None:

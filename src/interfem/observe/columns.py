@@ -103,7 +103,9 @@ class Column:
         return False
 
     def excess(self) -> float:
-        """How far less than half of `FULL` is empty, in widths: negative before it."""
+        """How far less than half of `FULL` is empty, in widths: negative before it, -inf if it was full already."""
+        if self.slot.depth - self.depth <= FULL * self.slot.width:
+            return -math.inf
         return FULL / 2 - (self.slot.depth - self.depth_now()) / self.slot.width
 
 
