@@ -108,10 +108,11 @@ Center = Annotated[tuple[float, ...], BeforeValidator(_center), WithJsonSchema(_
 
 
 class Void(Model):
-    """Empty half-ellipse (half-ellipsoid) in a layer, its flat face on an interface."""
+    """Empty half-ellipse (half-ellipsoid), or part of a circle (spherical cap), in a layer, its flat face on an interface."""
 
     kind: Literal["void"]
     name: Name = "void"
+    shape: Literal["ellipse", "cap"] = "ellipse"
     interface: str
     layer: Name | None = None  # the layer it is cut from; the electron conductor's side if absent
     center: Center = "0 um"

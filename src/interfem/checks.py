@@ -264,6 +264,9 @@ def _void_height(feature, case, place: str) -> Iterator[str]:
     if feature.height >= layer.thickness:
         yield (f'{place}.height = {_um(feature.height)} exceeds layer "{layer.name}" ({_um(layer.thickness)}); '
                f"reduce it or thicken the layer")
+    if feature.shape == "cap" and feature.height > feature.radius:
+        yield (f"{place}.height = {_um(feature.height)}: a cap higher than its radius ({_um(feature.radius)}) is wider within than at the "
+               f'interface; reduce it, or use shape = "ellipse"')
 
 
 def _flaw_depth(feature, case, place: str) -> Iterator[str]:

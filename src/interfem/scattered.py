@@ -30,6 +30,7 @@ class PlacedVoid:
     radius: float
     height: float
     kind: str = "void"
+    shape: str = "ellipse"
 
 
 def place_voids(feature, case) -> tuple[PlacedVoid, ...]:

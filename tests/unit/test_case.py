@@ -292,6 +292,11 @@ def test_several_faults_a_line_each():
     assert len(text.splitlines()) == 3
 
 
+def test_cap_higher_than_its_radius_is_refused():
+    text = message(("features/0/shape", "cap"), ("features/0/height", "6 um"))
+    assert "features[0].height = 6 um: a cap higher than its radius (5 um) is wider within than at the interface" in text
+
+
 def test_layer_without_thickness_and_unknown_material_are_told_together():
     assert len(message(("layers/0/thickness", GONE), ("layers/1/material", "nonsense")).splitlines()) == 2
 

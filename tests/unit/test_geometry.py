@@ -90,6 +90,20 @@ def test_half_features_on_symmetry_sides(tmp_path):
     assert area(found, "flaw|li") == pytest.approx(0.4)
 
 
+def test_void_as_a_cap(tmp_path):
+    """Segment of a circle, and spherical cap (whole, and a quarter in the corner), a = 5 um, h = 2 um: `pi h (3 a^2 + h^2)/6`, wall `pi (a^2 + h^2)`."""
+    radius, angle = 7.25, np.arcsin(5 / 7.25)
+    cap = VOID | {"shape": "cap", "height": "2 um"}
+    found = measure(make([cap]), tmp_path)
+    assert volumes(found)["li"] == pytest.approx(800 - radius**2 * (angle - np.sin(2 * angle) / 2), rel=1e-4)
+    assert area(found, "void|li") == pytest.approx(2 * radius * angle, rel=1e-3)
+    for center, part in (("10 um", 1.0), ("0 um", 0.25)):
+        found = measure(box([cap | {"center": [center, center]}]), tmp_path)
+        assert volumes(found)["li"] == pytest.approx(10 * 20**2 - part * pi * 2 * (3 * 25 + 4) / 6, rel=2e-3)
+        assert area(found, "void|sse") == pytest.approx(part * 25 * pi, rel=2e-2)
+        assert area(found, "void|li") == pytest.approx(part * 29 * pi, rel=2e-2)
+
+
 def test_upper_interface_of_a_symmetric_cell(tmp_path):
     layers = [*STACK, ("li2", "Li", "10 um")]
     found = measure(make([VOID, VOID | {"name": "upper", "interface": "sse|li2", "center": "30 um"},

@@ -33,6 +33,14 @@ def spheroid(case, center: Point, radius: float, half_height: float, sides: tupl
     return lune
 
 
+def ball(center: Point, radius: float, lift) -> DimTags:
+    """Ball about (x, y, height)."""
+    x, y, height = center
+    body = [(3, gmsh.model.occ.addSphere(x, y, lift(height), radius))]
+    _stretch(body, (x, y, lift(height)), (1.0, 1.0, lift.scale))
+    return body
+
+
 def penny(case, center: Point, axes: Point, side: int, lift, reach: tuple[float, float]) -> DimTags:
     """Half-ellipsoid, thin along x, above (`side` = 1) or below (-1) its centre: what lies in the cell and between two heights.
 
