@@ -48,7 +48,7 @@ test: setup
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py
 
-# Beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
+# R1 and R2 beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
 peers: setup bench/peers.py
 	test -x .venv-peers/bin/python || python3 -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --requirement bench/requirements-peers.txt

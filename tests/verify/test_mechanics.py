@@ -1,14 +1,20 @@
 """Flow, elasticity and swelling against closed forms, from the case to the numbers of the run folder."""
 
+import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from path import merge, solve
+from path import Run, merge, solve
 
-from interfem.case import parse_case
+from interfem.case import load_case, parse_case
+from interfem.geometry import build_mesh
 from interfem.mpi import world
+from interfem.run import run as run_case
 
 R = 8.314462618
 YOUNG, NU = 7820.0, 0.381  # MPa, of Li in the library
@@ -294,3 +300,21 @@ def test_displacement_and_pressure_converge_at_full_order():
     order = {name: math.log(first[name] / second[name]) / (0.5 * math.log(fine / coarse)) for name in first}
     assert order["u_m"] > 2.8 and order["u_s"] > 2.8, order
     assert order["p"] > 1.8 and order["p_c"] > 1.8, order
+
+
+# ---- R2 -----------------------------------------------------------------------------------------------------------------
+
+
+def test_r2(tmp_path):
+    """A void in J2 lithium is pressed beyond first yield: as bench/r2/plain_dolfinx.py has it on the same coarse mesh, solving the same equations."""
+    folder = Path(__file__).resolve().parents[2] / "bench" / "r2"
+    case = load_case(folder / "case.toml", ["mesh.refinement=0.6"])
+    result = run_case(case, tmp_path)
+    assert result.status == "completed"
+    found = Run(result)
+    command = [sys.executable, str(folder / "plain_dolfinx.py"), str(build_mesh(case)), "P2-P1"]
+    plain = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    assert found.last("max_plastic_strain") > 1e-4
+    assert -found.last("collector_displacement_um") == pytest.approx(plain["top_um"], rel=1e-6)
+    assert found.last("void_volume_ratio[void]") == pytest.approx(plain["void_ratio"], abs=1e-9)
+    assert found.last("max_plastic_strain") == pytest.approx(plain["max_plastic_strain"], rel=1e-5)
