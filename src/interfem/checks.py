@@ -18,8 +18,8 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import FLOWING_LAWS, ROLES, SIDES, boundary_names, cut_layer, direction, extent, hollow, interface_name, is_transfer
-from .regions import kinetics, layer_pair, ordered, reaction, required_properties, reservoir, roof_law, touching
+from .regions import FLOWING_LAWS, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size, hollow
+from .regions import interface_name, is_transfer, kinetics, layer_pair, ordered, reaction, required_properties, reservoir, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
 
@@ -495,9 +495,8 @@ def _cells(case) -> Iterator[str]:
     mesh, geometry = case.mesh, case.geometry
     if geometry.file is not None:
         return
-    volume = case.levels[-1] * (geometry.width - geometry.inner_radius) * (geometry.depth or 1.0)
-    edge = (mesh.size or (volume ** (1 / geometry.dimension) / COARSE[geometry.dimension])) / mesh.refinement
-    count = {2: 2, 3: 6}[geometry.dimension] * volume / edge**geometry.dimension
+    edge = far_size(case) / mesh.refinement
+    count = {2: 2, 3: 6}[geometry.dimension] * cell_volume(case) / edge**geometry.dimension
     if count > MOST_CELLS:
         place, remedy = ("mesh.size", f"{_um(mesh.size)}") if mesh.size else ("mesh.refinement", f"{mesh.refinement:g}")
         yield (f"{place} = {remedy}: edges of {_um(edge)} everywhere make some {count:.0e} cells; "
@@ -664,7 +663,6 @@ def _obstacle(case) -> str | None:
 CARRYING = ("current", "ramp", "profile", "staircase", "voltage")  # kinds of steps in which current passes
 DRIVEN = ("current", "ramp", "profile")  # those that impose it, one way or both
 LITHIUM_VOLUME = 1.3e-5  # um^3/amol
-COARSE = {2: 12, 3: 8}  # edges across the mean extent of a cell whose mesh.size is not given, as in geometry/sizes.py
 MOST_CELLS = 1e8  # Gmsh works on one core
 LIP = 0.1  # of the width of a slot: least depth to which it is filled, if it is
 LOOKED_AT = 1000  # plain steps, in the search for one that asks for too much lithium

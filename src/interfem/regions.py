@@ -438,6 +438,18 @@ def surroundings(case, void: str) -> Surroundings | None:
     return Surroundings(name, tuple(f.name for f in inside), tuple(region.name for region in behind))
 
 
+def cell_volume(case) -> float:
+    """Of the rectangle or box that is meshed, um^2 or um^3; about an axis that of its half section."""
+    geometry = case.geometry
+    return case.levels[-1] * (geometry.width - geometry.inner_radius) * (geometry.depth if geometry.dimension == 3 else 1.0)
+
+
+def far_size(case) -> float:
+    """Edge length far from everything, um, before refinement: `mesh.size`, or a part of the mean extent of the cell."""
+    dimension = case.geometry.dimension
+    return case.mesh.size or cell_volume(case) ** (1.0 / dimension) / {2: 12.0, 3: 8.0}[dimension]
+
+
 @dataclass(frozen=True)
 class Reservoir:
     """The layer of metal before a slot that is partly empty, all slots that it feeds (their features), and the metal layers behind it."""

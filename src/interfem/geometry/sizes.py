@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import hypot, sqrt
 
-from ..regions import is_transfer
+from ..regions import cell_volume, far_size, is_transfer
 
 Source = Callable[[float, float, float], float]
 
@@ -42,10 +42,8 @@ class Sizes:
 
 def make_sizes(case) -> Sizes:
     """Defaults follow the mean extent of the cell."""
-    geometry, mesh, dimension = case.geometry, case.mesh, case.geometry.dimension
-    height, across = case.levels[-1], geometry.width - geometry.inner_radius
-    mean = (height * across) ** 0.5 if dimension == 2 else (height * across * geometry.depth) ** (1.0 / 3.0)
-    size = mesh.size or mean / {2: 12.0, 3: 8.0}[dimension]
+    mesh, dimension = case.mesh, case.geometry.dimension
+    mean, size = cell_volume(case) ** (1.0 / dimension), far_size(case)
     interface = mesh.interface_size or min(size, mean / {2: 80.0, 3: 16.0}[dimension])
     return Sizes(dimension, size, interface, mesh.rim_size, mesh.tip_size, {2: 0.25, 3: 0.55}[dimension])
 
