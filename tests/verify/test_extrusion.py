@@ -164,3 +164,13 @@ def test_metal_is_pressed_in_in_finite_strain_alone():
     case = column("plane", 0.6, 1.0, {}, 10.0, 1.0, mechanics={"kinematics": "small"})
     with pytest.raises(CaseError, match="finite strain alone"):
         parse_case(case | {"title": "refused", "temperature": "298.15 K"})
+
+
+def test_the_walls_stop_metal_that_is_not_laid_on_them(tmp_path, monkeypatch):
+    """No new mesh is made: the head comes up against the end, is told to be full once, and stays there."""
+    monkeypatch.setattr("interfem.run.press_in", lambda *given: (None, {"refused": "by the test"}))
+    case = column("plane", 0.6, 1.0, {}, 10.0, 1.5)
+    case["features"][0]["depth"] = "0.8 um"
+    run = solve(case, tmp_path)
+    assert [entry["event"] for entry in run.record["events"]].count("flaw_full[flaw]") == 1
+    assert run.last("flaw_filled_um[flaw]") == pytest.approx(0.8, abs=0.02)
