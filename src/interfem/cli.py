@@ -163,7 +163,7 @@ def run(
     """
     comm = world()
     set_up_logging(comm.rank, quiet)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is something to keep
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # until there is something to keep; SIG_IGN would be inherited by programs that are started
     if case is None and restart is None:
         raise InputError("run: name a case file, such as models/cases/bare.toml, or a run folder to go on in by --restart")
     if out is not None and restart is not None:

@@ -58,6 +58,14 @@ def test_wrong_input_is_one_message_and_status_2(words, told, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_programs_started_after_a_run_hear_the_signals_it_did_not_heed(tmp_path):
+    """A shell that inherits SIGUSR1 as ignored cannot trap it: xvfb-run then waits for ever."""
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--quiet", str(tmp_path / "missing.toml")])
+    code = "import signal; print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "True"
+
+
 def test_check_prints_the_case_with_sources_and_needs_no_solver():
     code = (
         "import sys; from interfem.cli import main\n"
