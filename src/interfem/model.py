@@ -437,13 +437,13 @@ def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
     terms = [transport.storage(x, unknown.old, unknown.older, controls.weights, s, c_max, store)]
     if material.has("diffusivity"):
         d = values.of_filling(group, "diffusivity", x)
+        mobility = _mobility(fields, group, c_max, d)
         if f"mu:{group.name}" in fields:
-            terms += _separation_terms(fields, group, c_max, d, dx)
+            terms += _separation_terms(fields, group, c_max, mobility, dx)
         else:
             terms.append(transport.diffusion(x, s, c_max, d, dx))
         if f"p:{group.name}" in fields and case.mechanics.swelling:
-            omega, thermal = values.of_group(group, "partial_molar_volume"), values.constant(lambda t: GAS_CONSTANT * t)
-            terms.append(transport.stress_drift(x, fields[f"p:{group.name}"], s, c_max, d, omega, thermal, dx))
+            terms.append(transport.stress_drift(fields[f"p:{group.name}"], s, mobility, values.of_group(group, "partial_molar_volume"), dx))
     q, q_m = fields.unknowns["phi"].test, fields.unknowns["phi_m"].test
     for other, current in exchange:
         if other is group:
@@ -451,13 +451,23 @@ def _storage_terms(case, domain, fields, controls, group, exchange) -> list:
     return terms
 
 
-def _separation_terms(fields, group, c_max, d, dx) -> list:
+def _mobility(fields, group, c_max, d):
+    """M in `N = -M grad(mu)`. D is chemical where U falls with the filling; else, where phases separate or U is one value, of a lattice gas."""
+    x, values = fields[f"x:{group.name}"], fields.parameters
+    if f"mu:{group.name}" in fields or group.head.material.get("equilibrium_potential").table is None:
+        return transport.lattice_mobility(x, c_max, d, values.constant(lambda t: GAS_CONSTANT * t))
+    filling = ufl.variable(x)
+    slope = ufl.diff(values.of_filling(group, "equilibrium_potential", filling), filling)
+    return transport.chemical_mobility(slope, c_max, d, FARADAY)
+
+
+def _separation_terms(fields, group, c_max, mobility, dx) -> list:
     """Two phases with a front of finite width between them."""
     unknown, x, values = fields.unknowns[f"mu:{group.name}"], fields[f"x:{group.name}"], fields.parameters
     mu, s = unknown.function, fields.unknowns[f"x:{group.name}"].test
     u = values.of_filling(group, "equilibrium_potential", x)
-    energy, thermal = values.constant(group.head.material.get("gradient_energy").at), values.constant(lambda t: GAS_CONSTANT * t)
-    return [transport.migration(mu, x, s, c_max, d, thermal, dx),
+    energy = values.constant(group.head.material.get("gradient_energy").at)
+    return [transport.migration(mu, s, mobility, dx),
             transport.chemical_potential(mu, unknown.test, u, x, energy, c_max, FARADAY, dx)]
 
 

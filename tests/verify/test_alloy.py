@@ -151,12 +151,16 @@ def test_alloys_feel_the_mean_stress(tmp_path):
         assert end["overpotential_V"] == pytest.approx(0, abs=1e-3 * abs(shift))
 
 
-def test_no_current_circulates_in_a_stressed_alloy(tmp_path):
-    """Uneven stress moves an ideal lattice gas until `-F U + Omega_c p` is even; then charge transfer rests too, at every wall."""
-    gas = [[x, f"{0.3 + RT_F * math.log((1 - x) / x)} V"] for x in (0.02, *np.linspace(0.8, 0.94, 15), 0.98)]
+GAS = [[x, 0.3 + RT_F * math.log((1 - x) / x)] for x in (0.02, *np.linspace(0.8, 0.94, 15), 0.98)]  # an ideal lattice gas
+PLATEAU = [[0.0, 0.5], [0.1, 0.305], [0.9, 0.29], [1.0, 0.2]]
+
+
+@pytest.mark.parametrize("table", [GAS, PLATEAU])
+def test_no_current_circulates_in_a_stressed_alloy(tmp_path, table):
+    """Uneven stress moves lithium until `-F U + Omega_c p` is even; then charge transfer rests too, at every wall."""
     plug = FLAW | {"interface": "alloy|sse", "fill": "A"}
     case = build([layer("alloy", "A", 5), layer("sse", "Li6PS5Cl", 5)], [PRESS | {"to": "200 MPa"}, rest(10, 5)], 10, mechanics={},
-                 materials={"A": STIFF["A"] | {"equilibrium_potential": {"table": gas}}}, features=[plug],
+                 materials={"A": STIFF["A"] | {"equilibrium_potential": {"table": [[x, f"{u} V"] for x, u in table]}}}, features=[plug],
                  mesh=COARSE)  # fmt: skip
     end = rows(case, tmp_path)[-1]
     assert end["interface_max_pressure_MPa"] - end["interface_min_pressure_MPa"] > 10

@@ -1,6 +1,8 @@
 """Stored lithium in an alloy (model section 4), for the filling `x = c/c_max` in [0, 1]."""
 
-from ufl import grad, inner
+from ufl import grad, inner, max_value
+
+SLOPE = 1e-4  # V per unit of filling: the flattest plateau
 
 
 def salt(c, history, weights, s, diffusivity, current, transference, faraday, dx):
@@ -33,18 +35,30 @@ def chemical_potential(mu, t, equilibrium, x, gradient_energy, c_max, faraday, d
     return ((mu + faraday * equilibrium) * t - gradient_energy / c_max * inner(grad(x), grad(t))) * dx
 
 
-def migration(mu, x, s, c_max, diffusivity, thermal_energy, dx):
-    """`N = -(D c (1 - x)/(R T)) grad(mu)`, D the tracer diffusivity of a lattice gas."""
-    return diffusivity * c_max * x * (1 - x) / thermal_energy * inner(grad(mu), grad(s)) * dx
+def lattice_mobility(x, c_max, diffusivity, thermal_energy):
+    """`D c (1 - x)/(R T)`, D the tracer diffusivity of a lattice gas; amol^2/(pJ um s)."""
+    return diffusivity * c_max * x * (1 - x) / thermal_energy
 
 
-def stress_drift(x, p, s, c_max, diffusivity, omega, thermal_energy, dx):
-    """Drift in the hydrostatic stress, `N = -(D c (1 - x)/(R T)) Omega_c grad(p)` with `p = -tr(sigma)/3`.
+def chemical_mobility(slope, c_max, diffusivity, faraday):
+    """`D_tracer c/(R T) = D c_max/(F |U'|)`, D the chemical diffusivity, slope = dU/dx in V; amol^2/(pJ um s).
 
-    Follows from `mu = -F U + Omega_c p` with the mobility of an ideal lattice gas, `D_tracer c = D c (1 - x)`.
+    So diffusion and drift end at one and the same `mu = -F U + Omega_c p`. Plateaus count as falling by SLOPE at least.
+    """
+    return diffusivity * c_max / (faraday * max_value(-slope, SLOPE))
+
+
+def migration(mu, s, mobility, dx):
+    """`N = -M grad(mu)`."""
+    return mobility * inner(grad(mu), grad(s)) * dx
+
+
+def stress_drift(p, s, mobility, omega, dx):
+    """Drift in the hydrostatic stress, `N = -M Omega_c grad(p)` with `p = -tr(sigma)/3`.
+
     Source: Larche and Cahn, Acta Metall. 30 (1982) 1835.
     """
-    return diffusivity * c_max * x * (1 - x) * omega / thermal_energy * inner(grad(p), grad(s)) * dx
+    return mobility * omega * inner(grad(p), grad(s)) * dx
 
 
 def withdrawal(i, s, faraday, dS):
