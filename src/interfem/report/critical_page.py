@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ..failures import event_name
 from ..observe.record import versions
 from .blocks import Cell, Notes, Page, Section, Table, Text, embedded, told_on_the_way
 from .charts import outcome_map
 from .cite import citation
-from .words import event_name, event_words, number, time_words
+from .words import event_words, number, time_words
 
 PASSED = "passed"
 PRESSURE, TEMPERATURE, CURRENT = "stack pressure (MPa)", "temperature (°C)", "current density (mA/cm²)"

@@ -115,7 +115,7 @@ def run_study(path: Path, folder: Path, *, engine: str | None = None, site: Path
 
 def rows_of(plan: Plan, store: Path) -> dict[int, Row]:
     """What is known of all members, by their numbers."""
-    return {member.number: member_row(member, store / member.key, plan.file.outputs) for member in plan.members}
+    return {member.number: member_row(member, store / member.key, plan.file) for member in plan.members}
 
 
 def jobs_of(plan: Plan, todo: dict[str, Member], folder: Path) -> list[Job]:
@@ -237,7 +237,7 @@ def take(ended_jobs: Iterator[Ended], plan: Plan, todo: dict[str, Member], rows:
         _link(store / member.key, folder)
         for equal in plan.members:
             if equal.key == member.key:
-                rows[equal.number] = member_row(equal, store / equal.key, plan.file.outputs)
+                rows[equal.number] = member_row(equal, store / equal.key, plan.file)
         tabulate(plan, rows, folder)
         took = f" in {ended.seconds:.1f} s" if math.isfinite(ended.seconds) else ""
         log.info("member %d (%s): %s%s", member.number, member.text, facts["status"], took)
