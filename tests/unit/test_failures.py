@@ -7,8 +7,10 @@ import pytest
 from test_study import HEAD, THICK, write
 
 from interfem.failures import STANDARD, Limit, colours, outcome, verdict
+from interfem.observe.record import versions
 from interfem.study import StudyError, charts
 from interfem.study.plan import make_plan
+from interfem.study.study import doubts
 
 TIME = np.array([1.0, 2.0, 4.0])
 WEAK = Limit("contact", "contact_fraction", below=0.5)
@@ -84,3 +86,9 @@ def test_wrong_tables_are_refused(change, words, tmp_path):
     with pytest.raises(StudyError) as error:
         make_plan(write(tmp_path, text))
     assert words in str(error.value), str(error.value)
+
+
+def test_a_limit_on_a_column_that_no_run_has_is_told(tmp_path):
+    plan = make_plan(write(tmp_path, HEAD + FIRST.replace('"overpotential_V"', '"overpotentiel_V"') + THICK + 'values = ["5 um", "20 um"]\n'))
+    row = {"status": "completed", "asr_ohm_cm2": 4.0, "overpotential_V": 0.1, "K_I_over_K_IC[flaw]": 0.2, "interfem": versions().get("interfem")}
+    assert list(doubts(plan, [row])) == ["failures[0]: no run has a column 'overpotentiel_V' (did you mean \"overpotential_V\"?)"]

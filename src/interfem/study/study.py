@@ -310,18 +310,21 @@ def close(plan: Plan, found: dict[int, Row], folder: Path) -> Outcome:
     columns = columns_of(plan, rows)
     write_csv(folder / "study.csv", columns, rows)
     write_parquet(folder / "study.parquet", folder / "study.csv", columns, rows)
-    for text in _doubts(plan, rows):
+    for text in doubts(plan, rows):
         log.warning("caution: %s", text)
     return _outcome(folder, read_table(folder / "study.csv"), figures, [])
 
 
-def _doubts(plan: Plan, rows: list[Row]) -> Iterator[str]:
+def doubts(plan: Plan, rows: list[Row]) -> Iterator[str]:
     """Outputs that no run has, and runs made by another version."""
     done = [row for row in rows if row["status"] not in (WAITING, "failed")]
     known = {name for row in done for name in row}
     for n, output in enumerate(plan.file.outputs):
         if done and output.column not in known and not any(np.isfinite(row[output.title]) for row in done):
             yield f"outputs[{n}]: no run has a column {output.column!r}{suggestion(output.column, known)}"
+    for n, failure in enumerate(plan.file.failures):
+        if done and not any(failure.limit.parts(known)):
+            yield f"failures[{n}]: no run has a column {failure.column!r}{suggestion(failure.column, known)}"
     made = {row["interfem"] for row in rows if row["status"] != WAITING} - {versions().get("interfem")}
     if made:
         yield f"some runs were made by interfem {', '.join(map(str, sorted(made)))}; remove their folders to run them again"
