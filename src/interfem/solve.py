@@ -403,7 +403,7 @@ class Solver:
             self.effort += 1
         if not np.isfinite(worst) or worst > 1e25:
             return PETSc.SNES.ConvergedReason.DIVERGED_FUNCTION_DOMAIN
-        if worst <= 1.0:
+        if worst <= 1.0 and (iteration > 0 or worst == 0.0):  # never by extrapolation alone: rounding would grow from step to step
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
         if iteration >= 2 and worst > 0.5 * self._history[-2] and settled:
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
