@@ -16,7 +16,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from .case import Case, parse_case
-from .failures import MODES
+from .failures import AT_ONCE, MODES
 from .fracture import fronts
 from .mpi import world
 from .observe.record import write_json
@@ -29,7 +29,6 @@ log = logging.getLogger("interfem")
 QUIET = ("pressure", "temperature", "rest")  # kinds of steps that may stand before the first current
 UNSOLVED = "unsolved"  # the run could not go on, or was stopped by something that is no failure of the cell
 MOST = 40  # trials
-AT_ONCE = 1e-6  # s: with the jump of the current itself
 
 
 class CriticalError(Exception):

@@ -14,6 +14,7 @@ COLOURS = {"completed": "#009e73", "passed": "#009e73", "contact": "#0072b2", "v
            "salt": "#8a6d3b", "failed": "#5b1a2b", "waiting": "#b9bec6", "fracture": "#d55e00", "contact lost": "#0072b2",
            "contact below": "#56b4e9", "voltage limit": "#c98a00", "lithium exhausted": "#cc79a7", "salt exhausted": "#8a6d3b",
            "void closed": "#6a51a3", "mesh distorted": "#737373", "dead lithium": "#7d4a8d"}  # fmt: skip
+AT_ONCE = 1e-6  # s, until which something fails with the jump of the current itself
 SPARE = ("#3b8ea5", "#a14a76", "#7a7f00", "#4d4d4d")  # for others, and for a second place of the same
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_study import HEAD, THICK, write
 
+from interfem.critical import Trial, told
 from interfem.failures import STANDARD, Limit, colours, outcome, verdict
 from interfem.observe.record import versions
 from interfem.study import StudyError, charts
@@ -34,6 +35,11 @@ def test_how_near_a_run_came_that_nothing_ended():
     found = verdict(TIME, columns, [(2.0, "void_closed")], (WEAK, *STANDARD))
     assert (found.first, found.nearest, found.share) == ("", "contact", pytest.approx(0.5 / 0.8))
     assert verdict(TIME, {}, [], STANDARD).nearest == "" and math.isnan(verdict(TIME, {}, [], STANDARD).time)
+
+
+def test_what_fails_with_the_jump_of_the_current_fails_at_once():
+    assert told(Trial(10.0, "voltage", "voltage_limit", "cell voltage", 1.016e-11)) == "voltage: voltage_limit, cell voltage, at once"
+    assert told(Trial(10.0, "voltage", "voltage_limit", "cell voltage", 2.5)).endswith("after 2.5 s")
 
 
 def test_outcomes_have_a_colour_each():
