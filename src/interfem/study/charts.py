@@ -39,6 +39,7 @@ LOST = "#b00020"
 TICK = 24  # letters of a text on an axis
 MARKED = 8  # places on an axis of a map, up to which each is marked
 WRITTEN = 60  # tiles of a map, up to which each tells its number
+TOLD = "time of the failure; where nothing fails, the part of the nearest limit that was reached"
 PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
 
 
@@ -337,7 +338,7 @@ def _marked(box, sheet: Sheet, texts, logs, places) -> None:
         if not names and long:
             decades(box, which)
         if names or len(at) <= MARKED:
-            (box.set_xticks if which == "x" else box.set_yticks)(range(len(names)) if names else at, names or [f"{v:g}" for v in at])
+            (box.set_xticks if which == "x" else box.set_yticks)(range(len(names)) if names else at, names or [f"{v:.3g}" for v in at])
     box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
     box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
 
@@ -364,15 +365,17 @@ def _draw_failures(sheet: Sheet, path: Path) -> Path:
         _marked(box, sheet, (x_texts, y_texts), logs, (xs, ys))
         box.minorticks_off()
         figure.legend(handles=[Patch(color=c, label="nothing fails" if name == "completed" else name) for name, c in colour.items()],
-                      loc="outside lower center", ncol=3)
+                      loc="outside lower center", ncol=3, title=TOLD if any(map(_near, sheet.rows)) else None, title_fontsize=9)
         figure.suptitle(sheet.title)
     return path
 
 
 def _tile_text(row: Row, time: float | None) -> str:
     """When it failed, or how near it came."""
-    if time is not None and math.isfinite(time):
-        return clock(time)
+    return clock(time) if time is not None and math.isfinite(time) else _near(row)
+
+
+def _near(row: Row) -> str:
     share = row.get("share_of_limit")
     return f"{100 * share:.2g} %" if share is not None and 0 <= share < 1 else ""
 
