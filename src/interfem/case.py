@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from .checks import faults, key_path
 from .explain import explain
@@ -445,6 +445,15 @@ class Case(Model):
     solver: Solver = Solver()
     output: Output = Output()
     _input: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @field_validator("interfaces", mode="before")
+    @classmethod
+    def _named(cls, value: object, info: ValidationInfo) -> object:
+        """What is said of a pair of regions that there is not is left aside: `checks` tells that the name is wrong."""
+        if not isinstance(value, dict) or not {"layers", "features"} <= set(info.data):
+            return value
+        names = {item.name for key in ("layers", "features") for item in info.data[key]}
+        return {key: table if set(key.split("|")) <= names or not isinstance(table, dict) else {} for key, table in value.items()}
 
     @model_validator(mode="after")
     def _whole(self):

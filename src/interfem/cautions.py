@@ -18,13 +18,14 @@ ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "s
 NEAR, FAR = 10.0, 60.0  # K from where a value was taken: without, and with, a known activation energy
 BREAKDOWN = 2.8  # MPa; above it Li creeps faster than its power law
 DENSE = 0.5  # porosity up to which the power laws of effective.py are taken without a word
+BEYOND = 10.0  # V: no cell has as much
 SMALL = 0.3  # part of the time in which a void closes, up to which its shape is taken as kept
 
 
 def cautions(case: Case) -> list[str]:
     """One sentence each."""
     return [*_temperature(case), *_estimates(case), *_unusual(case), *_floating(case), *_pores(case), *_voids(case), *_flaws(case),
-            *_limits(case)]
+            *_limits(case), *_currents(case)]
 
 
 def _temperature(case: Case) -> Iterator[str]:
@@ -138,6 +139,18 @@ def _limits(case: Case) -> Iterator[str]:
         if sign * limit > sign * (high if sign > 0 else low):
             yield (f"{place} = {show(limit, 'potential')}: the equilibrium voltage stays within {show(low, 'potential')} and "
                    f"{show(high, 'potential')}, so that only an overpotential reaches it; the lithium may run out first")
+
+
+def _currents(case: Case) -> Iterator[str]:
+    """Currents at which the layers alone, taken as uniform, would take more than any cell has."""
+    ohmic = sum(region.thickness / region.material.get("ionic_conductivity").at(case.temperature)
+                for region in case.regions[: len(case.layers)] if region.ions and not region.electrons and region.thickness)  # ohm m^2
+    for current in sorted({abs(step.density(step.length)) for step in flat_steps(case.protocol)
+                           if step.kind in ("current", "ramp") and step.length > 0}):
+        drop = ohmic * current
+        if drop > BEYOND:
+            yield (f"{show(current, 'current density')}: the layers' resistance of {show(ohmic, 'areal resistance')} alone takes {drop:.3g} V, "
+                   f"more than any cell has; a slip of the unit?")
 
 
 def plated_thickness(step, case: Case) -> float:

@@ -18,7 +18,7 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import FLOWING_LAWS, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size, hollow
+from .regions import FLOWING_LAWS, GRADING, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size, hollow
 from .regions import interface_name, is_transfer, kinetics, layer_pair, ordered, reaction, required_properties, reservoir, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
@@ -429,7 +429,12 @@ def _reactions(case) -> Iterator[str]:
     pairs, reacting = [pair for pair in touching(case) if is_transfer(case, *pair)] if case.sei is not None else [], False
     for a, b in pairs:
         try:
-            reacting = reaction(case, a, b) is not None or reacting
+            grows = reaction(case, a, b)
+            reacting = grows is not None or reacting
+            room = min((region.thickness for region in (a, b) if region.thickness), default=math.inf)
+            if grows is not None and case.sei.initial_thickness >= room:
+                yield (f'sei.initial_thickness = {_um(case.sei.initial_thickness)}: thicker than a layer beside it ({_um(room)}, at '
+                       f'"{interface_name(a.name, b.name, case)}"); reaction layers are films of nm to some um: reduce it')
         except MaterialError as error:
             stable = ' (what is stable against lithium has "0 V")' if "reduction_potential" in str(error) else ""
             yield f'sei, at "{interface_name(a.name, b.name, case)}": {error}{stable}'
@@ -501,6 +506,19 @@ def _cells(case) -> Iterator[str]:
         place, remedy = ("mesh.size", f"{_um(mesh.size)}") if mesh.size else ("mesh.refinement", f"{mesh.refinement:g}")
         yield (f"{place} = {remedy}: edges of {_um(edge)} everywhere make some {count:.0e} cells; "
                f"{'raise it, and give mesh.interface_size or rim_size' if mesh.size else 'lower it'}")
+    elif mesh.interface_size:
+        count = _along_faces(case, mesh.interface_size / mesh.refinement)
+        if count > MOST_CELLS:
+            yield (f"mesh.interface_size = {_um(mesh.interface_size)}: edges of {_um(mesh.interface_size / mesh.refinement)} along the "
+                   f"interfaces make some {count:.0e} cells; raise it, and give mesh.rim_size or tip_size")
+
+
+def _along_faces(case, edge: float) -> float:
+    """Cells on both sides of the faces that pass charge, where edges h grow with the distance from them: A/(g h^(dim-1)) of 2 or 6 each."""
+    dimension, layers = case.geometry.dimension, case.regions[: len(case.layers)]
+    faces = sum(is_transfer(case, a, b) for a, b in zip(layers, layers[1:]))
+    area = cell_volume(case) / sum(layer.thickness for layer in case.layers)
+    return 2 * {2: 2, 3: 6}[dimension] * faces * area / (GRADING[dimension] * edge ** (dimension - 1))
 
 
 def _remeshing(case) -> Iterator[str]:

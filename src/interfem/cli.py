@@ -208,7 +208,7 @@ def closing(result) -> str:
         if name in result.summary:
             found = result.summary[name]
             value = max(found["min"], found["max"], key=abs) if extreme else found["last"]
-            lines.append(f"  {text:<36} {factor * value:.4g} {unit}")
+            lines.append(f"  {text:<36} {factor * value + 0.0:.4g} {unit}")  # + 0.0: no "-0"
     return "\n".join([*lines, f"{result.status}: {result.folder}"])
 
 

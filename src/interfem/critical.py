@@ -16,6 +16,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from .case import Case, parse_case
+from .failures import AT_ONCE, MODES
 from .fracture import fronts
 from .mpi import world
 from .observe.record import write_json
@@ -26,8 +27,6 @@ from .units import show
 log = logging.getLogger("interfem")
 
 QUIET = ("pressure", "temperature", "rest")  # kinds of steps that may stand before the first current
-MODES = {"fracture": "fracture", "contact_below": "contact", "contact_lost": "contact", "voltage_limit": "voltage",
-         "lithium_exhausted": "lithium", "alloy_saturated": "lithium", "salt_exhausted": "salt"}  # event -> failure mode
 UNSOLVED = "unsolved"  # the run could not go on, or was stopped by something that is no failure of the cell
 MOST = 40  # trials
 
@@ -241,7 +240,7 @@ def told(trial: Trial) -> str:
     """Mechanism, event, place and time, as far as there are any."""
     if not trial.mode:
         return "passed"
-    after = f"after {trial.time:.4g} s" if math.isfinite(trial.time) else "at once"
+    after = f"after {trial.time:.4g} s" if trial.time > AT_ONCE else "at once"
     return f"{trial.mode}: " + ", ".join(part for part in (trial.event, trial.where, after) if part)
 
 

@@ -29,7 +29,7 @@ from .solve import NotConverged, Solver
 log = logging.getLogger("interfem")
 
 GROWTH, SHRINK = 1.7, 0.4  # of the step, after an easy and a failed one
-EASY, HARD = 4, 8  # Newton iterations
+EASY, HARD = 4, 8  # Newton iterations until round-off
 EASY_AT_VOIDS = 6  # where walls come to rest on roofs, node by node
 SHORTEST = 1e-12  # of a protocol step: below it the run has failed
 PRESSING = 0.5  # edges of the wall that a head passes in a step, above which steps do not grow; twice that is refused
@@ -241,7 +241,7 @@ def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
         scalars = _accept(cell, dt, iterations)
         last = end == entry.knots[-1]
         phase.done, phase.before, phase.ended = end, after, last or (event is not None and event.ends_step)
-        phase.dt = _next_length(cell, dt, iterations)
+        phase.dt = _next_length(cell, dt, cell.solver.effort)
         cell.mark = _mark(cell, phase, last or (phase.ended and event.name != WORN_MESH), event)
         yield Step(cell.number, cell.time, dt, phase.number, entry.kind, scalars, last or event is not None,
                    event.name if event else "", bool(event and event.ends_run), cell.mark)
@@ -357,9 +357,9 @@ def _deviation(domain: Domain, fields: Fields, dt: float, dt_old: float) -> floa
     return domain.comm.allreduce(worst, MPI.MAX)
 
 
-def _next_length(cell: _Cell, dt: float, iterations: int) -> float:
+def _next_length(cell: _Cell, dt: float, effort: int) -> float:
     easy = EASY if cell.observer.voids is None else EASY_AT_VOIDS
-    factor = GROWTH if iterations <= easy else 1.0 if iterations < HARD else SHRINK
+    factor = GROWTH if effort <= easy else 1.0 if effort < HARD else SHRINK
     if cell.increment > 0:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
     if cell.relaxation > 0:

@@ -408,7 +408,9 @@ def direction(feature, case) -> tuple[float, int]:
     else:
         places = [ORDER.index(body_of(case.records[case.layers[n].material].role)) for n in (low, high)]
         if places[0] == places[1]:
-            raise ValueError(f'{place}.interface = "{feature.interface}": both sides conduct alike; say which one is cut, '
+            anode = ROLES[case.records[case.layers[0].material].role][1]
+            remedy = "" if anode else f'make the first layer "{case.layers[0].name}" the anode (Li or an alloy), or '
+            raise ValueError(f'{place}.interface = "{feature.interface}": both sides conduct alike; {remedy}say which one is cut, '
                              f'for example layer = "{sides[1]}"')
         upper = (places[1] < places[0]) == (feature.kind in ("void", "voids"))
     return case.levels[high], 1 if upper else -1
@@ -442,6 +444,9 @@ def cell_volume(case) -> float:
     """Of the rectangle or box that is meshed, um^2 or um^3; about an axis that of its half section."""
     geometry = case.geometry
     return case.levels[-1] * (geometry.width - geometry.inner_radius) * (geometry.depth if geometry.dimension == 3 else 1.0)
+
+
+GRADING = {2: 0.25, 3: 0.55}  # dimension -> growth of edges with the distance from what is meshed finely
 
 
 def far_size(case) -> float:

@@ -169,6 +169,7 @@ WRONG = [
     ("layers/0/thickness", "20 m", "layers[0].thickness = '20 m': should be at most 1e+06 um"),
     ("mesh", {"size": "1 nm"}, "mesh.size = 0.001 um: edges of 0.001 um everywhere make some 4e+09 cells; raise it"),
     ("mesh", {"refinement": 10000}, "mesh.refinement = 10000: edges of 0.000372678 um everywhere make some 3e+10 cells; lower it"),
+    ("mesh", {"interface_size": "1e-6 nm"}, "mesh.interface_size = 1e-09 um: edges of 1e-09 um along the interfaces make some"),
     ("layers/0/thickness", "0 um", "layers[0].thickness = '0 um': should be greater than 0 um"),
     ("layers/0/thickness", "nan um", "layers[0].thickness = 'nan um' is not a quantity"),
     ("layers/0/thickness", GONE, 'layers[0].thickness is missing; give it, for example thickness = "20 um"'),
@@ -234,6 +235,7 @@ WRONG = [
     ("interfaces", {"flaw|li": {}},
      'interfaces."flaw|li": no lithium passes between a metal and a metal; remove it; known: li|sse, flaw|sse'),
     ("interfaces", {"li|ss": {}}, 'interfaces."li|ss" names no pair of regions (did you mean "li|sse"'),
+    ("interfaces", {"li|foo": {"kinetics": "linear"}}, 'interfaces."li|foo" names no pair of regions'),
     ("interfaces", {"li|sse": {"kinetics": "linear"}}, 'interfaces."li|sse".resistance is missing for kinetics = "linear"'),
     ("interfaces", {"li|sse": {"resistance": "1 ohm*cm^2"}},
      'interfaces."li|sse".resistance = \'1 ohm*cm^2\' belongs to kinetics'),
@@ -477,12 +479,13 @@ def row_of(text: str) -> list[str]:
 
 def test_cautions():
     calm = describe_case(parse_case(BARE)).split("Cautions")[1]
-    assert "creep closes" not in calm and "Li6PS5Cl: rests on estimates of exchange_current_density" in calm
+    assert "creep closes" not in calm and "slip of the unit" not in calm and "Li6PS5Cl: rests on estimates of exchange_current_density" in calm
     hard = changed(("temperature", "60 degC"), ("protocol/0/to", "5 MPa"), ("protocol/1/duration", "30 min"))
     text = describe_case(parse_case(hard))
     for words in ("exchange_current_density has no activation energy: its 298 K value is used at 333.15 K",
                   "void: creep closes it in", "flaw: 2.43 um of lithium", "5 MPa: above 2.8 MPa"):
         assert words in " ".join(text.split())
+    assert "10000 mA/cm^2: the layers' resistance of" in " ".join(describe_case(parse_case(changed(("protocol/1/value", "-10 A/cm^2")))).split())
     pore = {"kind": "pore", "layer": "sse", "position": "15 um", "radius": "2 um", "center": "12 um", "fill": "Li"}
     text = describe_case(parse_case(changed(("features", [*BARE["features"], pore]))))
     assert "pore: its Li touches no electron conductor" in text

@@ -62,6 +62,7 @@ def test_without_the_table_nothing_reacts():
     ([LI, FILM], {}, "nothing reacts here"),
     ([SSE], {}, "nothing reacts here"),
     ([LI, SSE], {"sei": {"initial_thickness": "-1 nm"}}, "sei.initial_thickness"),
+    ([LI, SSE], {"sei": {"initial_thickness": "1 m"}}, "sei.initial_thickness = 1e+06 um: thicker than a layer beside it"),
     ([LI, SSE], {"sei": {"thickness": "1 nm"}}, "sei.thickness: unknown key"),
     ([LI, SSE], {"materials": {"Li6PS5Cl": {"sei_current_fraction": 1.5}}}, "sei_current_fraction"),
 ])  # fmt: skip

@@ -170,6 +170,8 @@ def test_layer_overrides_the_side():
     assert direction(found.features[0], found) == (20, 1)
     with pytest.raises(CaseError, match='both sides conduct alike; say which one is cut, for example layer = "sse"'):
         case([LI, FILM, SSE], [VOID | {"interface": "film|sse"}])
+    with pytest.raises(CaseError, match='make the first layer "film" the anode'):
+        case([FILM, SSE], [VOID | {"interface": "film|sse"}])
 
 
 def test_extent_of_pore_and_patch():

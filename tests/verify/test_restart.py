@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dolfinx import io
 from path import merge
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -157,6 +158,25 @@ def test_full_disk(tmp_path):
     assert not list(folder.glob("**/.*.part"))
     subprocess.run(command(case, folder), check=True, capture_output=True)
     assert_same(folder, written(whole))
+
+
+def test_fields_that_cannot_be_written(tmp_path, monkeypatch, alone):
+    """On a full disk the library raises what says nothing: one reason with the file's name, and with room the run goes on."""
+    class Full(io.VTKFile):
+        def close(self):
+            super().close()
+            for path in (tmp_path / "fields").glob("metal_000002_*"):
+                path.unlink()
+                raise RuntimeError("Could not write VTKFile.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("interfem.observe.files.io.VTKFile", Full)
+        result = run(parse_case(PLAIN), tmp_path)
+    assert (result.status, result.exit_status) == ("failed", 3)
+    assert "fields/" in result.reason and "no room on the disk" in result.reason
+    assert_sound(tmp_path)
+    assert run(parse_case(PLAIN), tmp_path, restart=True).status == "completed"
+    assert_same(tmp_path, alone(PLAIN))
 
 
 def test_folder_that_cannot_be_written(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from interfem import solve as solving
 from interfem.case import parse_case
 from interfem.run import run
 from interfem.solve import Solver
@@ -76,3 +77,24 @@ def test_a_distorted_run_keeps_its_state(tmp_path):
     assert kept.times("metal")[-1] == pytest.approx(kept.last("time_s"))
     assert np.isfinite(kept.fields("metal").point_data["displacement_um"]).all()
     assert kept["work_balance_error"].max() < 1e-3
+
+
+NOTCHED = {
+    "title": "void and flaw", "temperature": "298.15 K", "geometry": {"kind": "plane", "width": "10 um"},
+    "mesh": {"size": "4 um", "interface_size": "2 um", "rim_size": "0.8 um", "tip_size": "0.8 um"}, "mechanics": {}, "output": {"figures": False},
+    "layers": [{"name": "li", "material": "Li", "thickness": "5 um"}, {"name": "sse", "material": "Li6PS5Cl", "thickness": "8 um"}],
+    "features": [{"kind": "void", "interface": "li|sse", "radius": "2 um", "height": "1 um"},
+                 {"kind": "flaw", "interface": "li|sse", "center": "6 um", "width": "1 um", "depth": "2 um", "fill": "Li"}],
+    "protocol": [{"kind": "pressure", "to": "1 MPa", "duration": "10 s"}, {"kind": "current", "value": "-10 mA/cm^2", "duration": "20 s"}]}  # fmt: skip
+
+
+def test_iterations_at_round_off_move_no_step(tmp_path, monkeypatch):
+    """How many there are is chance, and differs between numbers of ranks. A tolerance below round-off costs more of them, and nothing else."""
+    found = solve(NOTCHED, tmp_path / "plain")
+    for name, value in solving.TOLERANCE.items():
+        monkeypatch.setitem(solving.TOLERANCE, name, 1e-3 * value)
+    for name in ("ROUNDING", "ROUNDING_OF_POTENTIAL"):
+        monkeypatch.setattr(solving, name, 1e3 * getattr(solving, name))
+    close = solve(NOTCHED, tmp_path / "close")
+    assert close["newton_iterations"].sum() > found["newton_iterations"].sum() + 5
+    assert len(close["dt_s"]) == len(found["dt_s"]) > 20 and close["dt_s"] == pytest.approx(found["dt_s"], rel=1e-7)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import hypot, sqrt
 
-from ..regions import cell_volume, far_size, is_transfer
+from ..regions import GRADING, cell_volume, far_size, is_transfer
 
 Source = Callable[[float, float, float], float]
 
@@ -45,7 +45,7 @@ def make_sizes(case) -> Sizes:
     mesh, dimension = case.mesh, case.geometry.dimension
     mean, size = cell_volume(case) ** (1.0 / dimension), far_size(case)
     interface = mesh.interface_size or min(size, mean / {2: 80.0, 3: 16.0}[dimension])
-    return Sizes(dimension, size, interface, mesh.rim_size, mesh.tip_size, {2: 0.25, 3: 0.55}[dimension])
+    return Sizes(dimension, size, interface, mesh.rim_size, mesh.tip_size, GRADING[dimension])
 
 
 def transfer_levels(case) -> list[float]:

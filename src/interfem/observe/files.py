@@ -79,20 +79,25 @@ class FieldWriter:
     def _write_piece(self, name: str, number: int, time: float) -> None:
         for function, update in self.parts[name]:
             update(function)
-        file = io.VTKFile(self.domain.comm, self.folder / f"{_piece(name, number)}.pvd", "w")
-        file.write_function([function for function, _ in self.parts[name]], time)
-        file.close()
+        try:
+            file = io.VTKFile(self.domain.comm, self.folder / f"{_piece(name, number)}.pvd", "w")
+            file.write_function([function for function, _ in self.parts[name]], time)
+            file.close()
+        except RuntimeError:  # on this rank alone, and without a reason: the others wait, and `_check` finds what is missing
+            pass
 
     def _list(self, number: int) -> None:
         """Rank 0: the files of all times so far, once those of the last one are whole."""
         for name in self.parts:
             piece = self.folder / _piece(name, number)
             self._check(piece.with_name(f"{piece.name}000000.pvtu"))
-            piece.with_name(f"{piece.name}.pvd").unlink()
+            piece.with_name(f"{piece.name}.pvd").unlink(missing_ok=True)
             list_times(self.folder, name, self.times)
 
     def _check(self, path: Path) -> None:
-        """The library tells no errors of writing."""
+        """The library tells few errors of writing, and no reasons."""
+        if not path.is_file():
+            raise OSError(errno.ENOSPC, "it was not written, as when there is no room on the disk", str(path))
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - 64))
             if CLOSED not in file.read():

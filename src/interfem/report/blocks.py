@@ -85,12 +85,13 @@ class Explorer:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Failure-mode map: over two axes to choose, how each member ended, and when if it ended early."""
+    """Failure-mode map: over two axes to choose, what failed first in each member and when, or how near it came; more of that under the pointer."""
 
     axes: Mapping[str, tuple[float | str | None, ...]]
     outcomes: tuple[str, ...]
     colors: Mapping[str, str]
     when: tuple[str, ...]
+    told: tuple[str, ...]
     keys: tuple[str, ...]
     kind: ClassVar[str] = "outcomes"
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..compare import resistances
+from ..failures import colours, event_name
 from ..figures.curves import Panel, lines, panels_of
 from ..figures.data import Run
 from ..figures.style import CYCLE, SHADES, time_unit
@@ -19,11 +20,6 @@ from .blocks import Chart, Outcomes
 from .words import number, time_words
 
 INK, GRID = "#2b2f36", "#e7e9ec"
-OUTCOMES = {"completed": "#009e73", "passed": "#009e73", "contact": "#0072b2", "voltage": "#c98a00", "lithium": "#cc79a7",
-            "salt": "#8a6d3b", "failed": "#5b1a2b", "waiting": "#b9bec6", "fracture": "#d55e00", "contact lost": "#0072b2",
-            "contact below": "#56b4e9", "voltage limit": "#c98a00", "lithium exhausted": "#cc79a7", "salt exhausted": "#8a6d3b",
-            "void closed": "#6a51a3", "mesh distorted": "#737373"}  # fmt: skip
-SPARE = ("#3b8ea5", "#a14a76", "#7a7f00", "#4d4d4d")  # for others, and for a second place of the same
 NOTHING = 1e-9
 MARK = {"size": 9, "line": {"width": 0.8, "color": "white"}}
 
@@ -292,18 +288,20 @@ def _families(keys: Sequence[str], x: Sequence, y: Sequence[float], few: Mapping
     return data
 
 
-def outcome_map(keys: Sequence[str], axes: Mapping[str, Sequence], outcomes: Sequence[str], times: Sequence[float]) -> Outcomes | None:
-    """What came first in each member; times (s) of events, NaN where a member ran to its end."""
+def outcome_map(
+    keys: Sequence[str], axes: Mapping[str, Sequence], outcomes: Sequence[str], times: Sequence[float], near: Sequence[tuple[str, float]] = ()
+) -> Outcomes | None:
+    """What came first in each member; times (s), NaN where nothing did, and then the limit that came nearest with the part of it reached."""
     if not axes:
         return None
-    others = iter(range(len(outcomes)))
-    colors: dict[str, str] = {}
-    for outcome in dict.fromkeys(outcomes):
-        own = OUTCOMES.get(outcome.partition(",")[0])
-        colors[outcome] = own if own and own not in colors.values() else SPARE[next(others) % len(SPARE)]
-    when = tuple(f"at {time_words(time)}" if math.isfinite(time) else "" for time in times)
+    when, told = [], []
+    for n, time in enumerate(times):
+        name, share = near[n] if near else ("", math.nan)
+        left = f"{100 * share:.2g} %" if name and 0 <= share < 1 else ""
+        when.append(f"at {time_words(time)}" if math.isfinite(time) else left)
+        told.append(when[-1] if math.isfinite(time) or not left else f"(nearest: {event_name(name)}, at {left} of its limit)")
     shown = {name: tuple(shown_values(values)) for name, values in axes.items()}
-    return Outcomes(shown, tuple(outcomes), colors, when, tuple(keys))
+    return Outcomes(shown, tuple(outcomes), colours(outcomes), tuple(when), tuple(told), tuple(keys))
 
 
 def finite(values: Sequence) -> np.ndarray:

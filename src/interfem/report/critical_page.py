@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ..failures import AT_ONCE, event_name
 from ..observe.record import versions
 from .blocks import Cell, Notes, Page, Section, Table, Text, embedded, told_on_the_way
 from .charts import outcome_map
 from .cite import citation
-from .words import event_name, event_words, number, time_words
+from .words import event_words, number, time_words
 
 PASSED = "passed"
 PRESSURE, TEMPERATURE, CURRENT = "stack pressure (MPa)", "temperature (°C)", "current density (mA/cm²)"
@@ -99,7 +100,9 @@ def _result(search: Search) -> Section:
 
 
 def _after(trial: Mapping | None) -> str:
-    return time_words(trial["time"]) if trial and trial["time"] is not None and math.isfinite(trial["time"]) else ""
+    if not trial or trial["time"] is None or not math.isfinite(trial["time"]):
+        return ""
+    return time_words(trial["time"]) if trial["time"] > AT_ONCE else "at once"
 
 
 def _map(search: Search) -> Section | None:

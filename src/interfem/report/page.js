@@ -110,7 +110,7 @@ function setUpExplorer(figure) {
 const FEW = 24; // different values up to which an axis is one of steps
 
 function setUpOutcomes(figure) {
-  const { axes, outcomes, colors, when, keys } = read(figure);
+  const { axes, outcomes, colors, when, told: words, keys } = read(figure);
   const plot = figure.querySelector(".plot");
   const ending = "how it ended";
   const names = Object.keys(axes);
@@ -159,9 +159,9 @@ function setUpOutcomes(figure) {
     const data = Object.entries(colors).map(([outcome, color]) => {
       const found = chosen.filter(n => outcomes[n] === outcome);
       return { type: "scatter", mode: roomy ? "markers+text" : "markers", name: outcome, x: found.map(n => place(nameX, n)), y: found.map(n => place(nameY, n)),
-        customdata: found.map(n => keys[n]), text: found.map(n => when[n]), textfont: { size: 11, color: "white" },
+        customdata: found.map(n => keys[n]), hovertext: found.map(n => words[n]), text: found.map(n => when[n]), textfont: { size: 11, color: "white" },
         marker: { size: 13, color, symbol: "square", line: { width: tiled ? 0 : 1, color: "white" } },
-        hovertemplate: `member %{customdata}: ${outcome.replaceAll("<", "&lt;")} %{text}<extra></extra>` };
+        hovertemplate: `member %{customdata}: ${outcome.replaceAll("<", "&lt;")} %{hovertext}<extra></extra>` };
     }).filter(trace => trace.x.length);
     const layout = { height: 420, margin: { l: 64, r: 14, t: 10, b: 50 }, hovermode: "closest", plot_bgcolor: "white", paper_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, sans-serif", size: 12, color: "#2b2f36" }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", itemsizing: "constant" },

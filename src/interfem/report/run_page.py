@@ -15,6 +15,7 @@ import numpy as np
 from ..cautions import cautions
 from ..compare import table
 from ..describe import LEGEND, Rows, Value, case_sections, material_values
+from ..failures import event_name
 from ..figures import run_figures
 from ..figures.data import Run, open_run
 from ..geometry import GeometryError, build_mesh
@@ -24,7 +25,7 @@ from .blocks import Cell, Code, Fold, Notes, Page, Scenes, Section, Table, Text,
 from .cite import citation
 from .charts import resistance_charts, resistance_parts, time_charts
 from .scene import scenes
-from .words import PARTS, PICTURES, event_name, event_words, heading, number, property_name, time_words, typeset
+from .words import PARTS, PICTURES, event_words, heading, number, property_name, time_words, typeset
 
 log = logging.getLogger("interfem")
 

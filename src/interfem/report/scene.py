@@ -111,7 +111,7 @@ def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | N
         bounds=[round(b, 9) + 0.0 for b in plotter.bounds],
         show_zaxis=box,
         show_zlabels=box,
-        fmt="%.4g",
+        fmt="%.3g",
         font_size=10,
         color="black",
         location="outer",
@@ -119,7 +119,7 @@ def _show(run: Run, plotter: pyvista.Plotter, scale: Scale, screenshot: Path | N
         n_ylabels=5,
         n_zlabels=5,
     )
-    plotter.camera.zoom(0.85)  # room for the colour bars
+    plotter.camera.zoom(0.82)  # room for the colour bars
     if box:
         plotter.add_axes(color="black", line_width=3)
     if screenshot is None:
@@ -253,8 +253,8 @@ def _mapped(plotter: pyvista.Plotter, surface: pyvista.PolyData, layer: Layer, n
             "position_x": 0.04 + 0.32 * len(plotter.scalar_bars),
             "position_y": 0.02,
             "width": 0.28,
-            "height": 0.07,
-            "n_labels": 4,
+            "height": 0.1,
+            "n_labels": 2,  # at the ends: those between would touch the title
         },
     )
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ..failures import event_name, outcome
 from ..observe.record import versions
 from ..study.charts import REDUCED
 from ..study.charts import words as column_words
@@ -23,7 +24,7 @@ from ..study.gather import FACTS, JUDGED, WAITING
 from .blocks import Cell, Code, Explorer, Fold, Notes, Page, Section, Table, Text, embedded, told_on_the_way
 from .charts import finite, outcome_map, output_charts, rounded
 from .cite import citation
-from .words import event_name, event_words, number, time_words
+from .words import event_words, number, time_words
 
 TONES = {"completed": "good", "stopped": "caution", "failed": "bad"}
 SHOWN = 400  # members in the table; more are in study.csv
@@ -65,10 +66,18 @@ class Study:
 
     @cached_property
     def outcomes(self) -> list[str]:
-        """The event that a member stopped at, else its status."""
-        return [
-            event_name(row["event"] or "stopped") if row["status"] == "stopped" else row["status"] for row in self.rows
-        ]
+        """The failure that came first in a member, else the event that it stopped at, else its status."""
+        return [outcome(row)[0] for row in self.rows]
+
+    @cached_property
+    def times(self) -> list[float]:
+        """When that was, in s; NaN for a status."""
+        return [float(outcome(row)[1] or "nan") for row in self.rows]
+
+    @cached_property
+    def near(self) -> list[tuple[str, float]]:
+        """The limit that a member came nearest to, and the part of it that was reached."""
+        return [(row.get("nearest_failure") or "", float(row.get("share_of_limit") or "nan")) for row in self.rows]
 
     @cached_property
     def objectives(self) -> dict[str, int]:
@@ -228,9 +237,13 @@ def _optimum(study: Study, target: Path) -> Section | None:
 
 def _outcomes(study: Study) -> Section | None:
     """Failure-mode map: what came first in each member; the events in words, the reasons of those that failed."""
-    chart = outcome_map(study.keys, _axes(study), study.outcomes, finite(study.column("event_time_s")).tolist())
-    stopped = Counter(row["event"] for row in study.rows if row["status"] == "stopped" and row["event"])
-    lines = [f"{event_name(name)} ({count} members) – {event_words(name)}." for name, count in stopped.most_common()]
+    chart = outcome_map(study.keys, _axes(study), study.outcomes, study.times, study.near)
+    first = Counter(row.get("failure") or (row["event"] if row["status"] == "stopped" else "") for row in study.rows)
+    first.pop("", None)
+    own = {entry["name"]: f"{words(entry['column'])} {side} {number(entry[side])}, a limit of this study"
+           for entry in study.tree.get("failures", ()) for side in ("above", "below") if side in entry}
+    lines = [f"{event_name(name)} ({count} {'member' if count == 1 else 'members'}) – {own.get(name.partition('[')[0]) or event_words(name)}."
+             for name, count in first.most_common()]
     lost = tuple(
         (row["member"], *(_shown(row[name]) for name in study.parameters), row["reason"] or "no reason is known")
         for row in study.rows
@@ -246,7 +259,11 @@ def _outcomes(study: Study) -> Section | None:
                 (Table(("member", *map(words, study.parameters), "reason"), lost, "", frozenset({0}), 0),),
             )
         )
-    told = "What came first over two axes: the event or limit that ended a member, or none. Axes that are not drawn stand at the value beside them."
+    told = (
+        "What failed first, over two axes, and when: a flaw at its toughness, lithium that is cut off, a limit of the study, or an event that "
+        "ended the member. Where nothing did, the tile tells how near the nearest of these limits came. "
+        "Axes that are not drawn stand at the value beside them."
+    )
     return Section("outcomes", "Failure-mode map", (Text((told,)), *blocks)) if blocks else None
 
 
@@ -263,11 +280,11 @@ def _members(study: Study, target: Path) -> Section:
         (
             row["member"],
             _link(study, row, target),
-            Cell(outcome, tone=TONES.get(row["status"], "quiet")),
+            Cell(ended, tone="caution" if row.get("failure") else TONES.get(row["status"], "quiet")),
             *(_shown(row[name]) for name in names),
             _shown(row["wall_s"]),
         )
-        for row, outcome in zip(study.rows[:SHOWN], study.outcomes)
+        for row, ended in zip(study.rows[:SHOWN], study.outcomes)
     )
     numeric = frozenset({0, len(names) + 3, *(n for n, name in enumerate(names, 3) if _numbers(study, name))})
     more = f"; {len(study.rows) - SHOWN} more are in study.csv" if len(study.rows) > SHOWN else ""

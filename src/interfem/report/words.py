@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..failures import event_name
+
 PICTURES = {  # file in figures/ -> caption
     "potential": "Ionic potential with current lines; equal currents flow between neighbours. Crowded lines mark a hot spot.",
     "current": "Current density of ions and electrons. A bright rim or tip takes many times the mean.",
@@ -28,7 +30,8 @@ EVENTS = {
     "salt_exhausted": "the salt was used up at one place: diffusion limits the current",
     "contact_lost": "an electrode had lost almost all contact, so that a given current had no way left",
     "contact_below": "less contact was left than limits.contact_below of the case allows",
-    "fracture": "the stress intensity of a crack front reached the limit that the case sets to it",
+    "fracture": "the stress intensity of a crack front reached the toughness of the electrolyte, or the limit that the case sets to it",
+    "dead lithium": "electrons no longer reach some of the lithium",
     "void_closed": "a void was closed by the lithium that flows into it",
     "flaw_full": "lithium had been pressed into the whole of a slot",
     "mesh_distorted": "cells were too distorted to go on",
@@ -53,12 +56,6 @@ HEADINGS = {"i0 mA/cm^2": "i₀ (mA/cm²)", "alpha": "α", "Z ohm*cm^2": "Z (Ω 
 def event_words(name: str) -> str:
     """What an event means; one without an entry by its name."""
     return EVENTS.get(name.partition("[")[0], event_name(name))
-
-
-def event_name(name: str) -> str:
-    """``void_closed[left]`` -> void closed, left"""
-    what, _, where = name.rstrip("]").partition("[")
-    return what.replace("_", " ") + (f", {where}" if where else "")
 
 
 def heading(text: str) -> str:

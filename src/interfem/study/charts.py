@@ -12,8 +12,10 @@ from textwrap import shorten
 import matplotlib
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ..failures import clock, colours, outcome
 from ..figures.style import CYCLE, LINE, SEQUENTIAL, canvas, span
 from .file import Figure, Reference
 from .gather import WAITING, Row, cut_short
@@ -37,6 +39,7 @@ LOST = "#b00020"
 TICK = 24  # letters of a text on an axis
 MARKED = 8  # places on an axis of a map, up to which each is marked
 WRITTEN = 60  # tiles of a map, up to which each tells its number
+TOLD = "time of the failure; where nothing fails, the part of the nearest limit that was reached"
 PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
 
 
@@ -50,7 +53,7 @@ def draw_figures(plan: Plan, rows: list[Row], folder: Path) -> list[Path]:
         path = folder / f"{figure.name or f'figure{n}'}.png"
         try:
             sheet = Sheet(plan, [row for row in rows if _belongs(row, figure)], figure)
-            made.append((_draw_map if figure.kind == "map" else _draw_lines)(sheet, path))
+            made.append(KINDS[figure.kind](sheet, path))
         except Exception as error:  # the tables are worth more than their pictures
             log.warning("figure %s could not be drawn: %s: %s", path.name, type(error).__name__, error)
     return made
@@ -323,16 +326,58 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
     else:
         drawn = box.scatter(x, y, c=z, cmap=SEQUENTIAL, norm=norm, s=60, edgecolors=LINE, linewidths=0.5)
     figure.colorbar(drawn, ax=box, label=sheet.label(name, sheet.figure.y_label if len(sheet.figure.y) == 1 else None))
-    for which, texts, long, places in (("x", x_texts, logs[0], xs), ("y", y_texts, logs[1], ys)):
-        if not texts and long:
-            decades(box, which)
-        if texts or len(places) <= MARKED:
-            (box.set_xticks if which == "x" else box.set_yticks)(range(len(texts)) if texts else places, texts or [f"{v:g}" for v in places])
-    box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
-    box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
+    _marked(box, sheet, (x_texts, y_texts), logs, (xs, ys))
     _overlay(box, x, y, sheet.lost, {"marker": "x", "mew": 2, "color": LOST}, "failed")
     _overlay(box, x, y, sheet.cut, {"marker": "o", "mfc": "none", "mec": "white"}, "ended early by an event")
     _references(box, sheet.figure.reference)
+
+
+def _marked(box, sheet: Sheet, texts, logs, places) -> None:
+    """Scales, ticks and labels of both axes of a map."""
+    for which, names, long, at in zip("xy", texts, logs, places):
+        if not names and long:
+            decades(box, which)
+        if names or len(at) <= MARKED:
+            (box.set_xticks if which == "x" else box.set_yticks)(range(len(names)) if names else at, names or [f"{v:.3g}" for v in at])
+    box.set_xlabel(sheet.label(sheet.figure.x, sheet.figure.x_label))
+    box.set_ylabel(sheet.label(sheet.figure.by, sheet.figure.by_label))
+
+
+def _draw_failures(sheet: Sheet, path: Path) -> Path:
+    """A tile for each run, coloured by what failed first, with the time; where nothing did, by what part the nearest limit was reached."""
+    (x, x_texts), (y, y_texts) = sheet.places(sheet.figure.x), sheet.places(sheet.figure.by)
+    logs = sheet.logarithmic("x", sheet.figure.x), sheet.logarithmic("by", sheet.figure.by)
+    xs, ys = np.unique(x), np.unique(y)
+    edges = _edges(xs, logs[0]), _edges(ys, logs[1])
+    ended = [outcome(row) for row in sheet.rows]
+    colour = colours(name for name, _ in ended)
+    with canvas((max(1.1 * len(xs) + 1.6, 6.0), 0.62 * len(ys) + 2.4), path) as figure:
+        box = figure.subplots()
+        for (name, time), row, px, py in zip(ended, sheet.rows, x, y):
+            column, line = np.searchsorted(xs, px), np.searchsorted(ys, py)
+            corner, size = zip(*((e[n], e[n + 1] - e[n]) for e, n in zip(edges, (column, line))))
+            box.add_patch(Rectangle(corner, *size, facecolor=colour[name], edgecolor="white", lw=1.5))
+            box.text(px, py, _tile_text(row, time), ha="center", va="center", fontsize=9, color="white", fontweight="bold")
+        for which, long, edge in zip("xy", logs, edges):
+            if long:
+                (box.set_xscale if which == "x" else box.set_yscale)("log")
+            (box.set_xlim if which == "x" else box.set_ylim)(edge[0], edge[-1])
+        _marked(box, sheet, (x_texts, y_texts), logs, (xs, ys))
+        box.minorticks_off()
+        figure.legend(handles=[Patch(color=c, label="nothing fails" if name == "completed" else name) for name, c in colour.items()],
+                      loc="outside lower center", ncol=3, title=TOLD if any(map(_near, sheet.rows)) else None, title_fontsize=9)
+        figure.suptitle(sheet.title)
+    return path
+
+
+def _tile_text(row: Row, time: float | None) -> str:
+    """When it failed, or how near it came."""
+    return clock(time) if time is not None and math.isfinite(time) else _near(row)
+
+
+def _near(row: Row) -> str:
+    share = row.get("share_of_limit")
+    return f"{100 * share:.2g} %" if share is not None and 0 <= share < 1 else ""
 
 
 def _write(box, xs: np.ndarray, ys: np.ndarray, tiles: np.ndarray, norm) -> None:
@@ -352,7 +397,12 @@ def _overlay(box, x: np.ndarray, y: np.ndarray, rows: np.ndarray, style: dict, l
 
 def _edges(centres: np.ndarray, log: bool) -> np.ndarray:
     """Borders of tiles about their centres."""
+    if len(centres) == 1:
+        return centres[0] * np.array([0.5, 2.0]) if log else centres[0] + np.array([-0.5, 0.5])
     c = np.log(centres) if log else centres
     middle = 0.5 * (c[1:] + c[:-1])
     edges = np.concatenate([[2 * c[0] - middle[0]], middle, [2 * c[-1] - middle[-1]]])
     return np.exp(edges) if log else edges
+
+
+KINDS = {"lines": _draw_lines, "map": _draw_map, "failures": _draw_failures}

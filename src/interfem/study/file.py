@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from ..checks import suggestion
 from ..explain import explain
+from ..failures import STANDARD, Limit
 from ..overrides import key_parts
 from ..quantities import Model, quantity
 
@@ -152,6 +153,25 @@ class Output(Model):
         return self.column if self.reduce == "last" else f"{self.column}_{self.reduce}"
 
 
+class Failure(Model):
+    """A failure mode of this study: a column of scalars.csv passes a number. It replaces a standard one of the same name."""
+
+    name: Text
+    column: Text  # without [part], of any part
+    below: quantity("number") | None = None
+    above: quantity("number") | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self):
+        if (self.below is None) == (self.above is None):
+            raise ValueError("`above` or `below`: give one of them, the number at which this counts as failed")
+        return self
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(self.name, self.column, self.above, self.below)
+
+
 class Reference(Model):
     """Points from elsewhere in a figure, with where they come from; numbers in the units of the figure's axes."""
 
@@ -174,11 +194,11 @@ class Reference(Model):
 
 
 class Figure(Model):
-    """Lines of y over x, one for each `by`; or a map: x to the right, `by` upwards, y as the colour."""
+    """Lines of y over x, one for each `by`; or a map: x to the right, `by` upwards, y as the colour, or what failed first."""
 
-    kind: Literal["lines", "map"] = "lines"
+    kind: Literal["lines", "map", "failures"] = "lines"
     x: Text
-    y: Texts
+    y: Annotated[tuple[Text, ...], BeforeValidator(_list)] = ()
     by: Text | None = None
     where: dict[Text, float | str] = {}  # axis -> the value that the runs shown have, as the tables show it
     log: tuple[Literal["x", "y", "by"], ...] = ()
@@ -192,9 +212,13 @@ class Figure(Model):
 
     @model_validator(mode="after")
     def _map(self):
-        if self.kind == "map" and self.by is None:
-            raise ValueError('`by` is missing for kind = "map": the axis that goes upwards')
-        if self.kind == "lines" and self.contours:
+        if self.kind != "lines" and self.by is None:
+            raise ValueError(f'`by` is missing for kind = "{self.kind}": the axis that goes upwards')
+        if self.kind == "failures" and self.y:
+            raise ValueError('`y`: a map of kind = "failures" shows what failed first; remove it')
+        if self.kind != "failures" and not self.y:
+            raise ValueError("`y` is missing: name at least one output")
+        if self.kind != "map" and self.contours:
             raise ValueError('`contours` belong to kind = "map"; remove them')
         return self
 
@@ -338,9 +362,16 @@ class StudyFile(Model):
     sample: Sample | None = None
     optimise: Optimise | None = None
     sensitivity: Sensitivity | None = None
+    failures: tuple[Failure, ...] = ()
     figures: tuple[Figure, ...] = ()
     limit: int = Field(LIMIT, ge=1, strict=True)
     engine: EngineTable = EngineTable()
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """All that counts as failed besides events: of this study, and the standard ones that it does not replace."""
+        own = tuple(failure.limit for failure in self.failures)
+        return own + tuple(limit for limit in STANDARD if limit.name not in {entry.name for entry in own})
 
     @model_validator(mode="after")
     def _sampling(self):

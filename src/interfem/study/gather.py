@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ..failures import crossing, verdict
 from ..figures.data import Run
-from .file import Output
+from .file import Output, StudyFile
 from .plan import Member, Plan
 
-FACTS = ("status", "event", "event_time_s", "reason", "wall_s", "ranks", "interfem", "hash")
+FACTS = ("status", "failure", "failure_time_s", "nearest_failure", "share_of_limit", "event", "event_time_s", "reason", "wall_s", "ranks", "interfem", "hash")
 JUDGED = ("violation", "optimal")
 WAITING = "waiting"
 Row = dict[str, float | str | None]
 
 
-def member_row(member: Member, folder: Path, outputs: tuple[Output, ...]) -> Row:
+def member_row(member: Member, folder: Path, file: StudyFile) -> Row:
     """All that is known of a member: parameters, outputs, how it ended, and the last value of every scalar."""
     row: Row = {"member": member.number} | member.shown
     if member.fault:
@@ -33,7 +34,9 @@ def member_row(member: Member, folder: Path, outputs: tuple[Output, ...]) -> Row
     run = Run(folder, record, None)
     name, time = _ending(run)
     lost = facts["status"] == "failed"  # where it broke off says nothing of the case
-    row |= {output.title: math.nan if lost else value_of(output, run) for output in outputs}
+    row |= {output.title: math.nan if lost else value_of(output, run) for output in file.outputs}
+    found = verdict(run.time, run.scalars, run.events, file.limits)
+    row |= {"failure": found.first or None, "failure_time_s": found.time, "nearest_failure": found.nearest or None, "share_of_limit": found.share}
     row |= {"status": facts["status"], "event": name, "event_time_s": time, "reason": facts["reason"], "wall_s": facts["wall_s"],
             "ranks": facts["ranks"], "interfem": facts["interfem"], "hash": member.hash}
     return row | {column: run.value(column, -1) for column in run.scalars if len(run.time) and column not in row}
@@ -88,19 +91,11 @@ def _signed(output: Output, column: str, run: Run) -> float:
         return math.nan
     found = values[known]
     if output.below is not None:
-        return _crossing(run.time[known], output.below - found)
+        return crossing(run.time[known], output.below - found)
     if output.above is not None:
-        return _crossing(run.time[known], found - output.above)
+        return crossing(run.time[known], found - output.above)
     largest = found[np.argmax(np.abs(found))]
     return float({"last": found[-1], "max": found.max(), "min": found.min(), "largest": largest}[output.reduce])
-
-
-def _crossing(time: np.ndarray, excess: np.ndarray) -> float:
-    """When the excess first turns positive, by a straight line between steps; NaN if it never does."""
-    n = int(np.argmax(excess > 0))
-    if not excess[n] > 0:
-        return math.nan
-    return float(time[n] if n == 0 else time[n - 1] - excess[n - 1] * (time[n] - time[n - 1]) / (excess[n] - excess[n - 1]))
 
 
 def columns_of(plan: Plan, rows: list[Row]) -> list[str]:

@@ -115,7 +115,7 @@ def run_study(path: Path, folder: Path, *, engine: str | None = None, site: Path
 
 def rows_of(plan: Plan, store: Path) -> dict[int, Row]:
     """What is known of all members, by their numbers."""
-    return {member.number: member_row(member, store / member.key, plan.file.outputs) for member in plan.members}
+    return {member.number: member_row(member, store / member.key, plan.file) for member in plan.members}
 
 
 def jobs_of(plan: Plan, todo: dict[str, Member], folder: Path) -> list[Job]:
@@ -237,7 +237,7 @@ def take(ended_jobs: Iterator[Ended], plan: Plan, todo: dict[str, Member], rows:
         _link(store / member.key, folder)
         for equal in plan.members:
             if equal.key == member.key:
-                rows[equal.number] = member_row(equal, store / equal.key, plan.file.outputs)
+                rows[equal.number] = member_row(equal, store / equal.key, plan.file)
         tabulate(plan, rows, folder)
         took = f" in {ended.seconds:.1f} s" if math.isfinite(ended.seconds) else ""
         log.info("member %d (%s): %s%s", member.number, member.text, facts["status"], took)
@@ -310,18 +310,21 @@ def close(plan: Plan, found: dict[int, Row], folder: Path) -> Outcome:
     columns = columns_of(plan, rows)
     write_csv(folder / "study.csv", columns, rows)
     write_parquet(folder / "study.parquet", folder / "study.csv", columns, rows)
-    for text in _doubts(plan, rows):
+    for text in doubts(plan, rows):
         log.warning("caution: %s", text)
     return _outcome(folder, read_table(folder / "study.csv"), figures, [])
 
 
-def _doubts(plan: Plan, rows: list[Row]) -> Iterator[str]:
+def doubts(plan: Plan, rows: list[Row]) -> Iterator[str]:
     """Outputs that no run has, and runs made by another version."""
     done = [row for row in rows if row["status"] not in (WAITING, "failed")]
     known = {name for row in done for name in row}
     for n, output in enumerate(plan.file.outputs):
         if done and output.column not in known and not any(np.isfinite(row[output.title]) for row in done):
             yield f"outputs[{n}]: no run has a column {output.column!r}{suggestion(output.column, known)}"
+    for n, failure in enumerate(plan.file.failures):
+        if done and not any(failure.limit.parts(known)):
+            yield f"failures[{n}]: no run has a column {failure.column!r}{suggestion(failure.column, known)}"
     made = {row["interfem"] for row in rows if row["status"] != WAITING} - {versions().get("interfem")}
     if made:
         yield f"some runs were made by interfem {', '.join(map(str, sorted(made)))}; remove their folders to run them again"
