@@ -5,9 +5,10 @@ from pathlib import Path
 
 import gmsh
 import pytest
-from cases import layer, rows
+from cases import Pieces, layer, rows
 from interfem.case import parse_case
 from interfem.geometry.session import session
+from interfem.observe.dead import DeadLithium
 
 F, OMEGA = 96485.33212, 1.3e-5
 MAH = 1 / 36000.0  # mAh/cm^2 in one C/m^2
@@ -83,3 +84,29 @@ def test_islands_float_and_pass_no_net_current(fill, tmp_path):
     assert row["lithium_dead_mAh_per_cm2"] == pytest.approx(METAL * math.pi / 10 if fill == "Li" else 0.0, rel=0.03)
     if fill == "Li":
         assert abs(row["current_density[pore|sse]_A_per_m2"]) < 1e-7
+
+
+def beside(pieces: Pieces, found: DeadLithium, *names: str) -> bool:
+    """All faces of some interfaces pass charge."""
+    found.accept()
+    return bool((pieces.fields.living.x.array[pieces.domain.on(names)] == 1).all())
+
+
+def test_a_filled_flaw_is_cut_off_by_gaps_and_not_by_metal_that_turns_over():
+    """At the edge of a film of 5 nm that a flaw cuts, pressure dissolves lithium and plates it a nanometre away, over 100 h by more
+    than the flaw is wide. Lithium creeps after, and fills the mouth as before. Where a gap of half its width opens, nothing fills it.
+    """
+    tree = {"title": "thin film", "temperature": "298.15 K", "output": {"figures": False}, "geometry": {"kind": "plane", "width": "2 um"},
+            "layers": [layer("li", "Li", 1.0), layer("film", "LiF", 0.005), layer("sse", "Li6PS5Cl", 2.0)],
+            "features": [{"kind": "flaw", "interface": "li|film", "shape": "wedge", "center": "1 um", "width": "0.1 um", "depth": "0.5 um",
+                          "fill": "Li"}],
+            "interfaces": {"flaw|sse": {"contact": "unilateral"}}, "mesh": {"refinement": 0.35}, "mechanics": {},
+            "protocol": [{"kind": "pressure", "to": "1 MPa", "duration": "1 s"}]}  # fmt: skip
+    pieces = Pieces(parse_case(tree))
+    domain, fields = pieces.domain, pieces.fields
+    found = DeadLithium(pieces.case, domain, fields, pieces.model, None)
+    edge, wall = domain.on(["flaw|film"]), domain.on(["flaw|sse"])
+    fields.growth.x.array[fields.growth.function_space.dofmap.list[edge]] = -1.0
+    assert beside(pieces, found, "flaw|sse", "flaw|film", "li|film") and not found.charge
+    fields["gap"].x.array[fields["gap"].function_space.dofmap.list[wall]] = 0.06
+    assert not beside(pieces, found, "flaw|sse")

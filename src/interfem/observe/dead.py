@@ -2,10 +2,12 @@
 
 The cells that carry electrons are the nodes of a graph, the faces between them its links, each of areal resistance l/sigma.
 Metal is dead where the best path to a terminal has less than `LEAST` of areal conductance, as on an island; or where nothing of
-a connected piece of metal passes charge. A cell of metal is stripped away once the face of the metal has come past its middle,
-`d + (u_face - u_cell).n + w <= 0`, with its distance d from the nearest face: where metal creeps after, the cell stays. Cells
-count whole, and remnants thinner than a cell not at all. Faces behind a neck that has been stripped through pass no charge from
-the next step on, so that what lies there floats.
+a connected piece of metal passes charge. A cell of metal is stripped away once the face of the metal has come past its middle, by
+its distance from the nearest face. Where bodies move, metal that is stripped creeps after: its face is where the other body's is,
+`[u.n] = w + g`, less the gap and what a reaction has put between them. How much has been stripped or plated at a point of the face
+says nothing then: metal that turns over, dissolved here and plated a nanometre away, still fills its place.
+Cells count whole, and remnants thinner than a cell not at all. Faces behind a neck that has been stripped through pass no charge
+from the next step on, so that what lies there floats.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from ..model import Model
 from ..units import FARADAY
 
 LEAST = 1.0  # S/m^2: with less, 1 mA/cm^2 would need 10 V
-STRIPPED = 0.5  # part of a cell's distance from a face that must be stripped there: what is squeezed alone is not gone
 TOUCHING = 1e-3  # part of the face of a piece of metal that passes charge, below which it has no ionic contact
 
 
@@ -59,7 +60,6 @@ class DeadLithium:
         self.owned = gamma.owned
         self.cells = domain.cells_of([r for r in domain.regions if r.electrons])
         self.names = [r.name for r in domain.regions]
-        self.linear = self._linear() if "u_m" in fields else None
         self.graph = self._graph()
         self.first = None  # conducting to a terminal as meshed
         self.charge: dict[str, float] = {}
@@ -144,62 +144,47 @@ class DeadLithium:
         found = [c for c in self.cells if c in held or domain.regions[domain.region_of_cell[c]].wired]
         return domain.mesh.topology.index_map(dim).local_to_global(np.array(found, np.int32))
 
-    def _linear(self) -> tuple:
-        """A linear copy of the displacement of the metal, and its degrees of freedom at the corners of faces and cells."""
-        sub, dim, gamma = self.domain.submeshes["metal"], self.domain.dimension, self.domain.submeshes["gamma"]
-        copy = fem.Function(fem.functionspace(sub.mesh, ("Lagrange", 1, (dim,))))
-        tree = cKDTree(copy.function_space.tabulate_dof_coordinates())
-        corners = gamma.mesh.geometry.x[gamma.mesh.geometry.dofmaps[0][: self.owned]]
-        distance, of_face = tree.query(corners.reshape(-1, 3))
-        of_face = np.where(distance < 1e-9 * np.ptp(gamma.mesh.geometry.x, axis=0).max(), of_face, -1).reshape(corners.shape[:2])
-        where = np.full(len(self.domain.region_of_cell), -1, np.int32)
-        where[sub.parents] = np.arange(len(sub.parents), dtype=np.int32)
-        return copy, of_face, where[self.cells]
-
     # ---- every step -----------------------------------------------------------------------------------------------------
 
     def accept(self) -> None:
         """Look at the accepted state."""
         comm = self.domain.comm
-        growth, dofs = self.fields.growth.x.array, self.fields.growth.function_space.dofmap.list
         passing = fem.assemble_vector(self.touching).array[: self.owned] if self.touching is not None else None
-        rows = [growth[dofs[: self.owned]].mean(axis=1), ~self.domain.blocked[: self.owned], *self._moved()]
+        w = _means(self.fields.growth)[: self.owned]
+        rows = [w, ~self.domain.blocked[: self.owned], -w if self.case.mechanics is None else self._between()]
         rows = [comm.gather(row) for row in rows]
         passing = comm.gather(passing)
         living, charge = None, None
         if comm.rank == 0:
-            w, open_, of_face, of_cell = (np.concatenate(row) for row in rows)
+            w, open_, receded = (np.concatenate(row) for row in rows)
             touching = np.concatenate(passing) if self.touching is not None else self.graph.areas
-            living, charge = self._judge(w, touching * open_, of_face, of_cell)
+            living, charge = self._judge(w, touching * open_, receded)
             living = np.split(living, np.cumsum(self.counts)[:-1])
         self.fields.living.x.array[: self.owned] = np.where(comm.scatter(living), 1.0, OPEN)
         self.fields.living.x.scatter_forward()
         self.charge = comm.bcast(charge)
 
-    def _moved(self) -> tuple[np.ndarray, np.ndarray]:
-        """Displacement of the metal at the middles of the faces and of the cells; zero where there is none."""
-        dim = self.domain.dimension
-        if self.linear is None:
-            return np.zeros((self.owned, dim)), np.zeros((len(self.cells), dim))
-        copy, of_face, of_cell = self.linear
-        copy.interpolate(self.fields["u_m"])
-        u = copy.x.array.reshape(-1, dim)
-        face = np.where((of_face >= 0).all(axis=1)[:, None], u[of_face].mean(axis=1), 0.0)
-        cell = np.where((of_cell >= 0)[:, None], u[copy.function_space.dofmap.list[of_cell]].mean(axis=1), 0.0)
-        return face, cell
+    def _between(self) -> np.ndarray:
+        """What lies between the bodies at each face, um: the gap, and what the reaction has put there."""
+        fields, found = self.fields, np.zeros(self.owned)
+        if "gap" in fields:
+            found += _means(fields["gap"])[: self.owned]
+        if "sei" in fields:
+            share = self.model.interface["sei_share"].x.array[: self.owned]
+            found += share * (_means(fields["sei"])[: self.owned] - self.case.sei.initial_thickness)
+        return found
 
-    def _judge(self, w, touching, of_face, of_cell) -> tuple[np.ndarray, dict[str, float]]:
-        """Rank 0: (faces that pass charge, dead charge by region in C/m^2)."""
+    def _judge(self, w, touching, receded) -> tuple[np.ndarray, dict[str, float]]:
+        """Rank 0: (faces that pass charge, dead charge by region in C/m^2). `receded`: of the metal from each face, um."""
         g = self.graph
         metal = np.flatnonzero(g.charge > 0)
         kept, left = np.ones(len(g.middles), bool), np.full(len(g.middles), np.inf)
         faces = np.flatnonzero(g.rate > 0)
         if len(faces) and len(metal):
             near = faces[cKDTree(g.places[faces]).query(g.middles[metal])[1]]
-            depth = ((g.places[near] + of_face[near] - g.middles[metal] - of_cell[metal]) * g.normals[near]).sum(axis=1)
-            left[metal] = depth + w[near]
             apart = ((g.places[near] - g.middles[metal]) * g.normals[near]).sum(axis=1)
-            kept[metal] = (left[metal] > 0) | (-w[near] < STRIPPED * apart)
+            left[metal] = apart - receded[near]
+            kept[metal] = (left[metal] > 0) | (receded[near] <= 0)
         reached = self._reached(kept)
         if self.first is None:
             self.first = self._reached(np.ones_like(kept))
@@ -252,3 +237,8 @@ class DeadLithium:
         beside = pieces[self._beside(kept, np.flatnonzero(g.charge > 0))]
         area, passing = (np.bincount(beside, weights=values, minlength=pieces.max() + 1) for values in (g.areas, touching))
         return (passing > TOUCHING * area)[pieces]
+
+
+def _means(function: fem.Function) -> np.ndarray:
+    """Mean over the degrees of freedom of each cell."""
+    return function.x.array[function.function_space.dofmap.list].mean(axis=1)
