@@ -21,7 +21,7 @@ from . import forms  # noqa: F401  (how they are compiled)
 from .case import Case
 from .kinks import BrokenSpace, Kinks, find_kinks
 from .pieces import read_mesh
-from .regions import ORDER, Kinetics, Region, interface_name, is_transfer, kinetics
+from .regions import ORDER, Kinetics, Region, head, interface_name, is_transfer, kinetics
 
 # Integration labels, the same in every case, so that compiled forms are shared between cases.
 IONS, ELECTRONS, EVERYWHERE, SALT = 1, 2, 3, 4
@@ -30,6 +30,7 @@ ROOFED, BURIED = 8, 9  # cells inside voids at an electrolyte, and inside pores 
 BLOCKED = 1
 BONDED = {("metal", "ceramic"): 2, ("metal", "mixed"): 3, ("mixed", "ceramic"): 4}  # facets between two bodies
 ROOF, WALL = 5, 6  # facets between what is inside a void and the electrolyte, or the metal; the void is the "+" side
+MOUTHS = 7  # facets of metal that is pressed into slots: by themselves, since forms take a rule by vertices beside no other one
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
 PART = 10000  # added once to the label of a boundary for its part on the metal, twice for that on the mixed conductor, ...
@@ -429,6 +430,9 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     for pair, label in BONDED.items():
         names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair) and n not in roofs]
         labels.append((label, _rows(domain, domain.on(names))))
+    pressed = any(head(region.name) in domain.boundaries for region in domain.regions)
+    beside = [n for n in domain.interfaces if n not in roofs and {bodies[r] for r in n.split("|")} == {"metal", "ceramic"}]
+    labels.append((MOUTHS, _rows(domain, domain.on(beside if pressed else []))))
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
         labels.append((label, _rows(domain, domain.on(names) & ~domain.blocked)))

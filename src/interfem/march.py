@@ -33,6 +33,7 @@ EASY, HARD = 4, 8  # Newton iterations until round-off
 EASY_AT_VOIDS = 6  # where walls come to rest on roofs, node by node
 SHORTEST = 1e-12  # of a protocol step: below it the run has failed
 PRESSING = 0.5  # edges of the wall that a head passes in a step, above which steps do not grow; twice that is refused
+AGAIN = 10  # steps after which metal may be laid anew once more, though none has come down on further wall
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
@@ -60,6 +61,7 @@ class Mark:
     before: tuple[float, ...] | None  # as in `_Phase`; None: to be looked at anew
     shape: dict | None = None  # displacements for which the mesh was made, by name; None: zero
     renews: bool = True  # a worn mesh is to be replaced
+    asked: int = 0  # step after which a new mesh was last asked for
     void: str = ""  # void, or partly empty slot, around which the metal is to start anew
     closed: bool = False  # it has closed, and is to be left out; the slot is full
 
@@ -251,17 +253,20 @@ def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
     """Where the march stands; `over`: the next protocol step is yet to begin."""
     under_way = (phase.number + 1, 0.0, 0.0, 0.0) if over else (phase.number, phase.start, phase.done, phase.dt)
     before = None if over else tuple(phase.before)
-    kept = {"shape": cell.mark.shape, "renews": cell.mark.renews} if cell.mark is not None else {}
+    kept = {"shape": cell.mark.shape, "renews": cell.mark.renews, "asked": cell.mark.asked} if cell.mark is not None else {}
     closed = event is not None and bool(event.void)
     worn = event is not None and event.name == WORN_MESH
-    void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else _passed(cell)
+    void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else _to_lay(cell)
+    closed = closed or any(column.name == void and column.full() for column in cell.observer.columns)
     return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept, void=void, closed=closed)
 
 
-def _passed(cell: _Cell) -> str:
-    """A slot in which metal has come down on further wall."""
-    asked = cell.mark is None or cell.mark.renews
-    return next((column.name for column in cell.observer.columns if asked and column.passed()), "")
+def _to_lay(cell: _Cell) -> str:
+    """A slot before which the metal is to be laid anew: it has come down on further wall, or cuts the mouth's edge; or that was refused."""
+    waited = cell.number - (cell.mark.asked if cell.mark is not None else 0) >= AGAIN
+    refused = cell.mark is not None and not cell.mark.renews
+    asks = (column for column in cell.observer.columns if (waited if refused else column.passed() or waited and column.overlaps()))
+    return next((column.name for column in asks), "")
 
 
 def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:

@@ -11,7 +11,7 @@ from dolfinx import fem, la
 from mpi4py import MPI
 
 from .case import Case
-from .domain import BLOCKED, BONDED, BURIED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, ROOF, ROOFED, SALT, WALL, Domain, DomainError
+from .domain import BLOCKED, BONDED, BURIED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, MOUTHS, ROOF, ROOFED, SALT, WALL, Domain, DomainError
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
 from .geometry.roughness import gap
 from .interface import KINETICS
@@ -24,7 +24,8 @@ from .loads import Loads, boundary_sides, load_terms, make_loads
 from .parameters import Parameters
 from .physics import KINEMATICS, charge, storage, third_medium, transport
 from .reaction import reaction_data
-from .regions import direction, head, hollow, kinetics, ordered, plated_material, void_size
+from .regions import direction, head, hollow, kinetics, ordered, plated_material, reservoir, void_size
+from .roofs import marked
 from .units import FARADAY, GAS_CONSTANT
 
 CLUTCH = 1e3  # MPa: shear traction that a closed stuck interface can bear once it may part
@@ -516,7 +517,7 @@ def _mechanics_terms(case, domain, fields, controls, interface) -> dict[str, lis
     if "gap" in fields or "slip" in fields:
         bonds += _parting_terms(case, domain, fields, interface)
     if fields.walls is not None:
-        bonds += _column_terms(case, domain, fields)
+        bonds += _column_terms(case, domain, fields) + _edge_terms(case, domain, fields, controls, interface)
     return {"bodies": bodies, "loads": load_terms(case, domain, fields, controls.loads), "interfaces": bonds}
 
 
@@ -578,11 +579,7 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
     u_m, u_s = fields[plus]("+"), fields[minus]("-")
     v_m, v_s = fields.unknowns[plus].test("+"), fields.unknowns[minus].test("-")
     p_c, p_test = fields["p_c"]("+"), fields.unknowns["p_c"].test("+")
-    w = _plated(fields, controls, data) if fields.growth is not None else 0.0
-    if fields.laid is not None:
-        w = w - fields.laid("+")
-    if "sei" in fields:
-        w = w + data["sei_share"] * (fields["sei"]("+") - case.sei.initial_thickness)
+    w = _come_between(case, fields, controls, data)
     filled = w - data["misfit"] if "misfit" in data else w
     smooth = mean_normal(case, domain)("+")
     terms = [contact_work(p_c, n, v_m, v_s, dS), normal_jump(u_m, u_s, n, filled, p_test, dS),
@@ -592,6 +589,16 @@ def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> lis
         terms += [contact.shear_work(fields["shear"]("+"), n, v_m, v_s, dS),
                   -ufl.inner(slip, fields.unknowns["slip"].test("+")) * dS]
     return terms
+
+
+def _come_between(case, fields, controls, data):
+    """What has come between two bodies by the end of the step, on the "+" side, um: plated, and not yet held by the metal's cells, or reacted."""
+    w = _plated(fields, controls, data) if fields.growth is not None else 0.0
+    if fields.laid is not None:
+        w = w - fields.laid("+")
+    if "sei" in fields:
+        w = w + data["sei_share"] * (fields["sei"]("+") - case.sei.initial_thickness)
+    return w
 
 
 def _roof_terms(domain, fields, controls, interface) -> list:
@@ -625,6 +632,35 @@ def _column_terms(case, domain, fields) -> list:
             pressure = third_medium.wall_pressure(domain.x[axis], u[axis], fields.walls[axis], into, stiffness)
             terms.append(-into * pressure * v[axis] * domain.ds(head(feature.name)))
     return terms
+
+
+def _edge_terms(case, domain, fields, controls, interface) -> list:
+    """At the mouth's edges and the head's ends `n.(u_s - u_m) = w + g` holds at the very point, by a spring, for face and wall each.
+
+    The multipliers leave these points free, and metal would cut across the electrolyte's corner. Corners that are held belong to
+    the first mortar method (Bernardi, Maday and Patera 1994).
+    """
+    data, n, edge = _plus(interface), domain.normal(), _edges(case, domain)("+")
+    u, v, u_s, v_s = fields["u_m"]("+"), fields.unknowns["u_m"].test("+"), fields["u_s"]("-"), fields.unknowns["u_s"].test("-")
+    apart = ufl.inner(n, u - u_s) + _come_between(case, fields, controls, data) + (fields["gap"]("+") if "gap" in fields else 0.0)
+    weight = domain.weight("+") if domain.kind == "axisymmetric" else 1.0
+    stiffness = STICK * modulus(fields, "metal", "shear")("+")
+    return [edge * weight * stiffness * apart * ufl.inner(n, v - v_s) * domain.dS_vertices(MOUTHS)]
+
+
+def _edges(case, domain) -> fem.Function:
+    """1 at the vertices where the walls of a slot that is partly empty meet the face of the layer before it, and where they end."""
+    edge = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1)))
+    space, dofs, owned = edge.function_space, edge.function_space.dofmap.list, domain.submeshes["gamma"].owned
+    count = fem.Function(space)
+    np.add.at(count.x.array, dofs[:owned], 1.0)
+    count.x.scatter_reverse(la.InsertMode.add)
+    count.x.scatter_forward()
+    for feature in (f for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries):
+        metals = reservoir(case, feature.name).layer, feature.name
+        face, wall = ([name for name in domain.interfaces if metal in name.split("|")] for metal in metals)
+        edge.x.array[:] += marked(space, dofs[domain.on(wall)]) & (marked(space, dofs[domain.on(face)]) | (count.x.array < 1.5))
+    return edge
 
 
 def _parting_terms(case, domain, fields, interface) -> list:

@@ -332,27 +332,31 @@ def _marched(session: _Session, parts: Parts, writer, book: Book, done: int, mar
 
 
 def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark: Mark) -> Mark:
-    """Take a new mesh if there is a better one, or one without a void that has closed, else go on without asking again; with the last
-    step's length, as from the begin; with a short one where metal has been laid on further wall, on which nothing pressed before.
+    """Take a new mesh if there is a better one, or one without a void that has closed, else go on without asking again (where metal is
+    pressed into a slot, it is asked for again later); with the last step's length, as from the begin; with a short one where metal has
+    been laid on further wall, on which nothing pressed before.
     """
     path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
-    longest = RELAXATION * parts.observer.energy.flow_time if parts.observer.columns else math.inf
-    mark = replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
-    given = path, (AT_ONCE if parts.observer.columns else SETTLING) * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
-    anew = press_in if parts.observer.columns else renew_layer
+    pressed = bool(parts.observer.columns)
+    longest = RELAXATION * parts.observer.energy.flow_time if pressed else math.inf
+    as_it_was, mark = mark, replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
+    given = path, (AT_ONCE if pressed else SETTLING) * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
+    anew = press_in if pressed else renew_layer
     new, record = anew(parts, mark.void, mark.closed, *given) if mark.void else remesh(parts, *given)
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        return replace(mark, renews=mark.renews and mark.closed and not parts.observer.columns, shape=parts.shape, void="")
+        if pressed:
+            return replace(as_it_was, renews=False, asked=mark.number, before=None, void="")
+        return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape, void="")
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
     log.info("new mesh at %.6g s: %d cells; relative changes: %s", mark.time, record["cells"], changes)
     parts.solver.destroy()
     vars(parts).update(vars(new))
     writer.show(parts.domain, parts.fields, parts.model, parts.observer)
     collect_garbage(session.comm)
-    return replace(mark, shape=parts.shape, void="")
+    return replace(mark, renews=mark.renews or pressed, asked=mark.number, shape=parts.shape, void="")
 
 
 def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str, str]:

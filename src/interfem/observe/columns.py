@@ -14,9 +14,11 @@ from ..domain import Domain
 from ..fields import Fields
 from ..geometry.extrude import Slot, reach
 from ..physics import KINEMATICS
-from ..regions import direction, head, unfilled
+from ..regions import direction, head, reservoir, unfilled
 from .surfaces import Surface
 
+LOST = 5e-4  # of what has been pressed in: metal beyond the electrolyte's face from which on it is to be laid anew
+LEAST = 0.1  # of the width: as if at least that much had been pressed in
 FULL = 0.02  # of the width: mean depth of what is empty below which a slot is full
 
 
@@ -24,7 +26,7 @@ class Column:
     """One of them; `depth` is the mean depth of its head, um."""
 
     def __init__(self, feature, case: Case, domain: Domain, fields: Fields):
-        self.name, self.domain, self.fields = feature.name, domain, fields
+        self.name, self.filled, self.domain, self.fields = feature.name, feature.filled, domain, fields
         level, way = direction(feature, case)
         center = 0.0 if domain.kind == "axisymmetric" else feature.center[0]
         self.slot = Slot(feature.name, center, level, way, feature.width, feature.depth, False)
@@ -33,6 +35,7 @@ class Column:
                  if name.startswith(f"{unfilled(feature.name)}|") and name != head(feature.name)]
         self.wall = Surface(domain, fields, "u_s", np.concatenate(walls))
         self.forms = [fem.form(form, entity_maps=domain.entity_maps) for form in self._depths()]
+        self.beyond = [fem.form(form, entity_maps=domain.entity_maps) for form in self._overlap(case)]
         self.sides = self._sides()
         self.look()
 
@@ -43,6 +46,38 @@ class Column:
         depth = self.slot.way * (domain.x[1] + u[1] - self.slot.level)
         normal, motion = ufl.FacetNormal(domain.mesh), KINEMATICS["finite"]
         return [motion.pressure_load(f, u, normal, down, domain.kind, domain.x[0], domain.ds(name)) for f in (depth, 1.0)]
+
+    def _overlap(self, case: Case) -> list:
+        """Volume of metal beyond the electrolyte's face, of the layer before the slot and of its walls; what has parted them is none.
+
+        By the fluxes of `(0, y)` and `(x - x_wall, 0)` through either face, so that what has slid along it does not matter; `div = 1`.
+        """
+        domain, fields, slot, dS = self.domain, self.fields, self.slot, self.domain.dS_between
+        bodies, normal = {r.name: r.body for r in domain.regions}, ufl.FacetNormal(domain.mesh)
+        face, wall = (tuple(name for name in domain.interfaces if metal in name.split("|") and "ceramic" in (bodies[n] for n in name.split("|")))
+                      for metal in (reservoir(case, self.name).layer, self.name))
+
+        def along(u):
+            return domain.x[1] + u[1] - slot.level
+
+        def across(u):
+            wall, x = ufl.conditional(ufl.gt(domain.x[0], slot.center), 0.5, -0.5) * slot.width, domain.x[0] + u[0] - slot.center
+            return (x**2 - wall**2) / (2 * x) if domain.kind == "axisymmetric" else x - wall
+
+        def behind(flux, u, axis):
+            way = ufl.as_vector([float(k == axis) for k in (0, 1)])
+            return KINEMATICS["finite"].pressure_load(flux(u), u, normal, way, domain.kind, domain.x[0], 1.0)
+
+        parted = fields["gap"]("+") if "gap" in fields else 0.0
+        if fields.growth is not None:
+            parted = parted + fields.growth("+") - fields.laid("+")
+        return [(behind(flux, fields["u_m"], axis)("+") + behind(flux, fields["u_s"], axis)("-") + parted) * dS(names)
+                for axis, flux, names in ((0, across, wall), (1, along, face))]
+
+    def overlap(self) -> float:
+        """Of the last accepted state, um: that volume over the area of the mouth."""
+        area = self.domain.comm.allreduce(fem.assemble_scalar(self.forms[1]), MPI.SUM)
+        return sum(self.domain.comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for form in self.beyond) / area
 
     def _sides(self) -> dict[int, tuple[float, float, float]]:
         """Side walls by their way from the axis: (x, depth at which what is empty begins, depth of the next vertex; inf at the end)."""
@@ -92,6 +127,10 @@ class Column:
         edge = min((after - before for _, before, after in self.sides.values() if after < math.inf), default=self.slot.width)
         return abs(self.depth_now() - self.depth) / edge
 
+    def overlaps(self) -> bool:
+        """So much metal lies beyond the electrolyte's face that what has been pressed in would not be kept to 1e-3."""
+        return abs(self.overlap()) > LOST * max(abs(self.depth - self.filled), LEAST * self.slot.width)
+
     def passed(self) -> bool:
         """Metal has come down on the wall as far as its next vertex."""
         first, now = (np.concatenate(self.domain.comm.allgather(self.head.nodes(moved).reshape(-1, 2))) for moved in (0.0, 1.0))
@@ -102,9 +141,13 @@ class Column:
                 return True
         return False
 
+    def full(self) -> bool:
+        """Next to nothing was left empty at the last accepted step."""
+        return self.slot.depth - self.depth <= FULL * self.slot.width
+
     def excess(self) -> float:
         """How far less than half of `FULL` is empty, in widths: negative before it, -inf if it was full already."""
-        if self.slot.depth - self.depth <= FULL * self.slot.width:
+        if self.full():
             return -math.inf
         return FULL / 2 - (self.slot.depth - self.depth_now()) / self.slot.width
 

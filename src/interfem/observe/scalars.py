@@ -279,6 +279,7 @@ class Observer:
             found |= self.reaction.scalars()
         for column in self.columns:
             column.look()
+        found |= {f"flaw_overlap_um[{column.name}]": column.overlap() for column in self.columns}
         depths = {column.name: column.depth for column in self.columns}
         for flaw in self.flaws:
             found |= flaw.scalars(depths.get(flaw.name))

@@ -10,7 +10,7 @@ import numpy as np
 import ufl
 from ufl import as_tensor, conditional, det, dev, eq, exp, grad, inner, inv, ln, tr
 
-from .momentum import equivalent_trial_stress, flowing_energy, spring_load, swelling, volume_constraint  # noqa: F401  (alike in both)
+from .momentum import equivalent_trial_stress, flowing_energy, spring_load, swelling  # noqa: F401  (alike in both)
 
 
 def gradient(u, kind: str, r):
@@ -121,6 +121,11 @@ def flowing_work(u, v, kind: str, r, e_trial, ratio, shear, p):
 def volume_strain(u, kind: str, r, swollen):
     """Elastic volume strain `ln(J/J_c)`, `J_c = 1 + swollen`."""
     return ln(det(deformation(u, kind, r))) - ln(1 + swollen)
+
+
+def volume_constraint(strain, p, bulk, p_test, dx):
+    """`ln(J/J_c) + p/K = 0` as `J/J_c e^(p/K) - 1`: so the volume is kept, and not the mean of its logarithm, where cells are distorted."""
+    return -(exp(strain + p / bulk) - 1) * p_test * dx
 
 
 def volume_ratio(u, kind: str, r):
