@@ -482,17 +482,16 @@ def _held(case) -> Iterator[str]:
 
 
 def _preset(case) -> Iterator[str]:
-    """Multigrid is for potentials, and for bodies that stay bonded."""
+    """Multigrid is for potentials, and for bodies."""
     if case.solver.preset != "iterative":
         return
     others = {"[sei]": case.sei is not None, "stored lithium": any(r.stores for r in case.regions), "a salt": any(r.binary for r in case.regions),
               "a frame": case.framed}
     if case.mechanics is not None:
-        others |= {"faces that part or slide": any(law.parts or law.slides for law in case.interfaces.values()),
-                   "voids whose inside is meshed": any(hollow(feature, case) for feature in case.features)}
+        others |= {"voids whose inside is meshed": any(hollow(feature, case) for feature in case.features)}
     found = [name for name, there in others.items() if there]
     if found:
-        yield f'solver.preset = "iterative" solves for potentials and bonded bodies, not for {found[0]}; use "auto" or "direct"'
+        yield f'solver.preset = "iterative" solves for potentials and bodies, not for {found[0]}; use "auto" or "direct"'
 
 
 def _cells(case) -> Iterator[str]:

@@ -1,15 +1,16 @@
-"""The Jacobian of bodies that deform, flow and stay bonded, with or without potentials, for iterative solvers.
+"""The Jacobian of bodies that deform, flow and touch, with or without potentials, for iterative solvers.
 
-With what carries charge e (see blocks.py), displacements u of all bodies, pressures p of flowing metal and contact pressures l, the
-preconditioner solves, in this order,
+With what carries charge e (see blocks.py), displacements u of all bodies, pressures p of flowing metal and, at the vertices of interfaces,
+contact pressures, gaps, slips and shear tractions l, the preconditioner solves, in this order,
 
     E e = r_e,   S p = r_p,   (A + D_u - U D^-1 L) u = r_u - ... - U D^-1 r_l,   D l = r_l - L u - ...
 
 - E: currents of interfaces eliminated, multigrid for the potentials;
 - S = -(1/K + 1/(2 s G)) mass: the Schur complement of p, s being what flow leaves of the shear modulus G;
 - A + D_u: stiffness; D_u = 2/3 s G div u div v completes a deviator to a strain, whose only free motions are those of rigid bodies;
-- D: the diagonal of the block of l, which is zero where bodies are bonded. There they are joined by springs, about as stiff as their
-  vertices, `D - diag(L diag(A)^-1 U)/STIFF`, and so u is solved for, by one multigrid cycle for all bodies together.
+- D: the block of l, vertex by vertex. It does not tell the traction where faces are closed or stick. There they are joined by springs,
+  about as stiff as their vertices, `D - diag(L diag(A)^-1 U)/STIFF`, and so u is solved for, by one multigrid cycle for all bodies
+  together. Where the current depends on l and makes metal grow, `diag(G E_i^-1 I)` is taken from D besides, E_i the block of currents.
 
 Flexible GMRES does the rest. Sources: Elman, Silvester and Wathen, Finite Elements and Fast Iterative Solvers (2014), ch. 4 for S; Benzi,
 Golub and Liesen, Acta Numerica 14 (2005) 1 for block preconditioners.
@@ -22,19 +23,21 @@ import ufl
 from dolfinx import fem
 from petsc4py import PETSc
 
-from .blocks import CHARGE, Block, Blocks, shell
+from .blocks import CHARGE, CURRENT, Block, Blocks, shell
 from .domain import GROUP
 from .fields import BODIES, DISPLACEMENT, modulus
 from .physics import KINEMATICS
 
-CONTACT = "p_c"
+TOUCHING = ("p_c", "gap", "slip", "shear")  # l; several values at each vertex of the interfaces
 STIFF = 0.3  # of those springs; ten times stiffer ones multigrid finds hard, and GMRES then takes twice the iterations
 
 
 def fits(names, domain) -> bool:
-    """The unknowns are displacements, pressures, contact pressures of bonded faces, and of charge what blocks.py takes; no void is meshed."""
-    known = {*CHARGE, *BODIES, CONTACT}
-    return not any(region.hollow for region in domain.regions) and any(name in BODIES for name in names) and all(name in known or name.startswith("p:") for name in names)
+    """The unknowns are displacements, pressures, what touching faces have, and of charge what blocks.py takes; no void is meshed."""
+    known = {*CHARGE, *BODIES, *TOUCHING}
+    if any(region.hollow for region in domain.regions):
+        return False
+    return any(name in BODIES for name in names) and all(name in known or name.startswith("p:") for name in names)
 
 
 def softened(case, domain, fields) -> dict[str, fem.Form]:
@@ -104,7 +107,8 @@ class Coupled:
     def nonzeros(self) -> int:
         """Of the system, over all ranks."""
         kept = set(self.unknowns)
-        return int(sum(block.matrix.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"] for key, block in self.blocks.items() if kept.issuperset(key)))
+        return int(sum(block.matrix.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"]
+                       for key, block in self.blocks.items() if kept.issuperset(key)))
 
     def _free(self) -> None:
         for matrix in (self.system, self._nest):
@@ -130,6 +134,7 @@ class Coupled:
         self.held = {name: np.concatenate([bc.dof_indices()[0][: bc.dof_indices()[1]] for bc in here] or [np.empty(0, np.int32)])
                      for name, here in zip(self.spaces, fem.bcs_by_block([space._cpp_object for space in self.spaces.values()], bcs))}
         self._nest.assemble()
+        self.system.stateIncrease()  # else PETSc takes it for unchanged, and keeps the preconditioner whatever is asked of it
 
     def softened_matrix(self, name: str) -> PETSc.Mat | None:
         """S of a pressure or D_u of a displacement, up to date."""
@@ -160,7 +165,8 @@ class Coupled:
         pc.setType("python")
         pc.setPythonContext(Preconditioner(self, prefix))
         charge = self.charge.options(options["charge"]) | options["close"] if self.charge is not None else {}
-        return options["whole"] | {f"charge_{key}": value for key, value in charge.items()} | {f"bodies_{key}": value for key, value in options["bodies"].items()}
+        given = {f"charge_{key}": value for key, value in charge.items()}
+        return options["whole"] | given | {f"bodies_{key}": value for key, value in options["bodies"].items()}
 
     # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------
 
@@ -226,10 +232,10 @@ class Preconditioner:
     def setUp(self, pc: PETSc.PC) -> None:
         self.destroy(pc)
         names = self.system.unknowns
-        self.bodies, self.met = [name for name in names if name in BODIES], CONTACT in names
+        self.bodies, self.touching = ([name for name in names if name in which] for which in (BODIES, TOUCHING))
         self.flowing = [name for name in names if name.startswith("p:")]
         stiffness = self._keep(_one(self.system.nest(self.bodies, self.bodies)))
-        springs = self._springs(stiffness) if self.met else None
+        springs = self._springs(stiffness) if self.touching else None
         self._add(stiffness, self._dilation())
         if springs is not None:
             self._add(stiffness, springs)
@@ -259,27 +265,62 @@ class Preconditioner:
 
     def _springs(self, stiffness: PETSc.Mat) -> PETSc.Mat:
         """`-U D^-1 L`; keeps U, L and D^-1."""
-        blocks = self.system.blocks
-        across = [[blocks[name, CONTACT].matrix if (name, CONTACT) in blocks else self._empty(name, CONTACT)] for name in self.bodies]
-        back = [[blocks[CONTACT, name].matrix if (CONTACT, name) in blocks else self._empty(CONTACT, name) for name in self.bodies]]
-        self.across, self.back = (self._keep(_thin(_one(PETSc.Mat().createNest(part, comm=self.system.comm)))) for part in (across, back))
+        self.across, self.back = (self._keep(_thin(self._joined(*pair))) for pair in ((self.bodies, self.touching), (self.touching, self.bodies)))
         soft = stiffness.getDiagonal()
         soft.reciprocal()
         scaled = self.across.copy()
         scaled.diagonalScale(L=soft)
         compliance = self.back.matMult(scaled)
-        self.local = self._keep(compliance.getDiagonal())
-        self.local.scale(-1.0 / STIFF)
-        if (CONTACT, CONTACT) in blocks:
-            self.local.axpy(1.0, blocks[CONTACT, CONTACT].matrix.getDiagonal())
-        self.local.reciprocal()
-        self.across.copy(scaled)
-        scaled.diagonalScale(R=self.local)
-        springs = scaled.matMult(self.back)
+        compliance.scale(1.0 / STIFF)
+        self.local = self._keep(self._by_vertex([self._joined(self.touching, self.touching)], [compliance, *self._grown()]))
+        rigid = self.across.matMult(self.local)
+        springs = rigid.matMult(self.back)
         springs.scale(-1.0)
-        for thing in (soft, scaled, compliance):
+        for thing in (soft, scaled, rigid):
             thing.destroy()
         return springs
+
+    def _grown(self) -> list[PETSc.Mat]:
+        """`G E_i^-1 I`: growth by the current that l lets through."""
+        blocks, charge = self.system.blocks, self.system.charge
+        if charge is None or not any((CURRENT, name) in blocks for name in self.touching):
+            return []
+        grows, driven = (_thin(self._joined(*pair)) for pair in ((self.touching, [CURRENT]), ([CURRENT], self.touching)))
+        inner = grows.matMult(charge.inverse)
+        found = inner.matMult(driven)
+        for thing in (grows, driven, inner):
+            thing.destroy()
+        return [found]
+
+    def _by_vertex(self, added: list[PETSc.Mat], taken: list[PETSc.Mat]) -> PETSc.Mat:
+        """Inverse of a sum of matrices of l, of which only what stays at one vertex counts; they are destroyed."""
+        sizes = {name: self.system.spaces[name].dofmap.index_map_bs for name in self.touching}
+        count = self.system.spaces[self.touching[0]].dofmap.index_map.size_local
+        vertex = np.concatenate([np.repeat(np.arange(count), size) for size in sizes.values()])
+        starts = np.cumsum([0, *sizes.values()])
+        place = np.concatenate([np.tile(np.arange(size) + start, count) for size, start in zip(sizes.values(), starts)])
+        dense = np.zeros((count, starts[-1], starts[-1]))
+        for sign, matrix in [(1.0, matrix) for matrix in added] + [(-1.0, matrix) for matrix in taken]:
+            indptr, indices, values = matrix.getValuesCSR()
+            first = matrix.getOwnershipRange()[0]
+            rows, columns = np.repeat(np.arange(len(vertex)), np.diff(indptr)), indices - first
+            own = (columns >= 0) & (columns < len(vertex))
+            own[own] = vertex[rows[own]] == vertex[columns[own]]
+            np.add.at(dense, (vertex[rows[own]], place[rows[own]], place[columns[own]]), sign * values[own])
+            whole = matrix.getSizes()
+            matrix.destroy()
+        inverse = np.linalg.inv(dense)
+        members = np.empty((count, starts[-1]), np.int64)
+        members[vertex, place] = np.arange(len(vertex)) + first
+        csr = (np.arange(len(vertex) + 1) * starts[-1], members[vertex].ravel(), inverse[vertex, place].ravel())
+        return PETSc.Mat().createAIJ(whole, csr=tuple(part.astype(kind) for part, kind in zip(csr, (PETSc.IntType, PETSc.IntType, float))),
+                                     comm=self.system.comm)
+
+    def _joined(self, rows: list[str], columns: list[str]) -> PETSc.Mat:
+        """These blocks copied into one sparse matrix; what is not there is zero."""
+        blocks = self.system.blocks
+        parts = [[blocks[row, column].matrix if (row, column) in blocks else self._empty(row, column) for column in columns] for row in rows]
+        return _one(PETSc.Mat().createNest(parts, comm=self.system.comm))
 
     def _empty(self, row: str, column: str) -> PETSc.Mat:
         """A block without entries, which tells its size."""
@@ -348,21 +389,23 @@ class Preconditioner:
                 self.system.times(row, column, vector, r[row], -1.0)
 
     def _move(self, r: dict[str, PETSc.Vec]) -> dict[str, PETSc.Vec]:
-        """Displacements and contact pressures."""
+        """Displacements, and what touching faces have."""
         u, b = self.cycle.getOperators()[0].createVecs()
-        b.setArray(np.concatenate([r[name].getArray(readonly=True) for name in self.bodies]))
-        if self.met:
-            found, carried = r[CONTACT].duplicate(), b.duplicate()
-            found.pointwiseMult(self.local, r[CONTACT])
+        _fill(b, self.bodies, r)
+        if self.touching:
+            found, right = self.local.createVecs()
+            carried = b.duplicate()
+            _fill(right, self.touching, r)
+            self.local.mult(right, found)
             self.across.mult(found, carried)
             b.axpy(-1.0, carried)
         self.cycle.solve(b, u)
         z = self._parted(self.bodies, u)
-        if self.met:
+        if self.touching:
             self.back.mult(u, found)
-            found.aypx(-1.0, r[CONTACT])
-            found.pointwiseMult(self.local, found)
-            z[CONTACT] = found
+            right.axpy(-1.0, found)
+            self.local.mult(right, found)
+            z |= self._parted(self.touching, found)
         return z
 
     def _parted(self, names: list[str], vector: PETSc.Vec) -> dict[str, PETSc.Vec]:
@@ -373,6 +416,10 @@ class Preconditioner:
             z[name].setArray(array[start: start + count])
             start += count
         return z
+
+
+def _fill(vector: PETSc.Vec, names: list[str], parts: dict[str, PETSc.Vec]) -> None:
+    vector.setArray(np.concatenate([parts[name].getArray(readonly=True) for name in names]))
 
 
 def _one(nest: PETSc.Mat) -> PETSc.Mat:
