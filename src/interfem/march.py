@@ -357,7 +357,7 @@ def _deviation(domain: Domain, fields: Fields, dt: float, dt_old: float) -> floa
         if name == "c" or name.startswith("x:"):
             old = unknown.old.x.array
             bend = np.abs(unknown.function.x.array - old - dt / dt_old * (old - unknown.older.x.array))
-            size = float(old.max()) if name == "c" and old.size else 1.0
+            size = domain.comm.allreduce(float(old.max(initial=0.0)), MPI.MAX) if name == "c" else 1.0
             worst = max(worst, float(bend.max()) / size if bend.size else 0.0)
     return domain.comm.allreduce(worst, MPI.MAX)
 
