@@ -120,12 +120,12 @@ class Column:
         return found
 
     def look(self) -> None:
-        """Where the walls are that stop each node of the head: x of the side wall that it is nearer to, height of the end."""
+        """Where the walls are that stop each node of the head: distance from the axis of the side wall that it is nearer to, height of the end."""
         places, nodes = self.fields.walls.x.array.reshape(-1, 2), np.unique(self.head.dofs)
         now = (self.head.start + self.head.u.x.array.reshape(-1, 2))[nodes]
         walls, (first, moved) = self._walls(self.slot.deep(now)), self._gathered()
         right = now[:, 0] > self.slot.center if len(walls) == 2 else np.full(len(nodes), 1 in walls)
-        places[nodes, 0] = np.where(right, walls.get(1, 0.0), walls.get(-1, 0.0))
+        places[nodes, 0] = np.abs(np.where(right, walls.get(1, 0.0), walls.get(-1, 0.0)) - self.slot.center)
         end = np.abs(self.slot.deep(first) - self.slot.depth) < 1e-9
         order = np.argsort(first[end, 0])
         places[nodes, 1] = self.slot.level + self.slot.way * self.slot.depth + np.interp(now[:, 0], first[end][order, 0], moved[end][order, 1])
