@@ -73,12 +73,13 @@ def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble:
 
 
 def _volumes(old: Parts, layer: Layer) -> dict[str, float]:
-    """`int J e^(p/K) dX` of the layer and each of its columns: only their sum is that of their cells at first, for p goes on from one to the other."""
+    """`int J e^(p/K) dX` of the layer and each of its columns: only their sum is kept by their cells, for p goes on from one to the other."""
     domain, fields, found = old.domain, old.fields, {}
     u, bulk = fields["u_m"], modulus(fields, "metal", "bulk")
     for region in (r for r in domain.regions if r.name in (layer.name, *layer.voids)):
         p = fields[f"p:{next(g for g in domain.groups if region in g.regions).name}"]
-        cells = ufl.Measure("dx", domain=domain.mesh, subdomain_data=[(1, domain.cells_of([region]))], metadata={"quadrature_degree": domain.degree})(1)
+        parts, rule = [(1, domain.cells_of([region]))], {"quadrature_degree": domain.degree}
+        cells = ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1)
         found[region.name] = domain.integral(domain.weight * ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk) * cells)
     return found
 

@@ -1,8 +1,8 @@
 """A reference that begins anew where the metal of partly filled slots is now: the column that has been pressed in meets further wall. 2D.
 
 The electrolyte keeps its mesh, and the metal's face keeps its points there; a column's wall goes on along the electrolyte, from vertex to
-vertex, as far as metal has come down on it. Its head has the shape that it has now, moved such that the column holds the metal that it held
-before and what has come through its mouth; so the far face of the layer holds the rest. `x = X + D(X)`: D is the jump on faces of the
+vertex, as far as metal has come down on it. Its head has the shape that it has now, moved such that the column holds the metal that is in
+it now; so the far face of the layer holds the rest. `x = X + D(X)`: D is the jump on faces of the
 electrolyte, harmonic inside.
 """
 
