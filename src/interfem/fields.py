@@ -85,7 +85,7 @@ class Fields:
     parameters: Parameters
     living: fem.Function | None = None  # 1 on faces of the interface mesh, next to 0 behind what has been cut off
     laid: fem.Function | None = None  # part of the plated thickness that the metal's cells hold since their reference began anew, um
-    walls: fem.Function | None = None  # in the space of u_m, at heads of columns: x of the side wall, height of the end of the slot, um
+    walls: fem.Function | None = None  # in the space of u_m, at heads of columns: distance of the side wall from the axis, height of the end of the slot, um
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:

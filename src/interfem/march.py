@@ -129,6 +129,7 @@ class _Cell:
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
     pressing: float = 0.0  # how far a head has come in the step just solved, in edges of the wall
+    cutting: float = 0.0  # change in the step just solved of what metal cuts of the electrolyte, over what it may
     mark: Mark | None = None  # from which it goes on, or of its last accepted step
 
 
@@ -302,6 +303,7 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
     if cell.observer.voids is not None:
         cell.closing = cell.observer.voids.change()
     cell.pressing = max((column.change() for column in cell.observer.columns), default=0.0)
+    cell.cutting = max((column.cuts(backward(cell.model)) for column in cell.observer.columns), default=0.0)
     cell.relaxation = cell.observer.energy.relaxation() if cell.observer.energy is not None else 0.0
     shorter, told = _excess(cell)
     if told:
@@ -316,6 +318,8 @@ def _excess(cell: _Cell) -> tuple[float, str]:
         return SHRINK, f"a void changes its volume by {cell.closing:.2g} of it in one step"
     if cell.pressing > 2 * PRESSING or not math.isfinite(cell.pressing):
         return SHRINK, f"metal comes {cell.pressing:.2g} edges of the wall further in one step"
+    if cell.cutting > 1:
+        return SHRINK, f"metal cuts {cell.cutting:.2g} of what it may of the electrolyte beside a mouth in one step"
     if cell.relaxation > 2 * RELAXATION:
         shorter = max(SHRINK, RELAXATION / cell.relaxation) ** 2
         return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
@@ -377,6 +381,8 @@ def _next_length(cell: _Cell, dt: float, effort: int) -> float:
         factor = min(factor, 0.9 * CLOSING / cell.closing)
     if cell.pressing > 0:
         factor = min(factor, 0.9 * PRESSING / cell.pressing)
+    if cell.cutting > 0:
+        factor = min(factor, 0.5 / cell.cutting)
     return max(factor, 0.2) * dt
 
 

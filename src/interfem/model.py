@@ -628,8 +628,9 @@ def _column_terms(case, domain, fields) -> list:
     for feature in (f for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries):
         center = 0.0 if domain.kind == "axisymmetric" else feature.center[0]
         stiffness = WALL_STIFFNESS * modulus(fields, "metal", "shear") / feature.width
-        for axis, into in ((0, ufl.conditional(ufl.gt(domain.x[0], center), -1.0, 1.0)), (1, -float(direction(feature, case)[1]))):
-            pressure = third_medium.wall_pressure(domain.x[axis], u[axis], fields.walls[axis], into, stiffness)
+        side = ufl.conditional(ufl.gt(domain.x[0], center), 1.0, -1.0)
+        for axis, wall, into in ((0, center + side * fields.walls[0], -side), (1, fields.walls[1], -float(direction(feature, case)[1]))):
+            pressure = third_medium.wall_pressure(domain.x[axis], u[axis], wall, into, stiffness)
             terms.append(-into * pressure * v[axis] * domain.ds(head(feature.name)))
     return terms
 

@@ -68,8 +68,20 @@ def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble:
     layer = Layer(before.layer, tuple(slot.name for slot in slots), before.behind, {})
     curved = np.hstack([rows[:, :2] for rows in _placed(old, "u_m")])
     curved[:, 2:] += curved[:, :2]
-    bed, between = Bed(layer.name, tuple(slots), layer.behind), _between(old)
+    bed, between = Bed(layer.name, tuple(slots), layer.behind, _volumes(old, layer)), _between(old)
     return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, bed, present, curved, between, turned), path, dt, assemble, _faces(old, layer))
+
+
+def _volumes(old: Parts, layer: Layer) -> dict[str, float]:
+    """`int J e^(p/K) dX` of the layer and each of its columns: only their sum is kept by their cells, for p goes on from one to the other."""
+    domain, fields, found = old.domain, old.fields, {}
+    u, bulk = fields["u_m"], modulus(fields, "metal", "bulk")
+    for region in (r for r in domain.regions if r.name in (layer.name, *layer.voids)):
+        p = fields[f"p:{next(g for g in domain.groups if region in g.regions).name}"]
+        parts, rule = [(1, domain.cells_of([region]))], {"quadrature_degree": domain.degree}
+        cells = ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1)
+        found[region.name] = domain.integral(domain.weight * ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk) * cells)
+    return found
 
 
 def _between(old: Parts) -> np.ndarray:

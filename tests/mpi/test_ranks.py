@@ -24,7 +24,7 @@ from interfem.march import march
 from interfem.model import build_model
 from interfem.observe.scalars import Observer
 from interfem.observe.state import read_state, write_state
-from interfem.rebase import renew_layer
+from interfem.rebase import press_in, renew_layer
 from interfem.remesh import Parts
 from interfem.run import make_mesh as make_mesh_on
 from interfem.run import run
@@ -77,6 +77,12 @@ PACED = parse_case(BARE.input | {"protocol": [{"kind": "pressure", "to": "1 MPa"
 FREE = {"li|sse": {"contact": "unilateral", "tangential": "frictionless"}}
 SQUEEZED = parse_case(case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [VOID], 10, interfaces=FREE).input | {
     "mechanics": {"kinematics": "finite"}, "protocol": [{"kind": "pressure", "to": "4 MPa", "duration": "0.1 s"}]})
+
+
+SLOT = {"kind": "flaw", "interface": "li|sse", "shape": "slot", "center": "0 um", "width": "2 um", "depth": "3 um", "filled": "1 um"}
+PRESSED = parse_case(SQUEEZED.input | {
+    "features": [SLOT], "interfaces": {"flaw|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.3}},
+    "mechanics": {"kinematics": "finite", "boundaries": {"collector": "platen"}}, "protocol": [{"kind": "pressure", "to": "6 MPa", "duration": "0.1 s"}]})
 
 
 @pytest.fixture
@@ -211,6 +217,30 @@ def test_bodies_by_multigrid(folder):
     wanted = alone(direct)
     del wanted["work_balance_error"]  # a residual: factors leave rounding, multigrid what Newton's tolerance allows
     assert_same_run(iterative, folder / "bodies", wanted)
+
+
+def pressed_in(comm, path: Path) -> tuple[dict[str, float], dict[str, float], float]:
+    """Scalars of a slot into which lithium has been pressed, before and after it is laid anew, and its volume for a unit of depth then."""
+    parts = parts_of(PRESSED, comm, make_mesh_on(PRESSED, comm, Timings()))
+    steps = list(march(PRESSED, parts.domain, parts.fields, parts.model, parts.solver, parts.observer))
+    new, record = press_in(parts, "flaw", False, path, 1e-9, lambda chosen, *rest: parts_of(chosen, comm, *rest))
+    assert new is not None, record
+    return steps[-1].scalars, new.observer.after_commit(), record["relative_changes"]["volume"]
+
+
+def test_lithium_is_pressed_into_a_slot_alike_on_any_number_of_ranks(folder):
+    """As on one rank, and laid anew where it is, with its volume."""
+    make_mesh(PRESSED)
+    wanted = COMM.bcast(pressed_in(MPI.COMM_SELF, folder / "one.msh")[:2] if COMM.rank == 0 else None)
+    *found, changed = pressed_in(COMM, folder / "all.msh")
+    for ours, theirs in zip(found, wanted):
+        for name, value in theirs.items():
+            if name not in UNCOMPARED and np.isfinite(value):
+                assert ours[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+    before, after = found
+    assert before["extrusion_length_um[flaw]"] > 0.01 and abs(changed) < 1e-6
+    assert after["flaw_filled_um[flaw]"] == pytest.approx(before["flaw_filled_um[flaw]"], abs=2e-3)
+    assert abs(after["flaw_overlap_um[flaw]"]) < 1e-6
 
 
 def assert_same_state(first: Path, second: Path) -> None:

@@ -1,8 +1,8 @@
 """A reference that begins anew where the metal of partly filled slots is now: the column that has been pressed in meets further wall. 2D.
 
 The electrolyte keeps its mesh, and the metal's face keeps its points there; a column's wall goes on along the electrolyte, from vertex to
-vertex, as far as metal has come down on it. Its head has the shape that it has now, moved such that the column holds the metal that it held
-before and what has come through its mouth; so the far face of the layer holds the rest. `x = X + D(X)`: D is the jump on faces of the
+vertex, as far as metal has come down on it. Its head has the shape that it has now, moved such that the column holds the metal that is in
+it now; so the far face of the layer holds the rest. `x = X + D(X)`: D is the jump on faces of the
 electrolyte, harmonic inside.
 """
 
@@ -46,11 +46,15 @@ class Slot:
 
 @dataclass(frozen=True)
 class Bed:
-    """A layer of metal, the columns in slots of which it is the reservoir, and the metal layers behind it."""
+    """A layer of metal, the columns in slots of which it is the reservoir, and the metal layers behind it.
+
+    volumes: of the layer and of each column now, freed of their pressure; in any unit.
+    """
 
     layer: str
     slots: tuple[Slot, ...]
     behind: tuple[str, ...]
+    volumes: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,8 @@ class _Draft:
         self.on_face = set(self.face.tolist())
         self.outlines = {name: outline_of(cells) for name, cells in self.cells.items()}
         self.faces = self._faces()
-        self.held = {name: amount(self.start[cells], turned) + self._plated(self.outlines[name]) for name, cells in self.cells.items()}
+        unit = sum(amount(self.start[cells], turned) for cells in self.cells.values()) / sum(bed.volumes.values())
+        self.held = {name: unit * bed.volumes[name] + self._plated(self.outlines[name]) for name in self.cells}
 
     def bent(self, edges: list[tuple[int, int]]) -> np.ndarray:
         """Points now along edges that follow each other, each curved by its middle."""

@@ -13,6 +13,8 @@ from ..case import Case
 from ..domain import Domain
 from ..fields import Fields
 from ..geometry.extrude import Slot, reach
+from ..interface.bond import growth
+from ..model import Model
 from ..physics import KINEMATICS
 from ..regions import direction, head, reservoir, unfilled
 from .surfaces import Surface
@@ -23,9 +25,9 @@ FULL = 0.02  # of the width: mean depth of what is empty below which a slot is f
 
 
 class Column:
-    """One of them; `depth` is the mean depth of its head, um."""
+    """One of them; `depth` is the mean depth of its head, `overlap` what lies beyond the electrolyte's face, over the mouth's area; um."""
 
-    def __init__(self, feature, case: Case, domain: Domain, fields: Fields):
+    def __init__(self, feature, case: Case, domain: Domain, fields: Fields, model: Model):
         self.name, self.filled, self.domain, self.fields = feature.name, feature.filled, domain, fields
         level, way = direction(feature, case)
         center = 0.0 if domain.kind == "axisymmetric" else feature.center[0]
@@ -35,7 +37,8 @@ class Column:
                  if name.startswith(f"{unfilled(feature.name)}|") and name != head(feature.name)]
         self.wall = Surface(domain, fields, "u_s", np.concatenate(walls))
         self.forms = [fem.form(form, entity_maps=domain.entity_maps) for form in self._depths()]
-        self.beyond = [fem.form(form, entity_maps=domain.entity_maps) for form in self._overlap(case)]
+        self.plated_rate, self.plated = model.plated_rate, fem.Function(fields.growth.function_space) if fields.growth is not None else None
+        self.beyond = [fem.form(form, entity_maps=domain.entity_maps) for form in self._overlap(case, model)]
         self.sides = self._sides()
         self.look()
 
@@ -47,7 +50,7 @@ class Column:
         normal, motion = ufl.FacetNormal(domain.mesh), KINEMATICS["finite"]
         return [motion.pressure_load(f, u, normal, down, domain.kind, domain.x[0], domain.ds(name)) for f in (depth, 1.0)]
 
-    def _overlap(self, case: Case) -> list:
+    def _overlap(self, case: Case, model: Model) -> list:
         """Volume of metal beyond the electrolyte's face, of the layer before the slot and of its walls; what has parted them is none.
 
         By the fluxes of `(0, y)` and `(x - x_wall, 0)` through either face, so that what has slid along it does not matter; `div = 1`.
@@ -70,14 +73,25 @@ class Column:
 
         parted = fields["gap"]("+") if "gap" in fields else 0.0
         if fields.growth is not None:
-            parted = parted + fields.growth("+") - fields.laid("+")
+            parted = parted + self.plated("+") - fields.laid("+")
+        if "sei" in fields:
+            parted = parted + model.interface["sei_share"]("+") * (fields["sei"]("+") - case.sei.initial_thickness)
         return [(behind(flux, fields["u_m"], axis)("+") + behind(flux, fields["u_s"], axis)("-") + parted) * dS(names)
                 for axis, flux, names in ((0, across, wall), (1, along, face))]
 
-    def overlap(self) -> float:
-        """Of the last accepted state, um: that volume over the area of the mouth."""
-        area = self.domain.comm.allreduce(fem.assemble_scalar(self.forms[1]), MPI.SUM)
-        return sum(self.domain.comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for form in self.beyond) / area
+    def _overlap_now(self, weights: list[float] | None = None) -> float:
+        """That volume over the area of the mouth, um: of the last accepted state, or of the step just solved by its backward formula."""
+        if self.plated is not None:
+            fields, dofs = self.fields, self.plated.function_space.dofmap.list
+            self.plated.x.array[:] = fields.growth.x.array
+            if weights is not None:
+                history, passed = (fields.growth.x.array[dofs], fields.growth_older.x.array[dofs]), fields.faradaic(weights)[dofs]
+                self.plated.x.array[dofs] = growth(history, passed, self.plated_rate.x.array[:, None], weights)
+        area, *parts = (self.domain.comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for form in (self.forms[1], *self.beyond))
+        return sum(parts) / area
+
+    def _allowed(self) -> float:
+        return LOST * max(abs(self.depth - self.filled), LEAST * self.slot.width)
 
     def _sides(self) -> dict[int, tuple[float, float, float]]:
         """Side walls by their way from the axis: (x, depth at which what is empty begins, depth of the next vertex; inf at the end)."""
@@ -106,16 +120,16 @@ class Column:
         return found
 
     def look(self) -> None:
-        """Where the walls are that stop each node of the head: x of the side wall that it is nearer to, height of the end."""
+        """Where the walls are that stop each node of the head: distance from the axis of the side wall that it is nearer to, height of the end."""
         places, nodes = self.fields.walls.x.array.reshape(-1, 2), np.unique(self.head.dofs)
         now = (self.head.start + self.head.u.x.array.reshape(-1, 2))[nodes]
         walls, (first, moved) = self._walls(self.slot.deep(now)), self._gathered()
         right = now[:, 0] > self.slot.center if len(walls) == 2 else np.full(len(nodes), 1 in walls)
-        places[nodes, 0] = np.where(right, walls.get(1, 0.0), walls.get(-1, 0.0))
+        places[nodes, 0] = np.abs(np.where(right, walls.get(1, 0.0), walls.get(-1, 0.0)) - self.slot.center)
         end = np.abs(self.slot.deep(first) - self.slot.depth) < 1e-9
         order = np.argsort(first[end, 0])
         places[nodes, 1] = self.slot.level + self.slot.way * self.slot.depth + np.interp(now[:, 0], first[end][order, 0], moved[end][order, 1])
-        self.depth = self.depth_now()
+        self.depth, self.overlap = self.depth_now(), self._overlap_now()
 
     def depth_now(self) -> float:
         """Mean depth of the head at the present displacement, um."""
@@ -127,9 +141,13 @@ class Column:
         edge = min((after - before for _, before, after in self.sides.values() if after < math.inf), default=self.slot.width)
         return abs(self.depth_now() - self.depth) / edge
 
+    def cuts(self, weights: list[float]) -> float:
+        """How much more metal lies beyond the electrolyte's face than before the step just solved, over what may lie there."""
+        return abs(self._overlap_now(weights) - self.overlap) / self._allowed()
+
     def overlaps(self) -> bool:
-        """So much metal lies beyond the electrolyte's face that what has been pressed in would not be kept to 1e-3."""
-        return abs(self.overlap()) > LOST * max(abs(self.depth - self.filled), LEAST * self.slot.width)
+        """So much metal lies there that what has been pressed in would soon not be kept to 1e-3."""
+        return abs(self.overlap) > self._allowed()
 
     def passed(self) -> bool:
         """Metal has come down on the wall as far as its next vertex."""
@@ -152,6 +170,6 @@ class Column:
         return FULL / 2 - (self.slot.depth - self.depth_now()) / self.slot.width
 
 
-def make_columns(case: Case, domain: Domain, fields: Fields) -> list[Column]:
+def make_columns(case: Case, domain: Domain, fields: Fields, model: Model) -> list[Column]:
     """Of the slots that are still partly empty."""
-    return [Column(f, case, domain, fields) for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries]
+    return [Column(f, case, domain, fields, model) for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries]

@@ -63,7 +63,7 @@ class Observer:
             self.contact = Contact(case, domain, fields, {"anode": anode, "counter": counter})
         self.reaction = ReactionLayer(domain, fields, model) if "sei" in fields else None
         self.voids = Voids(case, domain, fields) if any(r.hollow for r in domain.regions) else None
-        self.columns = make_columns(case, domain, fields)
+        self.columns = make_columns(case, domain, fields, model)
         if domain.kinetics:
             self._contact_area_form()
             self.dead = self._dead() if fields.living is not None else None
@@ -279,7 +279,7 @@ class Observer:
             found |= self.reaction.scalars()
         for column in self.columns:
             column.look()
-        found |= {f"flaw_overlap_um[{column.name}]": column.overlap() for column in self.columns}
+        found |= {f"flaw_overlap_um[{column.name}]": column.overlap for column in self.columns}
         depths = {column.name: column.depth for column in self.columns}
         for flaw in self.flaws:
             found |= flaw.scalars(depths.get(flaw.name))
