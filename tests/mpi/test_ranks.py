@@ -206,12 +206,14 @@ def test_multigrid_and_kept_pieces_of_the_mesh(folder, monkeypatch):
     monkeypatch.chdir(cwd)
 
 
-def test_bodies_by_multigrid(folder):
+@pytest.mark.parametrize("contact", ["bonded", "unilateral"])
+def test_bodies_by_multigrid(folder, contact):
     """Coupled multigrid on all ranks: as by factors on one."""
     tree = {"title": "box", "temperature": "298.15 K", "geometry": {"kind": "box", "width": "4 um", "depth": "4 um"},
             "layers": [{"name": n, "material": m, "thickness": "3 um"} | more for n, m, more in (("li", "Li", {"law": "j2"}), ("sse", "Li6PS5Cl", {}))],
             "features": [{"kind": "void", "interface": "li|sse", "center": ["0 um", "0 um"], "radius": "2 um", "height": "1 um"}],
             "mesh": {"size": "2 um", "interface_size": "1.5 um", "rim_size": "1 um"}, "mechanics": {}, "output": {"figures": False},
+            "interfaces": {"li|sse": {"contact": contact}},
             "protocol": [{"kind": "pressure", "to": "0.5 MPa", "duration": "1 s", "first_step": "1 s", "max_step": "1 s"}]}
     direct, iterative = (parse_case(tree | {"solver": {"preset": preset, "potential_degree": 1}}) for preset in ("direct", "iterative"))
     wanted = alone(direct)
