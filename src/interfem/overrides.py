@@ -11,14 +11,14 @@ class OverrideError(ValueError):
     """The path leads nowhere or the text is no `key=value`; the message says which and what there is."""
 
 
-_PART = r'(?:"[^"]+"|[^\s."\[\]]+)'
+_PART = r"""(?:"[^"]+"|'[^']+'|[^\s."'\[\]]+)"""
 _KEY = re.compile(rf"{_PART}(?:\.{_PART}|\[\d+\])*")
 
 
 def override(tree: dict[str, Any], text: str) -> None:
     """Set one key of a TOML document. A list item goes by its `name` (or kind) or number: ``layers.sse``, ``protocol[1]``.
 
-    Quotes hold a name with dots together: ``materials."Li5.5PS4.5Cl1.5".youngs_modulus=20 GPa``. OverrideError if it cannot be.
+    Quotes, of either kind, hold a name with dots together: ``materials."Li5.5PS4.5Cl1.5".youngs_modulus=20 GPa``. OverrideError if it cannot be.
     """
     key, equals, value = (part.strip() for part in text.partition("="))
     parts = key_parts(key)
@@ -39,7 +39,7 @@ def override(tree: dict[str, Any], text: str) -> None:
 
 def key_parts(key: str) -> list[str]:
     """Parts of a key path, quotes taken off; none if it is no key path."""
-    return [quoted or bare for quoted, bare in re.findall(r'"([^"]+)"|([^\s."\[\]]+)', key)] if _KEY.fullmatch(key) else []
+    return [part.strip("\"'") for part in re.findall(_PART, key)] if _KEY.fullmatch(key) else []
 
 
 def _item(items: list, part: str, place: str, path: str) -> int:
