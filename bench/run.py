@@ -34,7 +34,7 @@ BENCHES = {
     **{f"r3_{name}_{preset}": ("bare_3d.toml", [*R3, f"mesh.refinement={refinement}", f"solver.preset={preset}"], None, None)
        for name, refinement in (("50k", 0.9), ("100k", 1.3), ("240k", 1.8)) for preset in ("direct", "iterative")},
     **{f"r3_{name}_iterative": ("bare_3d.toml", [*R3, f"mesh.refinement={refinement}", "solver.preset=iterative"], None, 24)
-       for name, refinement in (("300k", 1.95), ("1m", 2.95))},
+       for name, refinement in (("300k", 1.95), ("850k", 2.95), ("1m", 3.12))},
     "void_strip_30k": ("void_strip.toml", ["mesh.refinement=1.8"], 480, None),  # a void under 5 MPa, 0.5 mAh/cm2 at 0.5 mA/cm2, finite strain
     "polymer_cycle_50k": ("polymer_interlayer.toml", ["mesh.refinement=2"], 600, None),  # charge and discharge, 1 mAh/cm2 at 1 mA/cm2
 }
