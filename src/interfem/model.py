@@ -569,8 +569,10 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
     if group.head.binary and group.head.material.has("partial_molar_volume") and case.mechanics.swelling:
         omega, c0 = (fields.parameters.constant(group.head.material.get(k).at) for k in ("partial_molar_volume", "initial_concentration"))
         volume = volume + omega * (fields["c"] - c0)
+    pressed = any(feature.kind == "flaw" and feature.filled is not None for feature in case.features)  # its volume is told to 1e-3
+    constraint = motion.volume_kept if pressed else motion.volume_constraint
     return [motion.flowing_work(u, v, *place, e, ratio, shear, p) * dx,
-            motion.volume_constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
+            constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
 
 
 def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> list:

@@ -10,7 +10,7 @@ import numpy as np
 import ufl
 from ufl import as_tensor, conditional, det, dev, eq, exp, grad, inner, inv, ln, tr
 
-from .momentum import equivalent_trial_stress, flowing_energy, spring_load, swelling  # noqa: F401  (alike in both)
+from .momentum import equivalent_trial_stress, flowing_energy, spring_load, swelling, volume_constraint  # noqa: F401  (alike in both)
 
 
 def gradient(u, kind: str, r):
@@ -123,8 +123,10 @@ def volume_strain(u, kind: str, r, swollen):
     return ln(det(deformation(u, kind, r))) - ln(1 + swollen)
 
 
-def volume_constraint(strain, p, bulk, p_test, dx):
-    """`ln(J/J_c) + p/K = 0` as `J/J_c e^(p/K) - 1`: so the volume is kept, and not the mean of its logarithm, where cells are distorted."""
+def volume_kept(strain, p, bulk, p_test, dx):
+    """The same as `volume_constraint`, as `J/J_c e^(p/K) - 1 = 0`: keeps the volume itself where cells are distorted, and not the mean of its
+    logarithm; the work of p is then the change of `p^2/(2 K)` no longer to round-off (to 1 % in cells about to fold).
+    """
     return -(exp(strain + p / bulk) - 1) * p_test * dx
 
 
