@@ -300,7 +300,8 @@ def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float
     behind = _regions_of(domain, space, layer.behind)
     values, known = _rows(domain, before, after, behind[:, None] * np.array([0.0, lost, 0.0]))
     known &= ~_regions_of(domain, space, (layer.name, *layer.voids))
-    after.x.array.reshape(values.shape[0], -1)[known] = values.reshape(values.shape[0], -1)[known]
+    size = int(np.prod(values.shape[1:]))  # of a value; -1 is unknown where a rank has none
+    after.x.array.reshape(-1, size)[known] = values.reshape(-1, size)[known]
 
 
 def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift | Laid, lost: float) -> None:

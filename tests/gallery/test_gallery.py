@@ -171,12 +171,14 @@ def covered(name: str) -> float:
 
 
 @pytest.mark.parametrize("name", PRESSED)
-def test_lithium_enters_an_empty_slot_ever_more_slowly(name, solved):
+def test_lithium_enters_an_empty_slot_at_a_steady_rate(name, solved):
+    """A column whose head is free bears next to no pressure, and walls along which it slides hardly rub."""
     _, table = solved(name)
     times, depths = ([row[key] for row in table] for key in ("time_s", "flaw_filled_um[flaw]"))
     end, half = times[-1], next(d for t, d in zip(times, depths) if t > 0.5 * times[-1])
     held = next(d for t, d in zip(times, depths) if t > 0.25 * end)  # the pressure is reached by then
-    assert depths[0] < held < half < depths[-1] and (depths[-1] - half) / (0.5 * end) < (half - held) / (0.25 * end)
+    assert depths[0] < held < half < depths[-1]
+    assert (depths[-1] - half) / (0.5 * end) == pytest.approx((half - held) / (0.25 * end), rel=0.2)
 
 
 @pytest.mark.parametrize("name", [n for n in RESISTORS if not filled(n)])
