@@ -34,7 +34,8 @@ def facts(case, folder) -> tuple[dict, dict[str, float]]:
 
 
 def assert_same(found: dict[str, float], wanted: dict[str, float], stress: float = 1e-9) -> None:
-    """stress: MPa, below which stresses need not agree; Newton's method judges forces against 1 MPa."""
+    """stress: MPa, below which stresses need not agree; Newton's method judges forces against 1 MPa. Work is balanced by both."""
+    assert max(abs(case.get("work_balance_error", 0.0)) for case in (found, wanted)) < 1e-6
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         if name not in UNCOMPARED:
