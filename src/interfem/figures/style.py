@@ -69,7 +69,10 @@ def canvas(size: tuple[float, float], path: Path):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
-        figure.savefig(path, dpi=DPI, facecolor="white")
+        figure.set_dpi(DPI)
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine(None)  # else saving draws everything twice, the first time for the layout alone
+        figure.savefig(path, dpi=DPI, facecolor="white", pil_kwargs={"compress_level": 4})
 
 
 def magnitude(*values: np.ndarray, percentile: float = 99.0) -> Normalize:
