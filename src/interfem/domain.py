@@ -90,7 +90,8 @@ class Domain:
     facet_tags: mesh.MeshTags
     boundaries: dict[str, int]  # name -> facet tag
     groups: tuple[Group, ...]
-    submeshes: dict[str, Submesh]  # "ions", "electrons", "salt", bodies, "solid metal" if voids are meshed, "gamma", and "<group>" for groups with own fields
+    # "ions", "electrons", "salt", bodies, "solid metal" if voids are meshed, "gamma", and "<group>" for groups with own fields
+    submeshes: dict[str, Submesh]
     interfaces: tuple[str, ...]  # names of the interfaces in gamma
     interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
     blocked: np.ndarray  # True where a cell of gamma passes no charge

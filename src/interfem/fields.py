@@ -85,7 +85,8 @@ class Fields:
     parameters: Parameters
     living: fem.Function | None = None  # 1 on faces of the interface mesh, next to 0 behind what has been cut off
     laid: fem.Function | None = None  # part of the plated thickness that the metal's cells hold since their reference began anew, um
-    walls: fem.Function | None = None  # in the space of u_m, at heads of columns: distance of the side wall from the axis, height of the end of the slot, um
+    # in the space of u_m, at heads of columns: distance of the side wall from the axis, height of the end of the slot, um
+    walls: fem.Function | None = None
     sei_charge: fem.Function | None = None  # F/V of the reaction layer, pC/um^3, 0 where nothing reacts; set with the equations
 
     def __getitem__(self, name: str) -> fem.Function:
@@ -215,7 +216,8 @@ def _contact(case: Case, domain: Domain, spaces: dict[str, fem.FunctionSpace]) -
         return fem.Function(spaces[space]) if space in spaces and needed else None
 
     hollow = any(case.interface(name).chi for name in domain.kinetics)
-    found = Contact(function("i", hollow), function("i", hollow), function("gap"), make_roofs(case, domain, spaces["u_m"]) if domain.roofs else None, {})
+    roofs = make_roofs(case, domain, spaces["u_m"]) if domain.roofs else None
+    found = Contact(function("i", hollow), function("i", hollow), function("gap"), roofs, {})
     if hollow:
         found.vacancy.x.array[:] = found.vacancy_older.x.array[:] = 1.0
     return found if hollow or "gap" in spaces or "slip" in spaces or domain.roofs else None

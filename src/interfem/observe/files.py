@@ -45,7 +45,7 @@ class FieldWriter:
     """
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
-        self.case, self.times = case, []
+        self.case, self.times, self.refused = case, [], ""
         self.profiles = Profiles(folder.parent / "profiles", observer.flaws)
         self.folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
         self.fronts = FrontTable(folder.parent / "fronts.csv", observer.tips)
@@ -83,8 +83,8 @@ class FieldWriter:
             file = io.VTKFile(self.domain.comm, self.folder / f"{_piece(name, number)}.pvd", "w")
             file.write_function([function for function, _ in self.parts[name]], time)
             file.close()
-        except RuntimeError:  # on this rank alone, and without a reason: the others wait, and `_check` finds what is missing
-            pass
+        except RuntimeError as error:  # on this rank alone: the others wait, and `_check` tells it once all have met
+            self.refused = str(error)
 
     def _list(self, number: int) -> None:
         """Rank 0: the files of all times so far, once those of the last one are whole."""
@@ -95,9 +95,10 @@ class FieldWriter:
             list_times(self.folder, name, self.times)
 
     def _check(self, path: Path) -> None:
-        """The library tells few errors of writing, and no reasons."""
-        if not path.is_file():
-            raise OSError(errno.ENOSPC, "it was not written, as when there is no room on the disk", str(path))
+        """The library tells few errors of writing, and mostly no reasons."""
+        if self.refused or not path.is_file():
+            told = f" ({self.refused})" if self.refused else ""
+            raise OSError(errno.ENOSPC, f"it was not written, as when there is no room on the disk{told}", str(path))
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - 64))
             if CLOSED not in file.read():

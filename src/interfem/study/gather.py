@@ -16,7 +16,10 @@ from ..figures.data import Run
 from .file import Output, StudyFile
 from .plan import Member, Plan
 
-FACTS = ("status", "failure", "failure_time_s", "nearest_failure", "share_of_limit", "event", "event_time_s", "reason", "wall_s", "ranks", "interfem", "hash")
+FACTS = (
+    *("status", "failure", "failure_time_s", "nearest_failure", "share_of_limit"),
+    *("event", "event_time_s", "reason", "wall_s", "ranks", "interfem", "hash"),
+)
 JUDGED = ("violation", "optimal")
 WAITING = "waiting"
 Row = dict[str, float | str | None]
