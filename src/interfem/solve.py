@@ -26,9 +26,6 @@ from .model import Model
 
 log = logging.getLogger("interfem")
 
-for name in ("vec_mdot_use_gemv", "vec_maxpy_use_gemv"):  # PETSc's sums over several vectors else depend on where these lie in memory
-    PETSc.Options()[name] = False
-
 # Residual of a block over its scale (see model._scales) at which a step is solved, and where rounding may stop it.
 TOLERANCE = dict.fromkeys(("phi", "phi_m", "V", "x", "mu", "c"), 1e-11) | {"i": 1e-10, "sei": 1e-9}
 TOLERANCE |= dict.fromkeys(("u_m", "u_i", "u_s", "p", "p_c", "gap", "slip", "shear", "stack", "plate"), 1e-8)
@@ -67,6 +64,7 @@ COUPLED_LADDER = (  # the same where bodies deform: options of the potentials an
 LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
 LEFT, CLOSEST = 1e-6, 1e-11  # of a reproducible run: what a linear solve leaves, over Newton's tolerance; and its relative tolerance at least
 DECADES = 4  # of a linear residual, for which the ladders' most iterations are meant
+SUMS = ("vec_mdot_use_gemv", "vec_maxpy_use_gemv")  # of several vectors at once: their last digits depend on where these lie in memory
 WORTH = 1.5  # iterations for a decade over those of a fresh preconditioner, beyond which it is made anew
 FACTORS = 400.0  # bytes of factors in 3D for each unknown to the power 4/3; MUMPS, measured with potentials
 SPARE = 0.7  # part of the free memory that factors may take
@@ -118,6 +116,8 @@ class Solver:
     def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, timings: Timings):
         self.case, self.domain, self.fields, self.model, self.timings = case, domain, fields, model, timings
         start = time.perf_counter()
+        for name in SUMS:
+            PETSc.Options()[name] = False
         maps, unknowns = domain.entity_maps, fields.functions()
         blocks = list(ufl.extract_blocks(model.residual))
         self.residual = fem.form(blocks, entity_maps=maps)
