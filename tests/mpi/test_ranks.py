@@ -208,7 +208,7 @@ def test_multigrid_and_kept_pieces_of_the_mesh(folder, monkeypatch):
 
 @pytest.mark.parametrize("contact", ["bonded", "unilateral"])
 def test_bodies_by_multigrid(folder, contact):
-    """Coupled multigrid on all ranks: as by factors on one. If reproducible, as on one to 1e-10, and from step to step it keeps nothing."""
+    """Coupled multigrid on all ranks: as by factors on one. If reproducible, as on one to 1e-10."""
     tree = {"title": "box", "temperature": "298.15 K", "geometry": {"kind": "box", "width": "4 um", "depth": "4 um"},
             "layers": [{"name": n, "material": m, "thickness": "3 um"} | more for n, m, more in (("li", "Li", {"law": "j2"}), ("sse", "Li6PS5Cl", {}))],
             "features": [{"kind": "void", "interface": "li|sse", "center": ["0 um", "0 um"], "radius": "2 um", "height": "1 um"}],
