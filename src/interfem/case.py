@@ -397,7 +397,7 @@ class Solver(Model):
 
     preset: Literal["auto", "direct", "iterative"] = "auto"
     metal: Literal["auto", "field"] = "auto"  # auto: taken for equipotential where it is, and much is saved by it
-    reproducible: bool = Field(False, strict=True)  # every digit the same on the same ranks, also where all of them factoring together are faster
+    reproducible: bool = Field(False, strict=True)  # every digit the same on the same ranks, and 1e-10 on others: of any size, and by multigrid
     potential_degree: Literal[1, 2] = 2
     plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
     max_steps: int = Field(100_000, ge=1, strict=True)

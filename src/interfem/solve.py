@@ -62,6 +62,9 @@ COUPLED_LADDER = (  # the same where bodies deform: options of the potentials an
     ("direct", None, 20),
 )
 LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
+LEFT, CLOSEST = 1e-6, 1e-11  # of a reproducible run: what a linear solve leaves, over Newton's tolerance; and its relative tolerance at least
+DECADES = 4  # of a linear residual, for which the ladders' most iterations are meant
+SUMS = ("vec_mdot_use_gemv", "vec_maxpy_use_gemv")  # of several vectors at once: their last digits depend on where these lie in memory
 WORTH = 1.5  # iterations for a decade over those of a fresh preconditioner, beyond which it is made anew
 FACTORS = 400.0  # bytes of factors in 3D for each unknown to the power 4/3; MUMPS, measured with potentials
 SPARE = 0.7  # part of the free memory that factors may take
@@ -113,6 +116,8 @@ class Solver:
     def __init__(self, case: Case, domain: Domain, fields: Fields, model: Model, timings: Timings):
         self.case, self.domain, self.fields, self.model, self.timings = case, domain, fields, model, timings
         start = time.perf_counter()
+        for name in SUMS:
+            PETSc.Options()[name] = False
         maps, unknowns = domain.entity_maps, fields.functions()
         blocks = list(ufl.extract_blocks(model.residual))
         self.residual = fem.form(blocks, entity_maps=maps)
@@ -215,6 +220,8 @@ class Solver:
         Raises NotConverged; the unknowns are then of no use and the caller rolls back.
         """
         self._dt, self._history = dt, []
+        if self.case.solver.reproducible:
+            self.forget()
         self.model.controls.dt.value = dt
         self._scale()
         self._solve()
@@ -361,15 +368,20 @@ class Solver:
         y.pointwiseMult(y, self.diagonal)
 
     def correct(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
-        """Solve the Jacobian's system as closely as Newton can use it; False if nothing has solved it."""
-        worst = self._history[-1]
-        contraction = (worst / self._history[-2]) ** 2 if len(self._history) > 1 else 1.0  # Eisenstat and Walker's second choice
-        rtol = min(LOOSEST, max(contraction, CLOSER / worst, self.linear.blocks.closest))
+        """Solve the Jacobian's system; False if nothing has solved it."""
         scaled = b.duplicate()
         scaled.pointwiseDivide(b, self.diagonal)
-        found = self.linear.solve(scaled, x, rtol)
+        found = self.linear.solve(scaled, x, self._closeness())
         scaled.destroy()
         return found
+
+    def _closeness(self) -> float:
+        """Relative tolerance of a linear solve; if reproducible, such that Newton's way does not tell its preconditioner, and so not the ranks."""
+        worst = self._history[-1]
+        if self.case.solver.reproducible:
+            return min(LOOSEST, max(LEFT / worst, CLOSEST))
+        contraction = (worst / self._history[-2]) ** 2 if len(self._history) > 1 else 1.0  # Eisenstat and Walker's second choice
+        return min(LOOSEST, max(contraction, CLOSER / worst, self.linear.blocks.closest))
 
     def _assemble_jacobian(self, _, x: PETSc.Vec, A: PETSc.Mat, P: PETSc.Mat) -> None:
         if self.linear is not None:
@@ -501,7 +513,8 @@ class Linear:
     def _attempt(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
         fresh = self._prepare()
         ksp = self._ksp
-        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=self.ladder[self.rung][2])
+        most = self.ladder[self.rung][2] * max(1.0, -math.log10(self._rtol) / DECADES)
+        ksp.setTolerances(rtol=self._rtol, atol=0.0, max_it=round(most))
         x.set(0.0)
         ksp.solve(b, x)
         count, reason = ksp.getIterationNumber(), ksp.getConvergedReason()
