@@ -122,7 +122,8 @@ def _frame_terms(case, domain: Domain, fields: Fields, loads: Loads) -> list:
             terms.append((ufl.inner(fields[name], n) - place.function) * place.test * domain.ds(boundary, BODIES[name]))
     gap = loads.place + loads.give * (p - loads.pressure) - sum(fields[f"plate:{boundary}"] for boundary in stacked)
     row = (1 - loads.held) * (p - loads.pressure) + loads.held * complementarity(p, gap, 0.0, RATE)
-    share = domain.boundary_area(*stacked) / domain.integral(1.0 * domain.dx(EVERYWHERE))
+    share = fem.Constant(domain.mesh, domain.boundary_area(*stacked) / domain.integral(1.0 * domain.dx(EVERYWHERE)))  # as a number it would be
+    # compiled into the form, anew with each mesh
     return [*terms, share * row * fields.unknowns["stack"].test * domain.dx(EVERYWHERE)]
 
 

@@ -380,7 +380,8 @@ def _current_law(domain, fields, controls, data, area, exchange) -> list:
     if "V" not in fields:
         return [charge.imposed_current(-controls.density, fields.unknowns["phi"].test, domain.ds("counter"))]
     v, V, g = fields.unknowns["V"].test, fields["V"], controls.galvanostatic
-    volume = domain.integral(1.0 * domain.dx(EVERYWHERE))
+    area, volume = (fem.Constant(domain.mesh, value) for value in (area, domain.integral(1.0 * domain.dx(EVERYWHERE))))  # as numbers they
+    # would be compiled into the form, anew with each mesh
     held = (1 - g) * area * (V - controls.voltage) - g * controls.current
     terms = [g * data["anode"] * fields["i"]("+") * v("+") * domain.dS(*sorted(domain.transfer_labels)),
              held * v / volume * domain.dx(EVERYWHERE)]
