@@ -130,7 +130,7 @@ def make_fields(domain: Domain, case: Case) -> Fields:
     if "i" in spaces and inside and any(r.reservoir for r in domain.regions):  # layers as built have no necks
         fields.living = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("DG", 0)))
         fields.living.x.array[:] = 1.0
-    if "i" in spaces and any(f.kind == "flaw" and f.filled for f in case.features):
+    if "i" in spaces and "u_m" in spaces and case.mechanics.kinematics == "finite":
         fields.laid = fem.Function(spaces["i"])
     if any(f.kind == "flaw" and head(f.name) in domain.boundaries for f in case.features):
         fields.walls = fem.Function(spaces["u_m"])
@@ -400,7 +400,7 @@ def commit(domain: Domain, fields: Fields, dt: float, weights, plated_rate: fem.
     if fields.contact is not None:
         _commit_contact(fields, weights)
         if domain.roofs and fields.growth is not None:
-            raise_roofs(domain, fields.contact.roofs, fields.growth, fields["i"], plated_rate)
+            raise_roofs(domain, fields.contact.roofs, fields.growth, fields.laid, fields["i"], plated_rate)
     for unknown in fields.unknowns.values():
         unknown.older.x.array[:] = unknown.old.x.array
         unknown.old.x.array[:] = unknown.function.x.array

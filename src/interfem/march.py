@@ -263,11 +263,16 @@ def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
 
 
 def _to_lay(cell: _Cell) -> str:
-    """A slot before which the metal is to be laid anew: it has come down on further wall, or cuts the mouth's edge; or that was refused."""
+    """A slot or void around which the metal is to be laid anew: it has come down on further wall, or cuts the mouth's edge; it has been
+    plated beside the void as thick as the cells there, and the case has worn metal meshed anew; or that was refused.
+    """
     waited = cell.number - (cell.mark.asked if cell.mark is not None else 0) >= AGAIN
     refused = cell.mark is not None and not cell.mark.renews
-    asks = (column for column in cell.observer.columns if (waited if refused else column.passed() or waited and column.overlaps()))
-    return next((column.name for column in asks), "")
+    observer = cell.observer
+    found = [column for column in observer.columns if (waited if refused else column.passed() or waited and column.overlaps())]
+    if (waited or not refused) and observer.voids is not None and cell.case.solver.on_distortion == "remesh":
+        found += observer.voids.overgrown(_renewable(cell.case, observer))
+    return next((each.name for each in found), "")
 
 
 def _set_controls(cell: _Cell, phase: _Phase, time: float) -> None:

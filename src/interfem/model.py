@@ -616,7 +616,8 @@ def _roof_terms(domain, fields, controls, interface) -> list:
     floor = roofs.wall("+")[up] + controls.dt * roofs.lifting("+")[up]
     pressure = third_medium.wall_pressure(domain.x[up], u[up], floor, into, roofs.wall("+")[0])
     tie = roofs.over("+") * third_medium.roof_tie(u, u_s, n, roofs.raised("+") + controls.dt * roofs.rising("+"), k)
-    excess = _plated(fields, controls, _plus(interface)) - roofs.raised("+") - controls.dt * roofs.rising("+") if fields.growth is not None else 0.0
+    raised = fields.laid("+") + roofs.raised("+") + controls.dt * roofs.rising("+") if fields.growth is not None else 0.0
+    excess = _plated(fields, controls, _plus(interface)) - raised if fields.growth is not None else 0.0
     borne = roofs.borne("+") + roofs.covered("+") * roofs.stiffness("+") * excess
     told = roofs.over("+") * (fields["p_c"]("+") - borne) / k * fields.unknowns["p_c"].test("+")
     none = [ufl.inner(fields[name]("+"), fields.unknowns[name].test("+")) for name in ("gap", "slip", "shear") if name in fields]

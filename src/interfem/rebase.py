@@ -23,9 +23,10 @@ from .domain import ELASTIC, GROUP, Domain
 from .fields import BODIES, Fields, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
-from .geometry.extrude import Bed, Laid, Slot, extrude
+from .geometry.extrude import Bed, Slot, extrude
+from .geometry.laid import Laid, Present
 from .geometry.own import write_mesh
-from .geometry.rebase import Layer, Present, Shift, rebase
+from .geometry.rebase import Layer, rebase
 from .geometry.renew import NotRenewed
 from .loads import boundary_sides
 from .model import Model
@@ -54,7 +55,8 @@ def renew_layer(old: Parts, void: str, closed: bool, path: Path, dt: float, asse
     least = {v.name: np.inf if closed and v.name == void else RESIDUAL * v.first_depth for v in voids.voids if v.interface is not None}
     around = surroundings(old.case, void)
     layer = Layer(around.layer, around.voids, around.behind, least)
-    return _begin_anew(old, layer, lambda mesh, present: rebase(mesh, layer, present, turned), path, dt, assemble)
+    between = _between(old)
+    return _begin_anew(old, layer, lambda mesh, present: rebase(mesh, layer, present, between, turned), path, dt, assemble)
 
 
 def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
@@ -69,7 +71,7 @@ def press_in(old: Parts, flaw: str, full: bool, path: Path, dt: float, assemble:
     curved = np.hstack([rows[:, :2] for rows in _placed(old, "u_m")])
     curved[:, 2:] += curved[:, :2]
     bed, between = Bed(layer.name, tuple(slots), layer.behind, _volumes(old, layer)), _between(old)
-    return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, bed, present, curved, between, turned), path, dt, assemble, _faces(old, layer))
+    return _begin_anew(old, layer, lambda mesh, present: extrude(mesh, bed, present, curved, between, turned), path, dt, assemble)
 
 
 def _volumes(old: Parts, layer: Layer) -> dict[str, float]:
@@ -100,22 +102,17 @@ def _between(old: Parts) -> np.ndarray:
     return gathered(old.domain.comm, np.concatenate([x, parted[..., None], plated[..., None]], axis=2))
 
 
-def _faces(old: Parts, layer: Layer) -> tuple[str, ...]:
-    """Interfaces of a layer and its columns."""
-    return tuple(name for name in old.domain.interfaces if {layer.name, *layer.voids} & set(name.split("|")))
-
-
-def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts],
-                laid: tuple[str, ...] = ()) -> tuple[Parts | None, dict]:  # fmt: skip
-    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost.
-
-    laid: interfaces on which the new cells hold what has been plated too.
+def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float, assemble: Callable[..., Parts]) -> tuple[Parts | None, dict]:
+    """`draw(mesh, present)` gives the new mesh, D, and the displacement that the layers behind have lost. The new cells hold what has been
+    plated on the layer too; also the little on roofs that stay open, which is given to the layer as a whole.
     """
     problem, made = _new_mesh(old, draw, path)
     if problem:
         return None, {"refused": problem}
     shift, lost, left = made
     gone = [name for name in layer.voids if name not in left]
+
+    plated: dict[str, float] = {}
 
     def along(domain: Domain, before: fem.Function, after: fem.Function) -> None:
         if before.function_space.mesh is not old.domain.submeshes["metal"].mesh:
@@ -131,30 +128,35 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
         _restore(old, domain, fields, model, layer, shift, lost, along)
         if fields.contact is not None and fields.contact.roofs is not None:
             fields.contact.roofs.first.update(old.observer.voids.at_first())
-        if laid and fields.laid is not None:
-            dofs = fields.laid.function_space.dofmap.list[domain.on(laid)]
-            fields.laid.x.array[dofs] = fields.growth.x.array[dofs]
+            fields.contact.roofs.raised.x.array[:] = 0.0
+        plated.update(_lay(domain, fields, (layer.name, *layer.voids)))
 
     new = assemble(old.case.without(gone), path, restore)
     travel, changed = _travel(old, new), _rescale(old, new)
-    if abs(changed) > CARRIED_WITHIN + _strained_at_most(old, laid):
+    if abs(changed) > CARRIED_WITHIN + _strained_at_most(old, plated["either way"]):
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
-    if laid:
-        _keep_volume(new, layer)
+    _keep_volume(new, layer)
     strains = elastic(old, new, lambda before, after: along(new.domain, before, after))
-    added = old.domain.integral((old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid)) if laid and old.fields.laid is not None else 0.0
-    found, record = settled(old, new, dt, strains, bool(laid), added)
+    found, record = settled(old, new, dt, strains, True, plated["net"])
     if found is not None:
         found.observer.leave(gone, travel)
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}
 
 
-def _strained_at_most(old: Parts, laid: tuple[str, ...]) -> float:
+def _lay(domain: Domain, fields: Fields, regions: tuple[str, ...]) -> dict[str, float]:
+    """What has been plated at the faces of these regions is held by their cells from now on; its volume, net and either way, um^3."""
+    if fields.laid is None:
+        return {"net": 0.0, "either way": 0.0}
+    faces = tuple(name for name in domain.interfaces if set(regions) & set(name.split("|")))
+    beyond, dofs = fields.growth - fields.laid, fields.laid.function_space.dofmap.list[domain.on(faces)]
+    found = {"net": domain.integral(beyond * domain.dx_gamma(faces)), "either way": domain.integral(abs(beyond) * domain.dx_gamma(faces))}
+    fields.laid.x.array[dofs] = fields.growth.x.array[dofs]
+    return found
+
+
+def _strained_at_most(old: Parts, plated: float) -> float:
     """Plastic strain that cells take on at most where they hold what has been plated, of all there is: it has none, and the sum is kept."""
-    if not laid or old.fields.laid is None:
-        return 0.0
-    plated = old.domain.integral(abs(old.fields.growth - old.fields.laid) * old.domain.dx_gamma(laid))
     largest = max(float(flow.hardened.x.array.max(initial=0.0)) for flow in old.fields.flows.values())
     total = contents(old.domain, old.fields)["plastic_strain"]
     return plated * old.domain.comm.allreduce(largest, MPI.MAX) / total if total else 0.0
@@ -168,7 +170,8 @@ def _keep_volume(new: Parts, layer: Layer) -> None:
     spaces, place = ufl.MixedFunctionSpace(u.function_space, p.function_space), (domain.kind, domain.x[0])
     (d, q), (v, s) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
     slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
-    least = sum(ufl.inner(finite.gradient(d, *place), slope) * domain.dx(cells) for cells in (label, ELASTIC["metal"]))
+    stretch = ufl.inner(finite.gradient(d, *place), slope)
+    least = sum(stretch * domain.dx(cells) for cells in (label, ELASTIC["metal"])) + stretch * domain.dx_hollow()
     a = least + (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * domain.dx(label)
     excess = finite.volume_strain(u, *place, 0.0) + p / modulus(fields, "metal", "bulk")
     load = -excess * s * domain.dx(label) + ufl.inner(fem.Constant(domain.mesh, (0.0, 0.0)), v) * domain.dx(label)
@@ -212,7 +215,7 @@ def _outward(parts: Parts, boundary: str) -> float:
     return total / domain.boundary_area(boundary)
 
 
-def _new_mesh(old: Parts, draw: Callable, path: Path) -> tuple[str, tuple[Shift | Laid, float, list[str]] | None]:
+def _new_mesh(old: Parts, draw: Callable, path: Path) -> tuple[str, tuple[Laid, float, list[str]] | None]:
     """Write it, rank 0: (why not, (D, displacement that the layers behind have lost, regions))."""
     comm, problem, made = old.domain.comm, "", None
     metal, ions = _placed(old, "u_m"), _placed(old, "u_s")
@@ -237,7 +240,7 @@ def _placed(old: Parts, name: str) -> tuple[np.ndarray, np.ndarray]:
 # ---- transfer ---------------------------------------------------------------------------------------------------------
 
 
-def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Shift | Laid, lost: float, along: Callable) -> None:
+def _restore(old: Parts, domain: Domain, fields: Fields, model: Model, layer: Layer, shift: Laid, lost: float, along: Callable) -> None:
     """All fields and controls in the new reference."""
     flows, new = old.fields.flows.values(), dict(state_functions(fields))
     hardened = {f for flow in flows for f in (flow.hardened, *flow.resistances.values())}
@@ -304,7 +307,7 @@ def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float
     after.x.array.reshape(-1, size)[known] = values.reshape(-1, size)[known]
 
 
-def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Shift | Laid, lost: float) -> None:
+def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Laid, lost: float) -> None:
     """D in the layer, and the displacement less what has been lost elsewhere."""
     space, d = after.function_space, domain.dimension
     behind, inside = (_regions_of(domain, space, names) for names in (layer.behind, (layer.name, *layer.voids)))
@@ -328,7 +331,7 @@ def _spread(old: Parts, function: fem.Function) -> None:
 
 
 @contextmanager
-def _laid(old: Parts, layer: Layer, shift: Shift | Laid, lost: float) -> Iterator[None]:
+def _laid(old: Parts, layer: Layer, shift: Laid, lost: float) -> Iterator[None]:
     """The old meshes of the metal as their vertices lie in the new reference."""
     places, values = _placed(old, "u_m")
     tree, domain, kept = cKDTree(places), old.domain, []

@@ -51,12 +51,13 @@ def marked(space: fem.FunctionSpace, dofs: np.ndarray) -> np.ndarray:
     return function.x.array.reshape(-1, bs)[:, 0] > 0.0
 
 
-def raise_roofs(domain: Domain, roofs: Roofs, w: fem.Function, i: fem.Function, plated_rate: fem.Function) -> None:
-    """Follow what has been plated, `w`, and is being plated by the current density `i`."""
-    rate = fem.Function(w.function_space)
+def raise_roofs(domain: Domain, roofs: Roofs, w: fem.Function, laid: fem.Function, i: fem.Function, plated_rate: fem.Function) -> None:
+    """Follow what has been plated, `w`, less what cells hold of it, and is being plated by the current density `i`."""
+    beyond, rate = fem.Function(w.function_space), fem.Function(w.function_space)
+    beyond.x.array[:] = w.x.array - laid.x.array
     dofs = w.function_space.dofmap.list
     rate.x.array[dofs] = -i.x.array[dofs] * plated_rate.x.array[:, None]
-    for function, values in ((roofs.raised, w), (roofs.rising, rate)):
+    for function, values in ((roofs.raised, beyond), (roofs.rising, rate)):
         function.x.array[:] = _vertex_means(domain, function.function_space, values)
 
 

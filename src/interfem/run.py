@@ -338,7 +338,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     """
     path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
-    pressed = bool(parts.observer.columns)
+    pressed, laid = bool(parts.observer.columns), bool(mark.void) and not mark.closed
     longest = RELAXATION * parts.observer.energy.flow_time if pressed else math.inf
     as_it_was, mark = mark, replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
     given = path, (AT_ONCE if pressed else SETTLING) * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
@@ -347,7 +347,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     meshes.append({"time_s": mark.time} | record)
     if new is None:
         log.info("no new mesh at %.6g s: %s", mark.time, record["refused"])
-        if pressed:
+        if pressed or laid:
             return replace(as_it_was, renews=False, asked=mark.number, before=None, void="")
         return replace(mark, renews=mark.renews and mark.closed, shape=parts.shape, void="")
     changes = ", ".join(f"{name} {change:+.1e}" for name, change in record["relative_changes"].items())
@@ -356,7 +356,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     vars(parts).update(vars(new))
     writer.show(parts.domain, parts.fields, parts.model, parts.observer)
     collect_garbage(session.comm)
-    return replace(mark, renews=mark.renews or pressed, asked=mark.number, shape=parts.shape, void="")
+    return replace(mark, renews=mark.renews or pressed or laid, asked=mark.number, shape=parts.shape, void="")
 
 
 def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str, str]:

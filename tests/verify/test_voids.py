@@ -47,7 +47,7 @@ def test_a_void_is_pressed_shut_and_stripped_over_for_an_hour(tmp_path):
     assert run.last("collector_displacement_um") - flat.last("collector_displacement_um") == pytest.approx(-lost, rel=0.02)
     meshes = record["remeshings"]
     assert meshes[-1]["voids_left_out"] == ["void"] and all("refused" not in entry for entry in meshes)
-    assert all(abs(change) < 2e-5 for entry in meshes for change in entry["relative_changes"].values())
+    assert all(abs(entry["relative_changes"]["volume"]) < 2e-5 and abs(entry["relative_changes"]["plastic_strain"]) < 1e-4 for entry in meshes)
     assert run["lithium_audit_error"].max() < 1e-12
     assert run.fields("metal").array_names.count("region") == 1 and set(run.fields("metal").cell_data["region"]) == {0.0}
 

@@ -11,18 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
 from ..regions import head, unfilled
 from .arrays import Mesh
-from .rebase import ENDS, GROWTH, Present, amount, enclosed
+from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic
 from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides
 
 PIECES = 8  # straight ones of each curved edge of a head
 TOUCH = 0.01  # of the width: closer to the wall metal has come down on it
-CANDIDATES = 24  # cells, by their middles, among which the one that holds a point is sought
 
 
 @dataclass(frozen=True)
@@ -55,36 +52,6 @@ class Bed:
     slots: tuple[Slot, ...]
     behind: tuple[str, ...]
     volumes: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Laid:
-    """`D(X)`, linear in the triangles (cell, corner) of the new reference, points X. near: points (p, 2) on the electrolyte's face."""
-
-    points: np.ndarray
-    jump: np.ndarray
-    cells: np.ndarray
-    near: np.ndarray
-
-    def at(self, reference: np.ndarray) -> np.ndarray:
-        """D at reference points (p, 2)."""
-        return _interpolated(reference, self.points, self.jump, self.cells)
-
-    def lay(self, start: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """X of points (p, 2) that are at `now`; where they started does not matter."""
-        return _interpolated(now, self.points + self.jump, self.points, self.cells)
-
-
-def _interpolated(places: np.ndarray, points: np.ndarray, values: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """By the straight cell that holds each place, or is nearest to doing so."""
-    corners = points[cells]
-    _, near = cKDTree(corners.mean(axis=1)).query(places, k=min(CANDIDATES, len(cells)))
-    inverse = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
-    two = np.einsum("pcij,pcj->pci", inverse[near], places[:, None] - corners[near, 0])
-    share = np.concatenate([1 - two.sum(axis=2, keepdims=True), two], axis=2)
-    best = share.min(axis=2).argmax(axis=1)
-    row = np.arange(len(places))
-    return np.einsum("pk,pkd->pd", share[row, best], values[cells[near[row, best]]])
 
 
 def reach(slot: Slot, way: int, curve: np.ndarray, wall: float) -> tuple[int, float]:
@@ -407,19 +374,3 @@ def _spread_out(line: np.ndarray, spacing: float) -> np.ndarray:
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     places = np.linspace(0.0, along[-1], max(int(round(along[-1] / spacing)), 2) + 1)
     return np.stack([np.interp(places, along, line[:, k]) for k in (0, 1)], axis=1)
-
-
-def harmonic(points: np.ndarray, cells: np.ndarray, given: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Each component of a vector (point, 2) that is given at some points, by linear triangles; elsewhere `div grad = 0`."""
-    corners = points[cells]
-    gradients = np.linalg.inv(np.concatenate([np.ones((*cells.shape, 1)), corners], axis=2))[:, 1:]
-    areas = 0.5 * np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1]))
-    local = areas[:, None, None] * np.swapaxes(gradients, 1, 2) @ gradients
-    rows, columns = (np.broadcast_to(c, local.shape).ravel() for c in (cells[:, :, None], cells[:, None, :]))
-    matrix = coo_matrix((local.ravel(), (rows, columns)), shape=(len(points),) * 2).tocsr()
-    used, found = np.isin(np.arange(len(points)), cells), value.copy()
-    for k in (0, 1):
-        free = used & ~given[:, k]
-        held = used & given[:, k]
-        found[free, k] = spsolve(matrix[free][:, free].tocsc(), -(matrix[free][:, held] @ value[held, k]))
-    return found

@@ -1,8 +1,9 @@
 """A reference that begins anew where a layer of metal is now: what has closed of its voids leaves the mesh, the rest gets new cells. 2D.
 
 The electrolyte keeps its mesh. The metal's new outline follows the electrolyte's face wherever metal has come down to it, and the wall
-of a void where it has not; its other faces keep the shape that they have now, at a distance at which the layer holds as much metal as
-before. So slip along the face is forgotten, what has been stripped or plated there is not: `x = X + D(X)`, D the jump that is left.
+of a void where it has not, in whichever direction that runs: it may overhang. What has been plated between metal and electrolyte is part
+of the metal from now on, and what has been stripped is not, so that slip along the face is forgotten: `x = X + D(X)`, D the jump on
+faces of the electrolyte, harmonic inside. The layer's far face is put where the layer holds its metal.
 """
 
 from __future__ import annotations
@@ -15,57 +16,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .arrays import Mesh
+from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic
 from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides, split
 
 THINNED = 0.4  # of the mean edge of the face below a void: points of its wall that are closer are left out
-GROWTH = 0.3  # of edges with the distance from the outline
-EXACT = 1e-12  # of the amount of metal: how closely it is kept
-ENDS = ("collector", "counter")
-
-
-@dataclass(frozen=True)
-class Shift:
-    """`D(X)` of one layer, linear across it between two faces: tables over the first coordinate.
-
-    near: electrolyte's face, (point, 4): X, and D there. far: (point, 3): first coordinate, and D. base: height of the far face.
-    """
-
-    near: np.ndarray
-    far: np.ndarray
-    base: float
-
-    def _faces(self, along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        level, *first = (np.interp(along, self.near[:, 0], self.near[:, k]) for k in (1, 2, 3))
-        second = [np.interp(along, self.far[:, 0], self.far[:, k]) for k in (1, 2)]
-        return level, np.stack(first, axis=1), np.stack(second, axis=1)
-
-    def at(self, reference: np.ndarray) -> np.ndarray:
-        """D at reference points (p, 2)."""
-        level, near, far = self._faces(reference[:, 0])
-        share = ((reference[:, 1] - self.base) / (level - self.base))[:, None]
-        return share * near + (1 - share) * far
-
-    def back(self, places: np.ndarray) -> np.ndarray:
-        """X of points (p, 2) that are at x now: exactly along the stack, and along the face as far as D varies little over itself."""
-        level, near, far = self._faces(places[:, 0])
-        slope = (near[:, 1] - far[:, 1]) / (level - self.base)
-        height = (places[:, 1] - far[:, 1] + self.base * slope) / (1 + slope)
-        share = ((height - self.base) / (level - self.base))[:, None]
-        return np.stack([places[:, 0] - (share * near + (1 - share) * far)[:, 0], height], axis=1)
-
-    def lay(self, start: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """X of points (p, 2) that were at `start` and are at x now; those on the electrolyte's face are held there."""
-        found, held = self.back(now), cKDTree(self.near[:, :2]).query(start)[0] < 1e-9
-        found[held] = start[held]
-        return found
-
-
-@dataclass(frozen=True)
-class Present:
-    """Where the points of a mesh are now: displacements (point, 2) as part of the metal, and as part of the electrolyte."""
-
-    metal: np.ndarray
-    ions: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,64 +35,204 @@ class Layer:
     least: dict[str, float]
 
 
-def rebase(mesh: Mesh, layer: Layer, present: Present, turned: bool) -> tuple[Mesh, Shift, float]:
-    """(new mesh, D, displacement along the stack that the layers behind have lost by it). `turned`: about an axis. NotRenewed if it fails."""
-    points, cells = mesh.points[:, :2], mesh.cells
-    metal = right_handed(cells[layer.name], points)
-    voids = [name for name in layer.voids if name in cells]
-    hollow = {name: right_handed(cells[name], points) for name in voids}
-    fixed = [group for name, group in cells.items() if name not in (layer.name, *voids, *layer.behind)]
-    face = np.intersect1d(np.unique(np.concatenate(fixed)), np.unique(np.concatenate([metal, *hollow.values()])))
-    outline = outline_of(metal)
-    far = _far_edges(mesh, layer, outline)
-    shifts = _Shifts(points, present, face, np.unique(far), _behind(cells, layer, far))
-    held = amount(points[metal], turned)
-    lost = shifts.guess
-    for _ in range(20):
-        found = _redrawn(mesh, layer, outline, hollow, face, shifts, lost)
-        excess = enclosed(found.outline, found.points, turned) - held
-        if abs(excess) <= EXACT * held:
-            break
-        lost += excess / shifts.measure(far, found.points, turned)
-    else:
-        raise NotRenewed("the amount of metal is not met")
-    return _filled(mesh, layer, voids, found, lost), shifts.shift(lost), lost
+def rebase(mesh: Mesh, layer: Layer, present: Present, between: np.ndarray, turned: bool) -> tuple[Mesh, Laid, float]:
+    """(new mesh, D, displacement along the stack that the layers behind have lost by it). NotRenewed if it fails.
+
+    between: what lies between metal and electrolyte, (edge, end, 4): x, y of the reference, what has reacted or opened, what is plated and
+    not yet held by the metal's cells; um. `turned`: about an axis.
+    """
+    draft = _Draft(mesh, layer, present, between, turned)
+    draft.walls()
+    lost = draft.far()
+    return draft.filled(lost)
 
 
-# ---- where everything is -------------------------------------------------------------------------------------------------
+class _Draft:
+    """The new mesh while it is made. points: X; there: where they are now, of those on outlines."""
+
+    def __init__(self, mesh: Mesh, layer: Layer, present: Present, between: np.ndarray, turned: bool):
+        self.mesh, self.layer, self.present, self.between, self.turned = mesh, layer, present, between, turned
+        self.start = mesh.points[:, :2]
+        self.points, self.there = self.start.copy(), self.start + present.metal
+        self.middles = cKDTree(between[:, :, :2].mean(axis=1))
+        self.metal = right_handed(mesh.cells[layer.name], self.start)
+        self.hollow = {name: right_handed(mesh.cells[name], self.start) for name in layer.voids if name in mesh.cells}
+        self.kept = {name: group for name, group in mesh.cells.items() if name not in (layer.name, *self.hollow)}
+        fixed = [group for name, group in self.kept.items() if name not in layer.behind]
+        self.face = np.intersect1d(np.unique(np.concatenate(fixed)), np.unique(np.concatenate([self.metal, *self.hollow.values()])))
+        self.face = self.face[np.argsort(self.start[self.face, 0], kind="stable")]
+        self.on_face = set(self.face.tolist())
+        self.outline, self.open, self.instead, self.free = outline_of(self.metal), {}, {}, []
+        self.far_edges = _far_edges(mesh, layer, self.outline)
+
+    def level(self, x: np.ndarray) -> np.ndarray:
+        """Height of the electrolyte's face."""
+        return np.interp(x, *self.start[self.face].T)
+
+    def lean(self, x: np.ndarray) -> np.ndarray:
+        """Displacement of the electrolyte's face, which what is near it shares."""
+        return np.stack([np.interp(x, self.start[self.face, 0], self.present.ions[self.face, k]) for k in (0, 1)], axis=1)
+
+    def walls(self) -> None:
+        """The metal's outline along the walls of what is open, and along the face elsewhere; and loops around what is open."""
+        edges = set(self.outline)
+        for name, cells in self.hollow.items():
+            for part in _parts(cells):
+                around = outline_of(part)
+                roof = _path([e for e in around if e[0] in self.on_face and e[1] in self.on_face and (e[1], e[0]) not in edges])
+                wall = _path([(b, a) for a, b in around if (b, a) in edges])
+                edges -= set(zip(wall, wall[1:]))
+                chain, loops = self._meeting(roof, self._placed(wall), self.layer.least[name])
+                self.instead |= {w: r for w, r in ((wall[0], chain[0]), (wall[-1], chain[-1])) if w != r and w not in self.on_face}
+                edges |= set(zip(chain, chain[1:]))
+                self.open.setdefault(name, []).extend(e for loop in loops for e in zip(loop, loop[1:] + loop[:1]))
+        self.outline = sorted({(self.instead.get(a, a), self.instead.get(b, b)) for a, b in edges})
+        left = [name for name, found in self.open.items() if not found and np.isfinite(self.layer.least[name])]
+        if left:
+            raise NotRenewed(f"what is left of {left[0]} is narrower than an edge of its roof, and not closed yet")
+        self.open = {name: found for name, found in self.open.items() if found}
+
+    def _placed(self, wall: list[int]) -> list[int]:
+        """Points of a wall where it is now; its ends on the face become others, as the face keeps its own."""
+        ends = [w for w in (wall[0], wall[-1]) if w in self.on_face]
+        new = dict(zip(ends, range(len(self.points), len(self.points) + len(ends))))
+        self.points, self.there = (np.vstack([rows, rows[ends]]) for rows in (self.points, self.there))
+        wall = [new.get(w, w) for w in wall]
+        self.points[wall] = self.there[wall] - self.lean(self.there[wall, 0])
+        return wall
+
+    def _meeting(self, roof: list[int], wall: list[int], least: float) -> tuple[list[int], list[list[int]]]:
+        """(points along the metal's new edge under a void, loops around what is still open of it).
+
+        Both paths run the same way, the metal to the left; each ends at the other's end, or across from it on a side of the cell.
+        """
+        x, height = self.points[wall].T
+        floor, along = self.level(x), self.start[roof, 0]
+        plated = np.interp(x, *(rows[np.argsort(along)] for rows in (along, self._raised(roof))))
+        is_open = np.sign(np.sum(height - floor)) * (height - floor) - plated > least
+        at_side = [wall[end] < len(self.start) for end in (0, -1)]
+        chain, loops, k = [], [], 0
+        for first, last in _runs(is_open):
+            begins, ends = first == 0 and at_side[0], last == len(wall) - 1 and at_side[1]
+            a, b = (int(np.abs(along - x[np.clip(n, 0, len(wall) - 1)]).argmin()) for n in (first - 1, last + 1))
+            a, b = 0 if begins else a, len(roof) - 1 if ends else b
+            over = self._thinned(wall[first : last + 1], roof[a : b + 1], begins, ends) if k <= a < b else []
+            if not over:
+                continue  # narrower than an edge of the face
+            loops.append(roof[a : b + 1] + over[::-1])
+            chain += roof[k : a + (not begins)] + over
+            self.free += over
+            k = b + ends
+        return chain + roof[k:], loops
+
+    def _raised(self, roof: list[int]) -> np.ndarray:
+        """What has been plated on a roof, at its points; not on the face beside it."""
+        ends = np.array([two[:, 1] for two in self._lying(list(zip(roof, roof[1:])))])
+        return np.concatenate([ends[:1, 0], 0.5 * (ends[1:, 0] + ends[:-1, 1]), ends[-1:, 1]])
+
+    def _thinned(self, over: list[int], below: list[int], begins: bool, ends: bool) -> list[int]:
+        """Without points that have come close to one before, or to the ends of the face below; those on a side (begins, ends) stay."""
+        spacing = THINNED * float(np.linalg.norm(np.diff(self.start[below], axis=0), axis=1).mean())
+        kept = [over[0]] if begins else []
+        last = self.points[over[-1]] if ends else self.start[below[-1]]
+        before = self.points[over[0]] if begins else self.start[below[0]]
+        for w in over[len(kept) : len(over) - ends]:
+            if min(np.linalg.norm(self.points[w] - before), np.linalg.norm(self.points[w] - last)) > spacing:
+                kept.append(w)
+                before = self.points[w]
+        return kept + ([over[-1]] if ends and len(over) > len(kept) else [])
+
+    def far(self) -> float:
+        """Put the layer's far face where the layer holds its metal; the displacement along the stack that this takes away."""
+        back, plated = np.unique(self.far_edges), self._faces()
+        back = back[np.argsort(self.start[back, 0], kind="stable")]
+        moved = _behind(self.mesh.cells, self.layer, back)
+        rim = np.unique(self.outline)
+        aside = np.array([p for p in rim if p not in self.on_face and p < len(self.start)], int)
+        aside = np.setdiff1d(aside, np.concatenate([back, np.array(self.free, int)]))
+        height = self.start[back] if moved else self.there[back]
+        base = self.level(self.start[aside, 0])
+        share = (self.start[aside, 1] - base) / (np.interp(self.start[aside, 0], *self.start[back].T) - base)
+        column = cKDTree(self.start[back, :1]).query(self.start[aside, :1])[1]
+        self.points[aside, 0] = (self.start if moved else self.there)[aside, 0]
+
+        def held(lost: float) -> float:
+            self.points[back] = height + np.array([0.0, lost])
+            self.points[aside, 1] = base + share * (self.points[back[column], 1] - base)
+            return enclosed(self.outline, self.points, self.turned)
+
+        roofs = [e for found in self.open.values() for e in found if e[0] in self.on_face and e[1] in self.on_face]
+        plated_on = self._plated(plated) + self._plated(dict(zip(roofs, self._lying(roofs))))
+        wanted, none = amount(self.start[self.metal], self.turned) + plated_on, held(0.0)
+        lost = (wanted - none) / (held(1.0) - none)
+        held(lost)
+        face = np.array(sorted(self.on_face))
+        self.there[face] = self.start[face] + self.present.ions[face] + self._parted(plated)[face]
+        self.back, self.aside = back, aside
+        return lost
+
+    def _lying(self, edges: list[tuple[int, int]]) -> list[np.ndarray]:
+        """What lies at either end of edges of the electrolyte's face, (end, 2): parted, plated."""
+        first, second = (self.start[[e[k] for e in edges]] for k in (0, 1))
+        rows = self.between[self.middles.query(0.5 * (first + second))[1]]
+        turned = np.linalg.norm(rows[:, 0, :2] - first, axis=1) > np.linalg.norm(rows[:, 1, :2] - first, axis=1)
+        return [two[::-1, 2:] if back else two[:, 2:] for two, back in zip(rows, turned)]
+
+    def _faces(self) -> dict[tuple[int, int], np.ndarray]:
+        """Edges between metal and electrolyte, the metal to the left -> what lies there."""
+        edges = [e for e in self.outline if e[0] in self.on_face and e[1] in self.on_face]
+        return dict(zip(edges, self._lying(edges)))
+
+    def _plated(self, faces: dict[tuple[int, int], np.ndarray]) -> float:
+        """Metal between the metal's cells and the electrolyte: `int w dx`, w linear, or with the radius as weight."""
+        total = 0.0
+        for (a, b), ends in faces.items():
+            r, w = self.start[[a, b], 0] if self.turned else np.ones(2), ends[:, 1]
+            total += float(np.linalg.norm(self.start[b] - self.start[a]) * (2 * r @ w + r @ w[::-1]) / 6)
+        return total
+
+    def _parted(self, faces: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+        """What has parted metal and electrolyte moves the metal's points back along the normal: a mean over edges."""
+        total, number = np.zeros((len(self.points), 2)), np.zeros((len(self.points), 1))
+        for (a, b), ends in faces.items():
+            along = self.start[b] - self.start[a]
+            total[[a, b]] -= np.array([along[1], -along[0]]) / np.linalg.norm(along) * ends[:, :1]
+            number[[a, b]] += 1
+        return total / np.maximum(number, 1)
+
+    def filled(self, lost: float) -> tuple[Mesh, Laid, float]:
+        """Cells inside the outlines, groups of facets, and D."""
+        for name in self.layer.behind:
+            inner = np.setdiff1d(np.unique(self.mesh.cells[name]), self.back)
+            self.points[inner, 1] += lost
+        drawings = {self.layer.name: self.outline} | self.open
+        facets = _outer_facets(self.mesh, [*self.kept.values()], drawings, self.instead)
+        outer = {tuple(e) for group in facets.values() for e in np.sort(group, axis=1).tolist()}
+        longest = max(float(self.mesh.areas(group).max()) for group in self.mesh.facets.values())
+        chains, there = {}, self.there
+        for name, edges in drawings.items():
+            chains[name], self.points, there = split(edges, outer, facets, self.points, there, longest)
+        points, cells = self.points, dict(self.kept)
+        for name, edges in chains.items():
+            triangles, places = drawn(edges, points, GROWTH)
+            cells[name] = np.where(triangles >= 0, triangles, len(points) - triangles - 1)
+            points = np.vstack([points, places])
+        metal = np.concatenate([right_handed(cells[name], points) for name in chains])
+        jump = harmonic(points, metal, *self._held_jumps(len(points), np.unique([e for edges in chains.values() for e in edges]), there))
+        laid = Laid(points, jump, metal, points[np.intersect1d(np.unique(metal), self.face)])
+        order = {name: cells[name] for name in self.mesh.cells if name in cells}
+        return compact(replace(self.mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=order, facets=facets)), laid, lost
+
+    def _held_jumps(self, count: int, rim: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(where D is given (point, 2), its values there): on all outlines, but for its part along the sides of the cell."""
+        given, value = np.zeros((count, 2), bool), np.zeros((count, 2))
+        given[rim] = True
+        given[np.setdiff1d(rim, np.concatenate([self.face, self.back, np.array(self.free, int)])), 1] = False
+        value[rim] = there[rim] - self.points[rim]
+        return given, value
 
 
-class _Shifts:
-    """The tables of `Shift`, for each displacement `lost` of the far face."""
-
-    def __init__(self, points: np.ndarray, present: Present, face: np.ndarray, far: np.ndarray, behind: bool):
-        self.points, self.now, self.face, self.far = points, points + present.metal, face, far
-        held = np.stack([present.ions[face, 0], present.metal[face, 1]], axis=1)
-        self.near = _sorted(np.hstack([points[face], held]))
-        moved = present.metal[far] if behind else np.zeros((len(far), 2))
-        self.other = _sorted(np.hstack([(points if behind else self.now)[far][:, :1], moved]))
-        self.base = float(points[far, 1].mean())
-        self.guess = float(moved[:, 1].mean() - present.metal[face, 1].mean())
-
-    def shift(self, lost: float) -> Shift:
-        return Shift(self.near, self.other - np.array([0.0, 0.0, lost]), self.base)
-
-    def reference(self, lost: float) -> np.ndarray:
-        """Every point of the metal in the new reference; what stood on a vertical side stays on it."""
-        found = self.shift(lost).back(self.now)
-        still = np.abs(self.now[:, 0] - self.points[:, 0]) < 1e-9
-        found[still, 0] = self.points[still, 0]
-        found[self.face] = self.points[self.face]
-        return found
-
-    def measure(self, far: np.ndarray, points: np.ndarray, turned: bool) -> float:
-        """Metal that a displacement of the far face along the stack takes away, with its sign."""
-        first, second = points[far[:, 0]], points[far[:, 1]]
-        return float(np.sum((second - first)[:, 0] * (0.5 * (first + second)[:, 0] if turned else 1.0)))
-
-
-def _sorted(rows: np.ndarray) -> np.ndarray:
-    return rows[np.argsort(rows[:, 0], kind="stable")]
+# ---- outlines --------------------------------------------------------------------------------------------------------------
 
 
 def _behind(cells: dict, layer: Layer, far: np.ndarray) -> bool:
@@ -159,48 +253,6 @@ def _far_edges(mesh: Mesh, layer: Layer, outline: list) -> np.ndarray:
     if not found:
         raise NotRenewed("the metal has no face that looks away from the electrolyte")
     return np.array(found)
-
-
-def amount(corners: np.ndarray, turned: bool) -> float:
-    """Area of triangles (cell, corner, 2), or with the radius as weight."""
-    areas = 0.5 * np.linalg.det(corners[:, 1:] - corners[:, :1])
-    return float((areas * (corners[:, :, 0].mean(axis=1) if turned else 1.0)).sum())
-
-
-def enclosed(outline: list, points: np.ndarray, turned: bool) -> float:
-    """The same inside directed edges."""
-    a, b = (points[[e[k] for e in outline]] for k in (0, 1))
-    cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
-    return float(np.sum(cross * (a + b)[:, 0]) / 6 if turned else np.sum(cross) / 2)
-
-
-# ---- outlines --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    """Directed edges around the metal and around each open void, points of the new reference, and what a side's end has become."""
-
-    outline: list
-    open: dict[str, list]
-    points: np.ndarray
-    instead: dict[int, int]
-
-
-def _redrawn(mesh: Mesh, layer: Layer, outline: list, hollow: dict, face: np.ndarray, shifts: _Shifts, lost: float) -> _Drawing:
-    points = shifts.reference(lost)
-    on_face, edges, instead, opened = set(face.tolist()), set(outline), {}, {}
-    for name, cells in hollow.items():
-        for part in _parts(cells):
-            around = outline_of(part)
-            roof = _path([e for e in around if e[0] in on_face and e[1] in on_face and (e[1], e[0]) not in edges])
-            wall = _path([(b, a) for a, b in around if (b, a) in edges])
-            edges -= set(zip(wall, wall[1:]))
-            chain, loops = _meeting(roof, wall, points, layer.least[name], instead)
-            edges |= set(zip(chain, chain[1:]))
-            opened.setdefault(name, []).extend(e for loop in loops for e in zip(loop, loop[1:] + loop[:1]))
-    edges = {(instead.get(a, a), instead.get(b, b)) for a, b in edges}
-    return _Drawing(sorted(edges), {name: found for name, found in opened.items() if found}, points, instead)
 
 
 def _parts(cells: np.ndarray) -> list[np.ndarray]:
@@ -225,95 +277,20 @@ def _path(edges: list) -> list[int]:
     return path
 
 
-def _meeting(roof: list[int], wall: list[int], points: np.ndarray, least: float, instead: dict[int, int]) -> tuple[list[int], list[list[int]]]:
-    """(points along the metal's new edge under a void, loops around what is still open of it).
-
-    Both paths run the same way, the metal to the left; each ends at the other's end, or across from it on a side of the cell.
-    """
-    if np.isinf(least):
-        instead |= {w: r for w, r in ((wall[0], roof[0]), (wall[-1], roof[-1])) if w != r}
-        return roof, []
-    way = np.sign(points[roof[-1], 0] - points[roof[0], 0])
-    up = np.sign(np.sum([points[w, 1] for w in wall]) / len(wall) - points[roof, 1].mean())
-    along, height = points[wall, 0] * way, points[wall, 1]
-    order = np.argsort(along, kind="stable")
-    gap = up * (np.interp(points[roof, 0] * way, along[order], height[order]) - points[roof, 1])
-    is_open = gap > least
-    is_open[[k for k, (r, w) in ((0, (roof[0], wall[0])), (-1, (roof[-1], wall[-1]))) if r == w]] = False
-    chain, loops, k = [], [], 0
-    while k < len(roof):
-        if not is_open[k]:
-            chain.append(roof[k])
-            k += 1
-            continue
-        first, last = k, k
-        while last + 1 < len(roof) and is_open[last + 1]:
-            last += 1
-        below = roof[max(first - 1, 0) : last + 2]
-        over = _above(below, wall, points, least, up, way)
-        ends = ([wall[0]] if first == 0 else []), ([wall[-1]] if last == len(roof) - 1 else [])
-        over = ends[0] + [w for w in over if w not in (wall[0], wall[-1])] + ends[1]
-        if over:
-            loops.append(below + over[::-1])
-            chain += over
-        else:
-            chain += roof[first : last + 1]
-        k = last + 1
-    instead |= {w: r for w, r, o in ((wall[0], roof[0], is_open[0]), (wall[-1], roof[-1], is_open[-1])) if w != r and not o}
-    return chain, loops
+def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
+    """(first, last) of each run of True."""
+    change = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(int)))
+    return [(int(first), int(end) - 1) for first, end in zip(change[::2], change[1::2])]
 
 
-def _above(below: list[int], wall: list[int], points: np.ndarray, least: float, up: float, way: float) -> list[int]:
-    """Points of the wall over a part of the roof, thinned out where they have come close to each other."""
-    floor = points[below]
-    spacing = THINNED * float(np.linalg.norm(np.diff(floor, axis=0), axis=1).mean())
-    low, high = np.sort(floor[[0, -1], 0] * way)
-    found: list[int] = []
-    for w in wall:
-        x, height = points[w, 0] * way, up * (points[w, 1] - np.interp(points[w, 0] * way, floor[:, 0] * way, floor[:, 1]))
-        if low < x < high and height > 0.5 * least:
-            if found and x <= points[found[-1], 0] * way:
-                raise NotRenewed("the wall of a void is folded")
-            if not found or np.linalg.norm(points[w] - points[found[-1]]) > spacing:
-                found.append(w)
-    return found
-
-
-# ---- cells -----------------------------------------------------------------------------------------------------------------
-
-
-def _filled(mesh: Mesh, layer: Layer, voids: list[str], found: _Drawing, lost: float) -> Mesh:
-    """Cells inside the new outlines; the layers behind move along."""
-    points = mesh.points[:, :2].copy()
-    for name in layer.behind:
-        used = np.unique(mesh.cells[name])
-        points[used, 1] += lost
-    cells = {name: group for name, group in mesh.cells.items() if name not in (layer.name, *voids)}
-    drawings = {layer.name: found.outline} | found.open
-    own = np.unique([e for edges in drawings.values() for e in edges])
-    points[own] = found.points[own]
-    facets = _outer_facets(mesh, [*cells.values()], drawings, found)
-    outer = {tuple(e) for group in facets.values() for e in np.sort(group, axis=1).tolist()}
-    longest = max(float(mesh.areas(group).max()) for group in mesh.facets.values())
-    chains = {}
-    for name, edges in drawings.items():
-        chains[name], points, _ = split(edges, outer, facets, points, points, longest)
-    for name, edges in chains.items():
-        triangles, places = drawn(edges, points, GROWTH)
-        cells[name] = np.where(triangles >= 0, triangles, len(points) - triangles - 1)
-        points = np.vstack([points, places])
-    order = {name: cells[name] for name in mesh.cells if name in cells}
-    return compact(replace(mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=order, facets=facets))
-
-
-def _outer_facets(mesh: Mesh, kept: list[np.ndarray], drawings: dict[str, list], found: _Drawing) -> dict[str, np.ndarray]:
+def _outer_facets(mesh: Mesh, kept: list[np.ndarray], drawings: dict[str, list], instead: dict[int, int]) -> dict[str, np.ndarray]:
     """Groups of facets on the outside of the new mesh (and patches), with the new ends of voids at a side."""
     every = np.concatenate([*(sides(group) for group in kept), *(np.array(edges) for edges in drawings.values())])
     outer = {tuple(e) for e in np.sort(once(every), axis=1).tolist()}
     anywhere = {tuple(e) for e in np.sort(every, axis=1).tolist()}
     facets, taken = {}, set()
     for name, group in mesh.facets.items():
-        edges = [tuple(sorted(found.instead.get(p, p) for p in e)) for e in group.tolist()]
+        edges = [tuple(sorted(instead.get(p, p) for p in e)) for e in group.tolist()]
         edges = [e for e in dict.fromkeys(edges) if e[0] != e[1] and e in (anywhere if name.endswith(":patch") else outer)]
         taken |= set(edges)
         facets[name] = edges

@@ -165,6 +165,8 @@ def drawn(outline: list[tuple[int, int]], moved: np.ndarray, growth: float = mat
         number = {int(gmsh.model.mesh.getNodes(0, a + 1)[0][0]): a for a in sizes}
         tags, places, _ = gmsh.model.mesh.getNodes()
         nodes = gmsh.model.mesh.getElementsByType(2)[1]
+    if not len(nodes):
+        raise NotRenewed("an outline holds nothing")
     new = []
     for tag, place in zip(tags, places.reshape(-1, 3)[:, :2]):
         if int(tag) not in number:

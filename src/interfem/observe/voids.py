@@ -22,6 +22,7 @@ REOPENED = 0.02  # from which on it counts as open again
 TIGHT = 0.05  # how closely that is met
 RESIDUAL = 0.01  # of the depth: how near the wall, held off by the crushed medium, is in contact with the electrolyte
 STEEPEST = 10.0  # area of the wall over the area of the roof that it covers, at most
+PILED = 1.0  # of the length of a cell beside a void: thickness from which on what is plated on it is to be part of the metal's cells
 SLID = 1e-3  # of the depth: distance beyond the rim from which on metal has slid over the roof
 
 
@@ -43,6 +44,16 @@ class Void:
             self.vertices = self._vertices(domain)
             self.first_depth = self.roofs.first[self.name][1] if self.name in self.roofs.first else self.depth(0.0)
             self._hold(case, domain.regions[number])
+            self.beside, self.sizes = self._beside(domain)
+
+    def _beside(self, domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+        """Cells of the interface mesh, of this rank, on the roof and around it, and their lengths, um. 2D."""
+        gamma, d = domain.submeshes["gamma"], domain.dimension
+        x = gamma.mesh.geometry.x[gamma.mesh.geometry.dofmaps[0][: gamma.owned]][..., :d]
+        mouth = np.concatenate(self.comm.allgather(self.mouth.nodes(0.0)[:, :d].reshape(-1, d)))
+        touches = cKDTree(mouth).query(x.reshape(-1, d))[0].reshape(x.shape[:2]) < 1e-9 * max(np.ptp(mouth, axis=0).max(), 1e-30)
+        cells = np.flatnonzero(touches.any(axis=1) & domain.on((self.law, self.interface))[: gamma.owned])
+        return cells, measure(x[cells])
 
     def _vertices(self, domain: Domain) -> np.ndarray:
         """Degrees of freedom of what has been plated at the vertices of the roof's facets, in their order there."""
@@ -178,6 +189,16 @@ class Voids:
         void = self.voids[number]
         left = self.volume_ratios()[number]
         return CLOSED - (left if void.interface is None else min(left, void.depth() / void.first_depth))
+
+    def overgrown(self, names: list[str]) -> list[Void]:
+        """Of these voids those beside which more has been plated than the metal's cells hold, by `PILED` of the length of a cell."""
+        growth, laid, found = self.fields.growth, self.fields.laid, []
+        for void in (void for void in self.voids if void.name in names and growth is not None):
+            dofs = growth.function_space.dofmap.list[void.beside]
+            beyond = (growth.x.array[dofs] - laid.x.array[dofs]).mean(axis=1) / void.sizes
+            if self.domain.comm.allreduce(float(beyond.max(initial=0.0)), MPI.MAX) > PILED:
+                found.append(void)
+        return found
 
     def accept(self) -> None:
         """Look at the last accepted state."""
