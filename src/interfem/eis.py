@@ -32,7 +32,7 @@ from .observe.record import case_of_run, read_record, versions, write_json
 from .observe.state import read_state
 from .physics import transport
 from .run import make_mesh
-from .solve import Timings, linear_solver
+from .solve import Timings, jacobian_blocks, linear_solver
 from .units import FARADAY, GAS_CONSTANT
 
 log = logging.getLogger("interfem")
@@ -89,9 +89,10 @@ class SmallSignal:
         self.beside = {name: fem.Function(gamma) for name in ("i", "phi", "eta")}
         residual = ufl.extract_blocks(model.residual)
         residual = [residual[list(fields.unknowns).index(name)] for name in names]
-        jacobian, extra = [list(row) for row in petsc.derivative_block(residual, unknowns)], self._beside_transfer()
+        jacobian, extra = jacobian_blocks(residual, unknowns), self._beside_transfer()
         for (row, column), forms in extra.items():
-            jacobian[names.index(row)][names.index(column)] += sum(forms[1:], forms[0])
+            line, place = jacobian[names.index(row)], names.index(column)
+            line[place] = sum(forms, ufl.Form([]) if line[place] is None else line[place])
         self.form = fem.form(jacobian, entity_maps=maps)
         self.drive = self._drive(fem.form(residual, entity_maps=maps), [u.function_space for u in unknowns])
         self.direct, self.across = (petsc.create_matrix(self.form, kind="mpi") for _ in range(2))

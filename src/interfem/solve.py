@@ -110,6 +110,17 @@ class Timings:
         self.seconds[kind] += time.perf_counter() - start
 
 
+def jacobian_blocks(residual: list[ufl.Form], unknowns: list[fem.Function]) -> list[list[ufl.Form | None]]:
+    """Derivative of each block of the residual by each unknown.
+
+    None beside the diagonal where a block does not hold the unknown: an empty form would be compiled as a full one is. The diagonal
+    keeps its form, since boundary conditions need a place there.
+    """
+    found = petsc.derivative_block(residual, unknowns)
+    return [[form if row == column or unknowns[column] in block.coefficients() else None for column, form in enumerate(line)]
+            for row, (block, line) in enumerate(zip(residual, found))]
+
+
 class Solver:
     """Compiled forms and one SNES for all steps of a run."""
 
@@ -121,7 +132,7 @@ class Solver:
         maps, unknowns = domain.entity_maps, fields.functions()
         blocks = list(ufl.extract_blocks(model.residual))
         self.residual = fem.form(blocks, entity_maps=maps)
-        self.jacobian = fem.form(petsc.derivative_block(blocks, unknowns), entity_maps=maps)
+        self.jacobian = fem.form(jacobian_blocks(blocks, unknowns), entity_maps=maps)
         spaces = [u.function_space for u in unknowns]
         self.b, self.x, self.diagonal = (petsc.create_vector(spaces, kind="mpi") for _ in range(3))
         self._slices, self.facts = _block_slices(fields), timings.facts
