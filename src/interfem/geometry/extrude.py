@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from ..regions import head, unfilled
 from .arrays import Mesh
-from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic
+from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic, lying, plated
 from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides
 
 PIECES = 8  # straight ones of each curved edge of a head
@@ -292,21 +292,12 @@ class _Draft:
     def _faces(self) -> dict[tuple[int, int], np.ndarray]:
         """Edges between metal and electrolyte, the metal to the left -> what lies there at either end (end, 2): parted, plated."""
         every = {e for outline in self.outlines.values() for e in outline}
-        tree, found = cKDTree(self.between[:, :, :2].mean(axis=1)), {}
-        for a, b in sorted(every):
-            if (b, a) not in every and a in self.on_face and b in self.on_face:
-                two = self.between[tree.query(0.5 * (self.start[a] + self.start[b]))[1]]
-                turned = np.linalg.norm(two[0, :2] - self.start[a]) > np.linalg.norm(two[1, :2] - self.start[a])
-                found[a, b] = (two[::-1] if turned else two)[:, 2:]
-        return found
+        edges = [(a, b) for a, b in sorted(every) if (b, a) not in every and a in self.on_face and b in self.on_face]
+        return lying(self.between, self.start, edges)
 
     def _plated(self, outline: list[tuple[int, int]]) -> float:
-        """Metal plated along an outline, by the trapezoidal rule."""
-        total = 0.0
-        for a, b in (e for e in outline if e in self.faces):
-            weight = self.start[[a, b], 0] if self.turned else np.ones(2)
-            total += float(np.linalg.norm(self.start[b] - self.start[a]) * (weight @ self.faces[a, b][:, 1]) / 2)
-        return total
+        """Metal plated along an outline."""
+        return plated({e: self.faces[e] for e in outline if e in self.faces}, self.start, self.turned)
 
     def _parted(self, count: int) -> np.ndarray:
         """What has parted metal and electrolyte moves the metal's points back along the normal: a mean over edges, each axis by itself."""

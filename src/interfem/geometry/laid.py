@@ -65,6 +65,25 @@ def enclosed(outline: list, points: np.ndarray, turned: bool) -> float:
     return float(np.sum(cross * (a + b)[:, 0]) / 6 if turned else np.sum(cross) / 2)
 
 
+def lying(between: np.ndarray, points: np.ndarray, edges: list[tuple[int, int]]) -> dict[tuple[int, int], np.ndarray]:
+    """Edges of the electrolyte's face -> what lies at either end, (end, 2): parted, plated; um. between: (edge, end, 4), after x and y."""
+    if not edges:
+        return {}
+    first, second = (points[[e[k] for e in edges]] for k in (0, 1))
+    rows = between[cKDTree(between[:, :, :2].mean(axis=1)).query(0.5 * (first + second))[1]]
+    back = np.linalg.norm(rows[:, 0, :2] - first, axis=1) > np.linalg.norm(rows[:, 1, :2] - first, axis=1)
+    return {edge: (two[::-1] if turned else two)[:, 2:] for edge, two, turned in zip(edges, rows, back)}
+
+
+def plated(lying: dict[tuple[int, int], np.ndarray], points: np.ndarray, turned: bool) -> float:
+    """Metal between the metal's cells and the electrolyte: `int w dx`, w linear, or with the radius as weight."""
+    total = 0.0
+    for (a, b), ends in lying.items():
+        r, w = points[[a, b], 0] if turned else np.ones(2), ends[:, 1]
+        total += float(np.linalg.norm(points[b] - points[a]) * (2 * r @ w + r @ w[::-1]) / 6)
+    return total
+
+
 def harmonic(points: np.ndarray, cells: np.ndarray, given: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Each component of a vector (point, 2) that is given at some points, by linear triangles; elsewhere `div grad = 0`."""
     corners = points[cells]

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .arrays import Mesh
-from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic
+from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic, lying, plated
 from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides, split
 
 THINNED = 0.4  # of the mean edge of the face below a void: points of its wall that are closer are left out
@@ -54,7 +54,6 @@ class _Draft:
         self.mesh, self.layer, self.present, self.between, self.turned = mesh, layer, present, between, turned
         self.start = mesh.points[:, :2]
         self.points, self.there = self.start.copy(), self.start + present.metal
-        self.middles = cKDTree(between[:, :, :2].mean(axis=1))
         self.metal = right_handed(mesh.cells[layer.name], self.start)
         self.hollow = {name: right_handed(mesh.cells[name], self.start) for name in layer.voids if name in mesh.cells}
         self.kept = {name: group for name, group in mesh.cells.items() if name not in (layer.name, *self.hollow)}
@@ -127,7 +126,7 @@ class _Draft:
 
     def _raised(self, roof: list[int]) -> np.ndarray:
         """What has been plated on a roof, at its points; not on the face beside it."""
-        ends = np.array([two[:, 1] for two in self._lying(list(zip(roof, roof[1:])))])
+        ends = np.array([two[:, 1] for two in lying(self.between, self.start, list(zip(roof, roof[1:]))).values()])
         return np.concatenate([ends[:1, 0], 0.5 * (ends[1:, 0] + ends[:-1, 1]), ends[-1:, 1]])
 
     def _thinned(self, over: list[int], below: list[int], begins: bool, ends: bool) -> list[int]:
@@ -144,7 +143,7 @@ class _Draft:
 
     def far(self) -> float:
         """Put the layer's far face where the layer holds its metal; the displacement along the stack that this takes away."""
-        back, plated = np.unique(self.far_edges), self._faces()
+        back, faces = np.unique(self.far_edges), self._faces()
         back = back[np.argsort(self.start[back, 0], kind="stable")]
         moved = _behind(self.mesh.cells, self.layer, back)
         rim = np.unique(self.outline)
@@ -162,34 +161,19 @@ class _Draft:
             return enclosed(self.outline, self.points, self.turned)
 
         roofs = [e for found in self.open.values() for e in found if e[0] in self.on_face and e[1] in self.on_face]
-        plated_on = self._plated(plated) + self._plated(dict(zip(roofs, self._lying(roofs))))
-        wanted, none = amount(self.start[self.metal], self.turned) + plated_on, held(0.0)
+        added = plated(faces | lying(self.between, self.start, roofs), self.start, self.turned)
+        wanted, none = amount(self.start[self.metal], self.turned) + added, held(0.0)
         lost = (wanted - none) / (held(1.0) - none)
         held(lost)
         face = np.array(sorted(self.on_face))
-        self.there[face] = self.start[face] + self.present.ions[face] + self._parted(plated)[face]
+        self.there[face] = self.start[face] + self.present.ions[face] + self._parted(faces)[face]
         self.back, self.aside = back, aside
         return lost
-
-    def _lying(self, edges: list[tuple[int, int]]) -> list[np.ndarray]:
-        """What lies at either end of edges of the electrolyte's face, (end, 2): parted, plated."""
-        first, second = (self.start[[e[k] for e in edges]] for k in (0, 1))
-        rows = self.between[self.middles.query(0.5 * (first + second))[1]]
-        turned = np.linalg.norm(rows[:, 0, :2] - first, axis=1) > np.linalg.norm(rows[:, 1, :2] - first, axis=1)
-        return [two[::-1, 2:] if back else two[:, 2:] for two, back in zip(rows, turned)]
 
     def _faces(self) -> dict[tuple[int, int], np.ndarray]:
         """Edges between metal and electrolyte, the metal to the left -> what lies there."""
         edges = [e for e in self.outline if e[0] in self.on_face and e[1] in self.on_face]
-        return dict(zip(edges, self._lying(edges)))
-
-    def _plated(self, faces: dict[tuple[int, int], np.ndarray]) -> float:
-        """Metal between the metal's cells and the electrolyte: `int w dx`, w linear, or with the radius as weight."""
-        total = 0.0
-        for (a, b), ends in faces.items():
-            r, w = self.start[[a, b], 0] if self.turned else np.ones(2), ends[:, 1]
-            total += float(np.linalg.norm(self.start[b] - self.start[a]) * (2 * r @ w + r @ w[::-1]) / 6)
-        return total
+        return lying(self.between, self.start, edges)
 
     def _parted(self, faces: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
         """What has parted metal and electrolyte moves the metal's points back along the normal: a mean over edges."""
