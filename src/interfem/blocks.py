@@ -31,10 +31,15 @@ def fits(names) -> bool:
 
 @dataclass
 class Block:
-    """One block, and the values of its coefficients and constants for which it has been assembled. Its matrix is made when needed."""
+    """One block, and the values of its coefficients and constants for which it has been assembled. Its matrix is made when needed.
+
+    PETSc adds what other ranks have for an entry in the order in which it comes; `in_order`, in one that is always the same, which matters
+    from three ranks on: each rank keeps its part, and all are added in the order that the matrix has found when it was made.
+    """
 
     form: fem.Form
     diagonal: float  # of rows that essential conditions hold, as large as others: multigrid estimates eigenvalues
+    in_order: bool = False
     values: list[np.ndarray] | None = None
 
     def refresh(self, bcs: list[fem.DirichletBC]) -> bool:
@@ -44,21 +49,41 @@ class Block:
         if self.matrix.getComm().tompi4py().allreduce(same, MPI.LAND):
             return False
         self.values = [a.copy() for a in now]
-        self.matrix.zeroEntries()
-        petsc.assemble_matrix(self.matrix, self.form, bcs, diag=self.diagonal)
-        self.matrix.assemble()
+        assembled = self.part if self.in_order else self.matrix
+        assembled.zeroEntries()
+        petsc.assemble_matrix(assembled, self.form, bcs, diag=self.diagonal)
+        assembled.assemble()
+        if self.in_order:
+            self.matrix.setValuesCOO(self.part.getISLocalMat().getValuesCSR()[2])
         return True
 
     @cached_property
+    def part(self) -> PETSc.Mat:
+        """What each rank has to add; assembled once, for PETSc keeps no place that nothing has been written to."""
+        part = petsc.create_matrix(self.form, kind="is")
+        petsc.assemble_matrix(part, self.form)
+        part.assemble()
+        return part
+
+    @cached_property
     def matrix(self) -> PETSc.Mat:
-        return petsc.create_matrix(self.form)
+        if not self.in_order:
+            return petsc.create_matrix(self.form)
+        starts, columns, _ = self.part.getISLocalMat().getValuesCSR()
+        of_row, of_column = (numbers.indices for numbers in self.part.getLGMap())
+        matrix = PETSc.Mat().create(comm=self.part.getComm())
+        matrix.setSizes(self.part.getSizes())
+        matrix.setBlockSizes(*self.part.getBlockSizes())
+        matrix.setType("aij")
+        matrix.setPreallocationCOO(np.repeat(of_row, np.diff(starts)), of_column[columns])
+        return matrix
 
     def forget(self) -> None:
         self.values = None
 
     def destroy(self) -> None:
-        if "matrix" in vars(self):
-            self.matrix.destroy()
+        for made in {"matrix", "part"} & set(vars(self)):
+            vars(self)[made].destroy()
 
 
 class Blocks:
@@ -67,10 +92,10 @@ class Blocks:
     closest = 0.0  # smallest relative tolerance that is of use to Newton's method
 
     def __init__(self, names: list[str], forms: list[list[fem.Form | None]], slices: dict[str, slice], facets: np.ndarray,
-                 sizes: dict[str, float]):  # fmt: skip
+                 sizes: dict[str, float], in_order: bool = False):  # fmt: skip
         """facets: for each owned facet of the interface mesh the local numbers of its unknowns i. sizes: of diagonal entries, by block."""
         self.slices, self.facets = slices, facets
-        self.blocks = {(row, column): Block(form, sizes.get(row, 1.0))
+        self.blocks = {(row, column): Block(form, sizes.get(row, 1.0), in_order)
                        for row, line in zip(names, forms) for column, form in zip(names, line) if form is not None}
         self.names = names
         self.assembled = 0  # blocks so far

@@ -57,6 +57,8 @@ def softened(case, domain, fields) -> dict[str, fem.Form]:
         term = 2 * left / 3 * change * test * dx
         dilation[name] = dilation[name] + term if name in dilation else term
     return {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in (found | dilation).items()}
+TOGETHER = {"pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}  # adds up what ranks have for each other in the order in which it comes
+EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks, in one order
 
 
 class Coupled:
@@ -65,14 +67,14 @@ class Coupled:
     symmetric, method, closest = False, "fgmres", 1e-4
 
     def __init__(self, names: list[str], forms: list[list[fem.Form | None]], slices: dict[str, slice], weights: dict, spaces: dict,
-                 charge: Blocks | None, softened: dict[str, fem.Form], sizes: dict[str, float]):  # fmt: skip
+                 charge: Blocks | None, softened: dict[str, fem.Form], sizes: dict[str, float], in_order: bool = False):  # fmt: skip
         """weights: of rows, `name -> () -> array`. sizes: of diagonal entries that essential conditions set, by block."""
-        self.names, self.slices, self.weights, self.spaces, self.charge = names, slices, weights, spaces, charge
-        self.blocks = {(row, column): Block(form, sizes.get(row, 1.0))
+        self.names, self.slices, self.weights, self.spaces, self.charge, self.in_order = names, slices, weights, spaces, charge, in_order
+        self.blocks = {(row, column): Block(form, sizes.get(row, 1.0), in_order)
                        for row, line in zip(names, forms) for column, form in zip(names, line) if form is not None}
         if charge is not None:
             self.blocks |= charge.blocks
-        self.softened = {name: Block(form, 0.0) for name, form in softened.items()}
+        self.softened = {name: Block(form, 0.0, in_order) for name, form in softened.items()}
         self._own = 0  # blocks assembled that are not those of charge
         self._nest: PETSc.Mat | None = None
         self.system: PETSc.Mat | None = None
@@ -166,6 +168,7 @@ class Coupled:
         pc.setPythonContext(Preconditioner(self, prefix))
         charge = self.charge.options(options["charge"]) | options["close"] if self.charge is not None else {}
         given = {f"charge_{key}": value for key, value in charge.items()}
+        given |= {f"masses_{key}": value for key, value in (EACH_RANK if self.in_order else TOGETHER).items()}
         return options["whole"] | given | {f"bodies_{key}": value for key, value in options["bodies"].items()}
 
     # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------
@@ -240,7 +243,7 @@ class Preconditioner:
         if springs is not None:
             self._add(stiffness, springs)
         self.cycle = self._multigrid(stiffness)
-        self.masses = {name: self._factors(self.system.softened_matrix(name)) for name in self.flowing}
+        self.masses = {name: self._solver(self.system.softened_matrix(name), "masses_") for name in self.flowing}
         if self.system.charge is not None:
             self.currents = self._solver(self.system.charge.system, "charge_")
 
@@ -350,15 +353,6 @@ class Preconditioner:
         ksp.setFromOptions()
         ksp.setUp()
         ksp.setUpOnBlocks()
-        return ksp
-
-    def _factors(self, matrix: PETSc.Mat) -> PETSc.KSP:
-        ksp = self._keep(PETSc.KSP().create(matrix.getComm()))
-        ksp.setOperators(matrix)
-        ksp.setType("preonly")
-        ksp.getPC().setType("lu")
-        ksp.getPC().setFactorSolverType("mumps")
-        ksp.setUp()
         return ksp
 
     def apply(self, pc: PETSc.PC, x: PETSc.Vec, y: PETSc.Vec) -> None:

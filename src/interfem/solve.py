@@ -64,6 +64,8 @@ COUPLED_LADDER = (  # the same where bodies deform: options of the potentials an
 LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
 LEFT, CLOSEST = 1e-6, 1e-11  # of a reproducible run: what a linear solve leaves, over Newton's tolerance; and its relative tolerance at least
 DECADES = 4  # of a linear residual, for which the ladders' most iterations are meant
+IN_ORDER = {"matptap_via": "allatonce"}  # of a reproducible run: PETSc's own choice adds what other ranks send in the order in which it comes
+SENT = "matptap_via"  # PETSc's own choice of the product of three matrices adds what other ranks send in the order in which it comes
 SUMS = ("vec_mdot_use_gemv", "vec_maxpy_use_gemv")  # of several vectors at once: their last digits depend on where these lie in memory
 WORTH = 1.5  # iterations for a decade over those of a fresh preconditioner, beyond which it is made anew
 FACTORS = 400.0  # bytes of factors in 3D for each unknown to the power 4/3; MUMPS, measured with potentials
@@ -129,6 +131,10 @@ class Solver:
         start = time.perf_counter()
         for name in SUMS:
             PETSc.Options()[name] = False
+        if self._in_order:
+            PETSc.Options()[SENT] = "allatonce"
+        else:
+            PETSc.Options().delValue(SENT)
         maps, unknowns = domain.entity_maps, fields.functions()
         blocks = list(ufl.extract_blocks(model.residual))
         self.residual = fem.form(blocks, entity_maps=maps)
@@ -167,6 +173,11 @@ class Solver:
         gathered = self.case.solver.reproducible or self.size < GATHERED_BELOW[self.domain.dimension]
         return "is" if gathered and self.domain.comm.size > 1 else "mpi"
 
+    @property
+    def _in_order(self) -> bool:
+        """Blocks for multigrid are added up rank by rank; with two ranks there is one order alone."""
+        return self.case.solver.reproducible and self.domain.comm.size > 2
+
     def _linear(self) -> Linear:
         names, prefix = list(self.fields.unknowns), f"interfem_{id(self)}_"
         charge = [name for name in names if name in CHARGE]
@@ -179,14 +190,14 @@ class Solver:
                    for name, part in self._slices.items()}
         spaces = {name: unknown.function.function_space for name, unknown in self.fields.unknowns.items()}
         softened = coupled.softened(self.case, self.domain, self.fields)
-        whole = coupled.Coupled(names, self.jacobian, self._slices, weights, spaces, blocks, softened, sizes)
+        whole = coupled.Coupled(names, self.jacobian, self._slices, weights, spaces, blocks, softened, sizes, self._in_order)
         return Linear(whole, COUPLED_LADDER, prefix, self.timings)
 
     def _charge_blocks(self, names: list[str]) -> Blocks:
         sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
         places = [list(self.fields.unknowns).index(name) for name in names]
         forms = [[self.jacobian[row][column] for column in places] for row in places]
-        return Blocks(names, forms, self._slices, dofmap.list[: sub.owned], self._conducting)
+        return Blocks(names, forms, self._slices, dofmap.list[: sub.owned], self._conducting, self._in_order)
 
     def _hold_metal(self, held: bool) -> None:
         """Take the metal for equipotential, or solve for its potential."""
