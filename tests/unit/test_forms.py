@@ -6,6 +6,12 @@ import sys
 import time
 
 import pytest
+import ufl
+from dolfinx import fem
+from dolfinx.mesh import create_unit_square
+from mpi4py import MPI
+
+from interfem.solve import jacobian_blocks
 
 COMPILE = """
 import sys
@@ -56,3 +62,11 @@ def test_a_compile_that_was_killed_is_done_anew(started, tmp_path):
     assert told == "3.25\n", errors
     assert slow.communicate(timeout=60)[0] == "3.25\n"
     assert time.monotonic() - start > 1.0
+
+
+def test_blocks_of_the_jacobian_without_an_unknown_are_not_compiled():
+    """Off the diagonal: the first equation does not know the second unknown; the second holds the first alone."""
+    space = fem.functionspace(create_unit_square(MPI.COMM_SELF, 1, 1), ("Lagrange", 1))
+    u, p, v, q = fem.Function(space), fem.Function(space), *ufl.TestFunctions(ufl.MixedFunctionSpace(space, space))
+    found = jacobian_blocks([ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx, u**2 * q * ufl.dx], [u, p])
+    assert [[form is None for form in row] for row in found] == [[False, True], [False, False]]
