@@ -162,7 +162,8 @@ def words(column: str) -> str:
 
 
 def pretty(unit: str) -> str:
-    """A unit as figures show it: ``mA/cm^2`` -> mA/cm²."""
+    """A unit as figures show it: ``mA/cm^2`` -> mA/cm², ``MPa*m^0.5`` -> MPa √m."""
+    unit = unit.replace("*m^0.5", " √m")
     unit = re.sub(r"\^?2\b", "²", re.sub(r"\^?3\b", "³", unit))
     return re.sub(r"\bum\b|\bum(?=[²³])", "µm", unit.replace("ohm", "Ω").replace("*", " ").replace("degC", "°C"))
 
