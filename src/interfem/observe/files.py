@@ -5,12 +5,11 @@ Point values are linear, cell values constant; units stand in the names. Parts s
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import numpy as np
 import ufl
-from dolfinx import fem, io
+from dolfinx import fem
 
 from ..case import Case
 from ..domain import Domain
@@ -22,13 +21,12 @@ from .flaws import Profiles
 from .scalars import Observer
 from .stress import max_principal, pressure, von_mises
 from .tips import FrontTable
+from .vtu import join_pieces, write_piece
 
 
 PARTS = {"metal": "metal", "mixed": "mixed", "electrolyte": "ceramic"}  # file -> body
 POTENTIALS = {"phi": ("ions", "ionic_conductivity"), "phi_m": ("electrons", "electronic_conductivity")}
 
-
-CLOSED = b"</VTKFile>"  # how a file of a piece ends that is whole
 COLLECTION = """<?xml version="1.0"?>
 <VTKFile type="Collection" version="1.0">
   <Collection>
@@ -45,9 +43,9 @@ class FieldWriter:
     """
 
     def __init__(self, folder: Path, case: Case, domain: Domain, fields: Fields, model: Model, observer: Observer):
-        self.case, self.times, self.refused = case, [], ""
+        self.case, self.times, self.refused = case, [], None
         self.profiles = Profiles(folder.parent / "profiles", observer.flaws)
-        self.folder = folder.resolve()  # a file is written once more when it is freed, wherever the process stands by then
+        self.folder = folder.resolve()
         self.fronts = FrontTable(folder.parent / "fronts.csv", observer.tips)
         self.show(domain, fields, model, observer)
 
@@ -63,12 +61,12 @@ class FieldWriter:
         """All parts at one time (s). All ranks take part; what cannot be written is an OSError on some of them."""
         number = len(self.times)
         for name in self.parts:
-            self._write_piece(name, number, time)
+            self._write_piece(name, number)
         tables = self.profiles.look() | self.fronts.look()
         self.domain.comm.barrier()  # the pieces of all ranks are written
+        if self.refused is not None:
+            raise self.refused
         self.times.append(time)
-        for name in self.parts:
-            self._check(self.folder / f"{_piece(name, number)}_p{self.domain.comm.rank}_000000.vtu")
         if self.domain.comm.rank == 0:
             self._list(number)
             for path, (columns, rows) in tables.items():
@@ -76,33 +74,20 @@ class FieldWriter:
                 append_rows(path, [] if path.exists() else [["time_s", *columns]])
                 append_rows(path, [[f"{time:.12g}", *row] for row in rows])
 
-    def _write_piece(self, name: str, number: int, time: float) -> None:
+    def _write_piece(self, name: str, number: int) -> None:
         for function, update in self.parts[name]:
             update(function)
         try:
-            file = io.VTKFile(self.domain.comm, self.folder / f"{_piece(name, number)}.pvd", "w")
-            file.write_function([function for function, _ in self.parts[name]], time)
-            file.close()
-        except RuntimeError as error:  # on this rank alone: the others wait, and `_check` tells it once all have met
-            self.refused = str(error)
+            write_piece(self.folder / _piece(name, number, self.domain.comm.rank), [function for function, _ in self.parts[name]])
+        except OSError as error:  # on this rank alone: it is told once all have met
+            self.refused = error
 
     def _list(self, number: int) -> None:
         """Rank 0: the files of all times so far, once those of the last one are whole."""
-        for name in self.parts:
-            piece = self.folder / _piece(name, number)
-            self._check(piece.with_name(f"{piece.name}000000.pvtu"))
-            piece.with_name(f"{piece.name}.pvd").unlink(missing_ok=True)
+        for name, functions in self.parts.items():
+            pieces = [_piece(name, number, rank) for rank in range(self.domain.comm.size)]
+            join_pieces(self.folder / _joined(name, number), pieces, [function for function, _ in functions])
             list_times(self.folder, name, self.times)
-
-    def _check(self, path: Path) -> None:
-        """The library tells few errors of writing, and mostly no reasons."""
-        if self.refused or not path.is_file():
-            told = f" ({self.refused})" if self.refused else ""
-            raise OSError(errno.ENOSPC, f"it was not written, as when there is no room on the disk{told}", str(path))
-        with open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - 64))
-            if CLOSED not in file.read():
-                raise OSError(errno.ENOSPC, "no room on the disk", str(path))
 
     # ---- bodies -------------------------------------------------------------------------------------------------------
 
@@ -283,13 +268,18 @@ class FieldWriter:
         function.x.array[:] = self.domain.interface_of_gamma
 
 
-def _piece(part: str, number: int) -> str:
-    """Beginning of the names of a part's files at one of its times."""
-    return f"{part}_{number:06d}_"
+def _piece(part: str, number: int, rank: int) -> str:
+    """File of one rank's cells of a part at one of its times."""
+    return f"{part}_{number:06d}__p{rank}_000000.vtu"
+
+
+def _joined(part: str, number: int) -> str:
+    """File that joins those of all ranks."""
+    return f"{part}_{number:06d}_000000.pvtu"
 
 
 def list_times(folder: Path, part: str, times: list[float]) -> None:
     """`<part>.pvd`, which names the files of a part at its times (s)."""
-    lines = [f'    <DataSet timestep="{float(time)!r}" part="0" file="{_piece(part, n)}000000.pvtu" />' for n, time in enumerate(times)]
+    lines = [f'    <DataSet timestep="{float(time)!r}" part="0" file="{_joined(part, n)}" />' for n, time in enumerate(times)]
     with whole(folder / f"{part}.pvd") as file:
         file.write(COLLECTION.format("\n".join(lines)))
