@@ -8,7 +8,7 @@ from math import exp, inf, sqrt
 from .at_rest import rest_voltage
 from .case import Case
 from .checks import key_path
-from .materials import load_material, names
+from .materials import Property, load_material, names
 from .protocol import flat_steps
 from .regions import Region, hollow, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
@@ -63,10 +63,17 @@ def _unusual(case: Case) -> Iterator[str]:
     for name in sorted(set(case.records) & set(names())):
         known, given = load_material(name), case.records[name]
         for key, entry in known.properties.items():
-            value = given.get(key).value
+            value = _at_reference(given.get(key), entry.reference_temperature)
             if entry.range is not None and value is not None and not entry.range[0] <= value <= entry.range[1] and value != entry.value:
                 low, high, here = (show(number, entry.dimension) for number in (*entry.range, value))
-                yield f"{name}: {key} = {here} of the case file lies outside the range of the literature, {low} to {high}"
+                at = f" at {entry.reference_temperature:g} K" if value != given.get(key).value else ""
+                yield f"{name}: {key} = {here}{at} of the case file lies outside the range of the literature, {low} to {high}"
+
+
+def _at_reference(given: Property, kelvin: float) -> float | None:
+    """A value where the literature's holds, if that is a temperature far from its own."""
+    far = kelvin > 0 and given.value is not None and abs(kelvin - given.reference_temperature) > NEAR
+    return given.at(kelvin) if far else given.value
 
 
 def _floating(case: Case) -> Iterator[str]:

@@ -393,6 +393,14 @@ def _inside(a, b, case) -> bool:
 # ---- interfaces -------------------------------------------------------------------------------------------------------
 
 
+def _roles(pair) -> str:
+    """Why a pair of regions has no interface of its own, and what to do."""
+    a, b = pair
+    if a.body == b.body == "ceramic":
+        return f'"{a.name}" and "{b.name}", which share the potential of their ions; give what resists between them as a thin layer'
+    return f"a {a.role} and a {b.role}; remove it"
+
+
 def _interfaces(case) -> Iterator[str]:
     regions = {region.name: region for region in case.regions}
     pairs = {interface_name(a.name, b.name, case): (a, b) for a, b in touching(case)}
@@ -408,7 +416,7 @@ def _interfaces(case) -> Iterator[str]:
             name = interface_name(*parts, case)
             yield f'{place}: write it as "{name}"' if name in pairs else f"{place}: these two do not touch; {known}"
         elif key not in transfer and given.plating is not False:
-            yield f"{place}: no lithium passes between a {' and a '.join(r.role for r in pairs[key])}; remove it; {known}"
+            yield f"{place}: no lithium passes between {_roles(pairs[key])}; {known}"
         elif given.parts and case.mechanics is None:
             yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'
         elif given.tangential == "coulomb" and case.mechanics is None:
@@ -417,6 +425,8 @@ def _interfaces(case) -> Iterator[str]:
             alloy = ordered(*pairs[key])[0].material.dense or ordered(*pairs[key])[0].material.name
             yield (f"{place}.equilibrium_potential = {show(given.equilibrium_potential, 'potential')}: that of an alloy "
                    f"follows its filling; set it in [{key_path('materials', alloy)}]")
+    if not transfer and case.mechanics is None:
+        yield "interfaces: none passes lithium, which leaves nothing to solve; set plating = true where an inert side is plated, or add [mechanics]"
     for name in transfer:
         try:
             kinetics(case, *pairs[name])
@@ -674,6 +684,8 @@ def _obstacle(case) -> str | None:
             metal, ceramic = ordered(a, b)
             return (f'layer "{metal.name}" ({metal.role}) gives and takes no lithium but meets the ion conductor '
                     f'"{ceramic.name}"; put a layer of metal or alloy between them')
+    if not any(is_transfer(case, *pair) for pair in touching(case)):
+        return "no interface passes lithium; set plating = true for one with an inert side"
     return None
 
 

@@ -369,6 +369,7 @@ def _read_property(name: str, given: object, place: str, base: Property | None, 
     if temperature < 0.0 or (temperature == 0.0 and activation_energy is not None):
         raise MaterialError(f"{place}.temperature = {temperature:g} K: should be above 0 K; correct it")
     kept = activation_energy is not None and "activation_energy" not in entry
+    source = "case file; activation energy of the library" if kept else "case file"
 
     value = table = None
     if "table" in entry:
@@ -382,10 +383,10 @@ def _read_property(name: str, given: object, place: str, base: Property | None, 
         table=table,
         reference_temperature=temperature,
         activation_energy=activation_energy,
-        source=_text(entry, "source", place, default="case file" if in_case else None),
+        source=_text(entry, "source", place, default=source if in_case else None),
         confidence=_choice(entry, "confidence", place, (*CONFIDENCES, _USER) if in_case else CONFIDENCES,
                            default=_USER if in_case else None),
-        conditions=_text(entry, "conditions", place, default="activation energy of the library" if kept else ""),
+        conditions=_text(entry, "conditions", place, default=""),
         range=_read_range(name, entry["range"], value, dimension, f"{place}.range") if "range" in entry else None,
         origin=origin,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from .case import Case
 from .domain import Domain
 from .factors import LEAST_ROOM, Factors
 from .fields import BODIES, Fields, solve_flow
+from .materials import Material
 from .metal import EQUIPOTENTIAL, Metal, layers_alone
 from .model import Model
 
@@ -145,6 +146,8 @@ class Solver:
         kinds = {"phi": "ionic_conductivity", "phi_m": "electronic_conductivity"}
         self._conducting = {name: max(r.material.get(key).at(case.temperature) for r in domain.regions if r.material.has(key))
                             for name, key in kinds.items() if name in fields}  # largest conductivity, pA/(V um)
+        self._spreading = {f"x:{group.name}": _spreading(group.head.material, case.temperature) for group in domain.groups
+                           if f"x:{group.name}" in fields and group.head.material.has("diffusivity")}
         self.facts.preset = self._preset()
         self.metal = None
         if self.facts.preset == "iterative" and case.solver.metal == "auto" and layers_alone(case, domain):
@@ -455,17 +458,20 @@ class Solver:
 
     def _good_enough(self) -> bool:
         """Every block is at round-off, whatever the tolerance asks for."""
-        limits = {name: max(ROUNDING_OF_POTENTIAL, self._rounding(name)) for name in self._conducting}
+        limits = {name: max(ROUNDING_OF_POTENTIAL, self._rounding(name, carried)) for name, carried in self._conducting.items()}
+        limits |= {name: max(ROUNDING, self._rounding(name, carried)) for name, carried in self._spreading.items()}
         return bool(self._history) and all(ratio < limits.get(name, ROUNDING) for name, ratio in self._ratios.items())
 
-    def _rounding(self, name: str) -> float:
-        """Residual over its tolerance that a potential leaves where it does not vary: `eps sigma phi` in a row.
+    def _rounding(self, name: str, carried: float) -> float:
+        """Residual over its tolerance that a field leaves where it does not vary: `eps sigma phi` of a potential, `eps D c_max x` of a
+        store, in a row; `carried` is sigma, or D c_max.
 
-        It counts on islands of metal, which stand at the potential of the ions about them, some mV to V off the collector.
+        It counts on islands of metal, which stand at the potential of the ions about them, some mV to V off the collector; and in long
+        steps at rest of an alloy in which lithium diffuses fast.
         """
         values = self.fields[name].x.array
         largest = self.domain.comm.allreduce(float(np.abs(values).max()) if values.size else 0.0, MPI.MAX)
-        return FEW_ROWS * np.finfo(float).eps * self._conducting[name] * largest / (TOLERANCE[name] * self.scales[name])
+        return FEW_ROWS * np.finfo(float).eps * carried * largest / (TOLERANCE[name.split(":")[0]] * self.scales[name])
 
     def _why(self, reason: int) -> str:
         name, ratio = max(self._ratios.items(), key=lambda item: item[1])
@@ -645,6 +651,13 @@ def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
     ksp.getPC().setFactorSetUpSolverType()
     ksp.getPC().getFactorMatrix().setMumpsIcntl(14, LEAST_ROOM)
     return ksp
+
+
+def _spreading(material: Material, kelvin: float) -> float:
+    """Largest D c_max of a store, amol/(um s)."""
+    entry = material.get("diffusivity")
+    values = [entry.value] if entry.table is None else [value for _, value in entry.table]
+    return max(values) * entry.activation(kelvin) * material.get("maximum_concentration").at(kelvin)
 
 
 def _block_slices(fields: Fields) -> dict[str, slice]:

@@ -494,6 +494,38 @@ def test_cautions():
     assert "outside the range" not in describe_case(parse_case(changed(("materials/Li6PS5Cl/youngs_modulus", "22 GPa"))))
 
 
+def test_a_value_is_judged_at_the_temperature_of_the_literature():
+    """0.25 mS/cm of PEO at 60 degC is 0.008 mS/cm at 25 degC, by the library's activation energy, which `check` says is kept."""
+    stack = [{"name": "li", "material": "Li", "thickness": "5 um"}, {"name": "peo", "material": "PEO", "thickness": "50 um"}]
+
+    def told(value: str, kelvin: str) -> str:
+        peo = {"ionic_conductivity": {"value": value, "temperature": kelvin}}
+        return describe_case(parse_case({"title": "PEO", "temperature": "333 K", "geometry": {"kind": "plane", "width": "5 um"}, "layers": stack,
+                                         "counter": "equipotential", "materials": {"PEO": peo}, "protocol": [{"kind": "rest", "duration": "1 s"}]}))  # fmt: skip
+
+    warm, cold, much = told("0.25 mS/cm", "333 K"), told("0.25 mS/cm", "298 K"), told("3 mS/cm", "333 K")
+    assert "ionic_conductivity = " not in warm and "PEO: ionic_conductivity = 0.25 mS/cm of the case file lies outside" in " ".join(cold.split())
+    assert "mS/cm at 298 K of the case file lies outside" in " ".join(much.split())
+    assert "case file; activation energy of the library" in " ".join(warm.split())
+
+
+def test_a_current_needs_an_interface_that_passes_lithium():
+    """A mixed conductor between collector and electrolyte, neither face of which may be plated."""
+    stack = [{"name": n, "material": m, "thickness": "5 um"} for n, m in (("cu", "Cu"), ("film", "graphite-PTFE"), ("sse", "Li6PS5Cl"))]
+    tree = {"title": "shut", "temperature": "298 K", "geometry": {"kind": "plane", "width": "5 um"}, "layers": stack,
+            "interfaces": {"cu|film": {"plating": False}, "film|sse": {"plating": False}},
+            "protocol": [{"kind": "current", "value": "1 A/m^2", "duration": "1 s"}]}
+    with pytest.raises(CaseError, match="no interface passes lithium"):
+        parse_case(tree)
+    with pytest.raises(CaseError, match="none passes lithium, which leaves nothing to solve"):
+        parse_case(tree | {"protocol": [{"kind": "rest", "duration": "1 s"}]})
+
+
+def test_two_ion_conductors_have_no_interface_of_their_own():
+    with pytest.raises(CaseError, match='no lithium passes between "film" and "sse", which share the potential of their ions; give what resists'):
+        load_case(CASES / "interlayer.toml", ['interfaces.film|sse.film_resistance="5 ohm*cm^2"'])
+
+
 def test_closing_time_is_that_of_finite_elements_within_a_factor_of_two():
     """Reference: this solver's own event `void_closed` at constant pressure (plane 2:5 and 5:5, axisymmetric 2:5), s at 1 MPa."""
     for name, height, seconds in (("bare", "2 um", 821), ("bare", "5 um", 1150), ("bare_axisymmetric", "2 um", 39900)):

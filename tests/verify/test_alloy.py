@@ -78,6 +78,31 @@ def test_fast_alloy(tmp_path):
     assert end["overpotential_V"] == pytest.approx(10 * 5e-6 / KAPPA + 2 * RT_F * math.asinh(10 / 100), rel=1e-6)
 
 
+def test_stress_quickens_diffusion(tmp_path):
+    """Held at its sides an alloy of `U = U0 - U' c` bears `p = g c/Omega`, `g = 2 E Omega^2/(9 (1 - nu))`: `D (1 + g/(F U'))` at constant flux, then at rest,
+    and `V = U0 - (U' + g/F) c` at the face.
+    """
+    young, nu, omega, slope, d, height, flux = 50e9, 0.3, 8e-6, 0.4 / 40e3, 2e-14, 15e-6, 2 / F
+    alloy = SLAB | {"diffusivity": f"{d} m^2/s", "maximum_concentration": "40e3 mol/m^3", "minimum_concentration": "0 mol/m^3",
+                    "initial_concentration": "20e3 mol/m^3", "equilibrium_potential": {"table": [[0, "0.5 V"], [1, "0.1 V"]]},
+                    "partial_molar_volume": f"{omega} m^3/mol", "youngs_modulus": f"{young} Pa", "poisson_ratio": nu}
+    case = build([layer("alloy", "A", 15), SSE], [current(-2, 3000, 20), rest(3000, 20)], 2, materials={"A": alloy}, mechanics={},
+                 mesh={"size": um(1), "interface_size": um(0.3)}, interfaces={"alloy|sse": {"kinetics": "linear", "resistance": "20 ohm*cm^2"}})  # fmt: skip
+    g = 2 * young * omega**2 / (9 * (1 - nu))
+    quick = d * (1 + g / (F * slope))
+
+    def risen(time: float) -> float:
+        t = max(quick * time / height**2, 0.0)
+        return flux * height / quick * (t + 1 / 3 - 2 * sum(math.exp(-n * n * math.pi**2 * t) / (n * math.pi) ** 2 for n in range(1, 400)))
+
+    found = [row for row in rows(case, tmp_path) if row["time_s"] % 3000 in (0, 1500)]
+    for row in found:
+        c = risen(row["time_s"]) - (risen(row["time_s"] - 3000) if row["time_s"] > 3000 else 0.0)
+        exact = 0.3 - (slope + g / F) * c + row["current_density_A_per_m2"] * (20e-4 + 5e-6 / KAPPA)
+        assert row["cell_voltage_V"] == pytest.approx(exact, abs=2e-4)
+    assert found[1]["metal_max_pressure_MPa"] == pytest.approx(g * risen(3000) / omega * 1e-6, rel=5e-3)
+
+
 # ---- equilibrium potential --------------------------------------------------------------------------------------------
 
 I0 = {"Li": 320.0, "Li-In": 50.0}  # A/m^2, of the library on Li6PS5Cl

@@ -10,6 +10,7 @@ from dolfinx import fem
 from interfem.domain import ELECTRONS, IONS
 from interfem.interface.butler_volmer import asinh
 from scipy.optimize import brentq
+from scipy.special import ellipj, ellipk, ellipkm1
 
 B = 50.0  # um, half width or radius of the cells with a contact
 HEIGHT = 3 * B
@@ -46,6 +47,18 @@ def test_stripe_contact(tmp_path, ratio):
     row = last(contact("plane", a, 1e-6 * a * 1e-6 / KAPPA, inner=True, rim=1e-4), tmp_path)
     exact = 2 / math.pi * math.log(1 / math.sin(math.pi * ratio / 2))
     assert excess(row) * KAPPA / (B * 1e-6) == pytest.approx(exact, rel=1e-3)
+
+
+def test_stripe_contact_on_a_thin_electrolyte(tmp_path):
+    """Half as thick as wide: `ASR = (b/kappa) K(1-m')/K(m')`, `m' = m sn(K(m) a/b | m)^2`, `K(1-m)/K(m) = L/b`, exact."""
+    a, ratio = 0.4 * B, 0.5
+    m = brentq(lambda m: ellipkm1(m) / ellipk(m) - ratio, 0.5, 1 - 1e-12)
+    inner = m * ellipj(ellipk(m) * a / B, m)[0] ** 2
+    patch = {"kind": "patch", "interface": "li|sse", "inner": um(a), "outer": um(B)}
+    case = build([layer("li", "Li", B / 5), layer("sse", "Li6PS5Cl", ratio * B)], [current(10)], B, features=[patch],
+                 interfaces={"li|sse": {"kinetics": "linear", "resistance": f"{1e-6 * a * 1e-6 / KAPPA} ohm*m^2"}},
+                 mesh={"rim_size": um(1e-4 * a), "interface_size": um(B / 10), "size": um(B / 10)})  # fmt: skip
+    assert last(case, tmp_path)["asr_ohm_cm2"] * 1e-4 * KAPPA / (B * 1e-6) == pytest.approx(ellipkm1(inner) / ellipk(inner), rel=1e-3)
 
 
 @pytest.mark.parametrize("abar, edge, asr", [(0.1, 2.054, 2.054), (1, 2.484, 2.527), (3, 3.233, 3.527), (10, 5.007, 6.834),
@@ -114,6 +127,17 @@ def test_asymmetric_kinetics(tmp_path, counter, i):
     row = last(build([LI, SSE_100], [current(i)], 50, counter=counter, interfaces={"li|sse": given}), tmp_path)
     eta = row["cell_voltage_V"] - i * (100e-6 / KAPPA + 10e-4)
     assert butler_volmer(eta, 10, alpha=0.3) == pytest.approx(i, rel=1e-7)
+
+
+@pytest.mark.parametrize("i0, alpha", [(1e-3, 0.5), (1e-6, 0.9)])
+def test_far_up_the_exponentials(tmp_path, i0, alpha):
+    """A thousand A/m^2 at once, up to 1e9 i0, plated and stripped: `V = i L/kappa + eta`, eta of one exponential."""
+    given = {"exchange_current_density": f"{i0} A/m^2", "transfer_coefficient": alpha}
+    case = build([LI, SSE_100], [current(-1e3), current(1e3)], interfaces={"li|sse": given}, mesh={"size": "50 um"})
+    found = rows(case, tmp_path)
+    for row, sign, part in zip(found, (-1, 1), (alpha, 1 - alpha)):
+        exact = 1e3 * 100e-6 / KAPPA + RT_F / part * math.log(1e3 / i0)
+        assert row["cell_voltage_V"] == pytest.approx(sign * exact, rel=1e-7)
 
 
 def test_given_equilibrium_potential(tmp_path):

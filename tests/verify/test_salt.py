@@ -54,6 +54,18 @@ def test_polarisation_of_a_finite_gap(tmp_path):
     assert rows[-1]["cell_voltage_V"] - ohmic - kinetic == pytest.approx(36.27e-3, rel=2e-3)
 
 
+def test_current_left_at_a_small_voltage(tmp_path):
+    """Newman's number: at 1 mV the current falls from `V/R` to `V/(R + R_W)`, `R_W = 2RT (1-t+)^2 f L/(F^2 D c0)`, f the thermodynamic factor."""
+    tree, gap = cell(40, 0, 1000), 40e-6
+    tree["materials"]["PEO"] |= {"thermodynamic_factor": 1.8, "transference_number": 0.35}
+    tree["protocol"] = [{"kind": "voltage", "value": "1 mV", "duration": "3000 s", "first_step": "1e-6 s", "max_step": "300 s"}]
+    _, rows = solve(tree, tmp_path)
+    ohmic = gap / 0.01 + 2 * R * T / (F * 1e4)
+    salt = 2 * R * T * (1 - 0.35) ** 2 * 1.8 * gap / (F**2 * 1e-12 * 1000)
+    assert rows[0]["current_density_A_per_m2"] == pytest.approx(1e-3 / ohmic, rel=1e-3)
+    assert rows[-1]["current_density_A_per_m2"] == pytest.approx(1e-3 / (ohmic + salt), rel=1e-3)
+
+
 def test_second_order_in_time(tmp_path):
     """The error at a fixed time falls fourfold when the step is halved."""
     errors = []

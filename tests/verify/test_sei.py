@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cases import OMEGA, RT_F, F, R, T, build, current, last, layer, rows
+from scipy.integrate import solve_ivp
 
 V, SIGMA_E, SIGMA_I, RED, CONSUMED = 2.41e-5, 2.4e-10, 1e-3, 1.71, 1.8e-5  # m3/mol, S/m, S/m, V, m3/mol
 DATA = {"sei_molar_volume": f"{V} m^3/mol", "sei_electronic_conductivity": f"{SIGMA_E} S/m",
@@ -47,6 +48,25 @@ def test_square_root_of_time_from_seconds_to_1000_h(tmp_path):
     reservoir = column(table, "lithium_reservoir_mAh_per_cm2")
     np.testing.assert_allclose(reservoir + charge, 5e-6 * F / OMEGA / 36000, rtol=1e-9)
     assert len(table) < 100
+
+
+def test_an_alloy_is_used_up_behind_a_film_in_few_steps(tmp_path):
+    """`dd/dt = (V/F) (E_red - U)/(d/sigma_e + h/sigma_h)`, U of the alloy that gives the lithium. It diffuses so fast that rounding stops Newton."""
+    h, sigma_h, sigma_e, hours = 50e-9, 1e-11, 5e-9, 30
+    alloy = {"role": "alloy", "law": "elastic", "electronic_conductivity": "1e6 S/m", "diffusivity": "1e-10 m^2/s",
+             "maximum_concentration": "40e3 mol/m^3", "initial_concentration": "20e3 mol/m^3", "exchange_current_density": "100 A/m^2",
+             "transfer_coefficient": 0.5, "equilibrium_potential": {"table": [[0, "0.6 V"], [1, "0.2 V"]]}}  # fmt: skip
+    film = {"electronic_conductivity": f"{sigma_h} S/m", "reduction_potential": "0 V", "ionic_conductivity": "1e-4 S/m"}
+    stack = [layer("alloy", "A", 3), layer("film", "LiF-rich", 0.05), layer("sse", "Li6PS5Cl", 10)]
+    table = rows(case({"kind": "rest", "duration": f"{hours} h"}, layers=stack, materials={"A": alloy, "LiF-rich": film}, mesh={},
+                      electrolyte={"sei_electronic_conductivity": f"{sigma_e} S/m"}), tmp_path)  # fmt: skip
+
+    def rate(_, d):
+        return V / F * (RED - 0.4 - 0.4 * d / (V * 3e-6 * 40e3)) / (d / sigma_e + h / sigma_h)
+
+    exact = solve_ivp(rate, (0, hours * HOUR), [0.0], rtol=1e-9, atol=1e-16).y[0, -1]
+    assert table[-1]["sei_mean_nm[alloy|film]"] == pytest.approx(1e9 * exact, rel=1e-4)
+    assert len(table) < 40
 
 
 @pytest.mark.parametrize("kind", ["plane", "axisymmetric"])

@@ -15,6 +15,17 @@ def asinh(x):
     return sign * ln(sign * x + sqrt(x * x + 1))
 
 
+def asinh_driven(forward, backward, activity, contact):
+    """`asinh(contact (activity exp(forward) - exp(backward))/2)`, the exponents of opposite sign.
+
+    The larger exponential is taken out, so that nothing overflows: Newton's first step goes to `f eta = i/i0`, which may be 1e9.
+    """
+    largest = conditional(gt(forward, backward), forward, backward)
+    x = 0.5 * contact * (activity * exp(forward - largest) - exp(backward - largest))
+    sign = conditional(ge(x, 0), 1.0, -1.0)
+    return sign * (largest + ln(sign * x + sqrt(x * x + exp(-2 * largest))))
+
+
 def residual(i, eta, f, par):
     """Zero on the law; dimensionless.
 
@@ -23,8 +34,7 @@ def residual(i, eta, f, par):
     strip, the law is divided by its anodic exponential, and so is straight in what is left.
     """
     alpha, i0 = par["transfer_coefficient"], par["exchange_current_density"]
-    driven = par["activity"] * exp((1 - alpha) * f * eta) - exp(-alpha * f * eta)
-    law = asinh(i / (2 * i0)) - asinh(0.5 * par["contact"] * driven)
+    law = asinh(i / (2 * i0)) - asinh_driven((1 - alpha) * f * eta, -alpha * f * eta, par["activity"], par["contact"])
     if par["activity"] == 1.0:
         return law
     held = i / i0 * exp(-(1 - alpha) * f * eta) - par["contact"] * (par["activity"] - exp(-f * eta))
