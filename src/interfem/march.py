@@ -36,8 +36,9 @@ PRESSING = 0.5  # edges of the wall that a head passes in a step, above which st
 AGAIN = 10  # steps after which metal may be laid anew once more, though none has come down on further wall
 LONGEST = 1 / 10  # of a protocol step
 RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
-BEND = 1e-3  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
+BEND = 3e-4  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
+FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
 RELAXATION = 0.1  # mean part of the stress that flow takes off in a step, above which steps do not grow
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
@@ -210,7 +211,13 @@ def _start(cell: _Cell, entry) -> float:
 def _first(cell: _Cell, length: float) -> float:
     """First step after a jump of the load: short, as seen from the protocol step and from the flow of the metal."""
     flow = cell.observer.energy.flow_time if cell.observer.energy is not None else math.inf
-    return max(min(FIRST * length, RELAXATION * flow), 1e3 * SHORTEST * length)
+    part = FIRST_SPREADING if any(_spreads(name) for name in cell.fields.unknowns) else FIRST
+    return max(min(part * length, RELAXATION * flow), 1e3 * SHORTEST * length)
+
+
+def _spreads(name: str) -> bool:
+    """Stored lithium or salt."""
+    return name == "c" or name.startswith("x:")
 
 
 def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
@@ -363,7 +370,7 @@ def _deviation(domain: Domain, fields: Fields, dt: float, dt_old: float) -> floa
         return 0.0
     worst = 0.0
     for name, unknown in fields.unknowns.items():
-        if name == "c" or name.startswith("x:"):
+        if _spreads(name):
             old = unknown.old.x.array
             bend = np.abs(unknown.function.x.array - old - dt / dt_old * (old - unknown.older.x.array))
             size = domain.comm.allreduce(float(old.max(initial=0.0)), MPI.MAX) if name == "c" else 1.0

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from cases import KAPPA, OMEGA, RT_F, F, Pieces, build, current, fixed, layer, rest, rows, um
 
 LENGTH, C0, C_MIN, C_MAX, D = 25.0, 69.6e3, 24.0e3, 80.0e3, 3.0e-15  # um, mol/m^3, m^2/s: V09
@@ -33,6 +34,26 @@ def surface_drop(i: float, time: float) -> float:
 
 
 # ---- diffusion --------------------------------------------------------------------------------------------------------
+
+
+def test_current_after_a_step_of_voltage(tmp_path):
+    """Slab that takes lithium through a resistance (Biot number 35), its potential linear in the filling, by default steps.
+
+    `i = V/R sum 2 Bi/(b^2 + Bi^2 + Bi) exp(-b^2 D t/L^2)`, `b tan b = Bi`: from a thousandth of the time on, in which 1 % of L^2/D passes.
+    """
+    length, diffusivity, c_max, slope, resistance = 15e-6, 2e-14, 40e3, 0.4, 22e-4  # m, m^2/s, mol/m^3, V, ohm m^2
+    alloy = SLAB | {"diffusivity": f"{diffusivity} m^2/s", "maximum_concentration": f"{c_max} mol/m^3", "minimum_concentration": "0 mol/m^3",
+                    "initial_concentration": f"{c_max / 2} mol/m^3", "equilibrium_potential": {"table": [[0, "0.5 V"], [1, "0.1 V"]]}}
+    case = build([layer("alloy", "A", 15), layer("sse", "Li6PS5Cl", 20)], [{"kind": "voltage", "value": "0.32 V", "duration": "2000 s"}], 4,
+                 materials={"A": alloy, "Li6PS5Cl": {"ionic_conductivity": "0.1 S/m"}}, mesh={"size": "2 um", "interface_size": "0.2 um"},
+                 interfaces={"alloy|sse": {"kinetics": "linear", "resistance": "20 ohm*cm^2"}})
+    biot = slope / c_max * length / (F * resistance * diffusivity)
+    roots = [brentq(lambda b: b * math.sin(b) - biot * math.cos(b), n * math.pi + 1e-12, (n + 0.5) * math.pi) for n in range(400)]
+    late = [row for row in rows(case, tmp_path) if row["time_s"] > 2]
+    assert len(late) > 30
+    for row in late:
+        shares = (2 * biot / (b * b + biot * (biot + 1)) * math.exp(-b * b * diffusivity * row["time_s"] / length**2) for b in roots)
+        assert row["current_density_A_per_m2"] == pytest.approx(0.02 / resistance * sum(shares), rel=0.01)
 
 
 @pytest.mark.parametrize("i, time, utilisation", [(0.1, 1.0305e6, 0.6138), (1, 4.5452e4, 0.2707), (10, 456.1, 0.0272)])
