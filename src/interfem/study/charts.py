@@ -242,7 +242,7 @@ def _styles(values: list[float | str | None]) -> list[tuple[object, tuple[str, s
 
 def _member_label(sheet: Sheet, value: float | str) -> str:
     if isinstance(value, str):
-        return value
+        return re.sub(r"(?<=m)\^2\b", "²", value)  # a quantity; in a name 2 is no power
     track = sheet.plan.track(sheet.figure.by)
     return f"{track.name} {value:.4g} {pretty(track.unit)}".strip()
 
