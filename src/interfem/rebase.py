@@ -141,6 +141,8 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
     found, record = settled(old, new, dt, strains, True, plated["net"])
     if found is not None:
         found.observer.leave(gone, travel)
+        for column in found.observer.columns:
+            column.look()
     return found, record | {"voids_left_out": gone, "plastic_strain_rescaled_by": -changed}
 
 
@@ -163,7 +165,10 @@ def _strained_at_most(old: Parts, plated: float) -> float:
 
 
 def _keep_volume(new: Parts, layer: Layer) -> None:
-    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal."""
+    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal.
+
+    None either at the mouths of slots, so that nothing is pushed out of a column, or drawn into it.
+    """
     domain, fields = new.domain, new.fields
     group = next(g for g in domain.groups if any(r.name == layer.name for r in g.regions))
     u, p, label = fields["u_m"], fields[f"p:{group.name}"], GROUP + group.number
@@ -177,6 +182,8 @@ def _keep_volume(new: Parts, layer: Layer) -> None:
     load = -excess * s * domain.dx(label) + ufl.inner(fem.Constant(domain.mesh, (0.0, 0.0)), v) * domain.dx(label)
     faces = [domain.facets_between(n, [m for m, other in enumerate(domain.regions) if other.body != "metal"])
              for n, region in enumerate(domain.regions) if region.body == "metal"]
+    columns = [n for n, region in enumerate(domain.regions) if region.name in layer.voids and not region.hollow]
+    faces.append(domain.facets_between(next(n for n, region in enumerate(domain.regions) if region.name == layer.name), columns))
     on_face = marked(u.function_space, Surface(domain, fields, "u_m", np.concatenate(faces)).dofs)
     still = fem.dirichletbc(np.zeros(2), np.flatnonzero(on_face).astype(np.int32), u.function_space)
     problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",

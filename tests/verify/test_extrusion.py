@@ -213,6 +213,25 @@ def test_a_column_that_slides_grows_at_a_constant_rate(tmp_path):
     assert p[x > 0.7].max() < 0.1 * 2.4
 
 
+@pytest.mark.parametrize("kind, center", [("plane", 0.0), ("plane", 1.5), ("axisymmetric", 0.0)])
+def test_the_head_stays_where_it_is_when_metal_is_laid_anew(kind, center, tmp_path):
+    """But for what has been beyond the electrolyte's face, which comes back into the slot; between one wall and the axis, and between two.
+
+    A head whose corners at the walls are cut off springs back by 3e-4 um and more, as the column is pressed together by it.
+    """
+    walls = {"contact": "unilateral", "tangential": "coulomb", "friction": 0.3}
+    case = column(kind, 0.8, 1.0, walls, 5.0, 0.12)
+    case["features"][0]["center"] = f"{center} um"
+    run = solve(case, tmp_path)
+    t, length, overlap = run["time_s"], run["flaw_filled_um[flaw]"], run["flaw_overlap_um[flaw]"]
+    assert not any("refused" in entry for entry in run.record["remeshings"])
+    laid = [k for k in np.searchsorted(t, [entry["time_s"] * (1 - 1e-9) for entry in run.record["remeshings"]]) if k + 1 < len(t)]
+    assert laid
+    for k in laid:
+        grown = (length[k] - length[k - 1]) / (t[k] - t[k - 1]) * (t[k + 1] - t[k])
+        assert length[k + 1] - length[k] - grown == pytest.approx(overlap[k], abs=1e-4)
+
+
 def test_a_slot_becomes_full_and_goes_on_as_one(tmp_path, monkeypatch):
     """`flaw_full` at 2 % of the width; its end is wall like the rest from then on, and bears the pressure of the stack.
 

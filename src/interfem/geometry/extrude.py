@@ -8,6 +8,7 @@ electrolyte, harmonic inside.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from .laid import ENDS, GROWTH, Laid, Present, amount, enclosed, harmonic, lying
 from .renew import NotRenewed, compact, drawn, once, outline_of, right_handed, sides
 
 PIECES = 8  # straight ones of each curved edge of a head
+SHUT = 1e-9  # um: gaps below are closed
 TOUCH = 0.01  # of the width: closer to the wall metal has come down on it
 
 
@@ -78,13 +80,13 @@ def extrude(mesh: Mesh, bed: Bed, present: Present, curved: np.ndarray, between:
 
 @dataclass(frozen=True)
 class _Column:
-    """New outline of a column, by points; those of its head, what moves them back to where they are now, and the metal it holds."""
+    """New outline of a column, by points; those of its head, D there and at vertices that metal has come down on, and the metal it holds."""
 
     slot: Slot
     outline: list[tuple[int, int]]
     head: list[int]
     side: list[int]  # on a plane of symmetry
-    back: np.ndarray
+    jump: dict[int, np.ndarray]
     held: float
 
 
@@ -102,6 +104,7 @@ class _Draft:
         self.on_face = set(self.face.tolist())
         self.outlines = {name: outline_of(cells) for name, cells in self.cells.items()}
         self.faces = self._faces()
+        self.parted = self._parted()
         unit = sum(amount(self.start[cells], turned) for cells in self.cells.values()) / sum(bed.volumes.values())
         self.held = {name: unit * bed.volumes[name] + self._plated(self.outlines[name]) for name in self.cells}
 
@@ -122,7 +125,7 @@ class _Draft:
         wall = [e for e in outline if e not in mouth and np.isin(e, self.face).all()]
         held = self.held[slot.name] + self._entered(slot, mouth)
         if not over:
-            return _Column(slot, outline, [], [], np.zeros(2), enclosed(outline, self.start, self.turned))
+            return _Column(slot, outline, [], [], {}, enclosed(outline, self.start, self.turned))
         if slot.full:
             return self._closed(slot, mouth, wall)
         return self._open(slot, mouth, wall, _chain(over), self._further(slot, _chain(over)), held)
@@ -164,44 +167,80 @@ class _Draft:
             side = self._side(mouth, top, _spacing(wall, self.start))
             edges += list(zip(side, side[1:]))
         outline = _loop(edges, self.points)
-        return _Column(slot, outline, [], side, np.zeros(2), enclosed(outline, self.points, self.turned))
+        return _Column(slot, outline, [], side, {}, enclosed(outline, self.points, self.turned))
 
     def _open(self, slot: Slot, mouth, wall, over, further, held: float) -> _Column:
-        first, last = over[0][0], over[-1][1]
-        ends = [(further[0] or [first])[-1], (further[1] or [last])[-1]]
-        spacing = _spacing(wall, self.start)
-        line = self._shape(slot, self.bent(over), [first, last], ends)
-        inner = _spread_out(line, spacing)[1:-1]
-        symmetric = [end not in self.face for end in (first, last)]
-        begin = len(self.points)
-        tops = [begin + len(inner) + k if symmetric[k] else ends[k] for k in (0, 1)]
-        self.points = np.vstack([self.points, inner, line[[0, -1]]])  # an end that is not used is left out in the end
-        self.now = np.vstack([self.now, np.zeros((len(inner) + 2, 2))])
-        new_head = [tops[0], *range(begin, begin + len(inner)), tops[1]]
-        edges = mouth + wall + list(zip([first, *further[0]], further[0])) + list(zip([last, *further[1]], further[1]))
+        old, spacing, jump = [over[0][0], over[-1][1]], _spacing(wall, self.start), {}
+        ends = [(passed or [end])[-1] for passed, end in zip(further, old)]
+        parts = self._shape(slot, self.bent(over), wall, old, further, jump)
+        jump |= self._level(mouth, jump)
+        new_head, now = self._head(parts, ends, spacing)
+        edges = mouth + wall + list(zip([old[0], *further[0]], further[0])) + list(zip([old[1], *further[1]], further[1]))
         edges += list(zip(new_head, new_head[1:]))
         side = []
-        for k, top in enumerate(tops):
-            if symmetric[k]:
-                side = self._side(mouth, top, spacing)
-                edges += list(zip(side, side[1:]))
-        free = new_head[symmetric[0] ^ 1 : len(new_head) - (symmetric[1] ^ 1)]
-        return self._held(slot, edges, new_head, free, side, held)
+        for top in (p for p in (new_head[0], new_head[-1]) if p not in self.on_face):
+            side = self._side(mouth, top, spacing)
+            edges += list(zip(side, side[1:]))
+        return self._held(slot, edges, new_head, side, held, (now, np.vstack(parts)), jump)
 
-    def _shape(self, slot: Slot, curve: np.ndarray, old: list[int], ends: list[int]) -> np.ndarray:
-        """The head now, from wall to wall: along each as far as metal has come down on it, then as the metal's surface is."""
-        for k in (0, 1):
-            curve = curve[::-1] if k else curve
-            if old[k] in self.face:
-                corner, wall = self.start[ends[k]], self.start[old[k], 0] + self.present.ions[old[k], 0]
-                way = 1 if corner[0] > slot.center else -1
-                at, front = reach(slot, way, curve, wall)
-                along = [corner]
-                if front > slot.deep(corner) + TOUCH * slot.width:
-                    along.append(np.array([corner[0], slot.level + slot.way * front]))
-                curve = np.vstack([*along, curve[at + 1 :]])
-            curve = curve[::-1] if k else curve
-        return curve
+    def _shape(self, slot: Slot, curve: np.ndarray, wall, old: list[int], further, jump: dict[int, np.ndarray]) -> list[np.ndarray]:
+        """The metal's surface now, from wall to wall, in parts: where it has come down on either wall, and what is free between. Sets D on walls."""
+        (first, used), (last, used_last) = (self._left(slot, curve[::way], wall, end, passed, jump) for way, end, passed in zip((1, -1), old, further))
+        return [first, np.vstack([first[-1:], curve[used : len(curve) - used_last], last[-1:]]), last[::-1]]
+
+    def _head(self, parts: list[np.ndarray], ends: list[int], spacing: float) -> tuple[list[int], np.ndarray]:
+        """(points of the new head, where they are now): at equal distances in each part, so that it keeps its corners at the walls."""
+        first, free, last = (_spread_out(part, length) for part, length in zip(parts, (spacing, spacing / 2, spacing)))
+        now, begin, (x, to) = np.vstack([first, free[1:-1], last]), len(self.points), self.start[ends, 0]
+        across = x + (to - x) * (free[1:-1, 0] - free[0, 0]) / (free[-1, 0] - free[0, 0])  # walls where they were at first
+        across = np.concatenate([np.full(len(first), x), across, np.full(len(last), to)])
+        self.points = np.vstack([self.points, np.stack([across, now[:, 1]], axis=1)])  # an end that is not used is left out in the end
+        self.now = np.vstack([self.now, np.zeros(now.shape)])
+        numbers = list(range(begin, begin + len(now)))
+        return [ends[0] if ends[0] in self.on_face else numbers[0], *numbers[1:-1], ends[1] if ends[1] in self.on_face else numbers[-1]], now
+
+    def _left(self, slot: Slot, curve: np.ndarray, wall, end: int, passed: list[int], jump: dict[int, np.ndarray]) -> tuple[np.ndarray, int]:
+        """(the metal's surface now along a wall, from the last vertex that it has come down on to where it leaves it; the next of the curve).
+
+        On a plane of symmetry the curve's end. Sets D on the wall.
+        """
+        if end not in self.on_face:
+            return curve[:1], 1
+        x = self.start[end, 0]
+        way = 1 if x > slot.center else -1
+        at, front = reach(slot, way, curve, x + self.present.ions[end, 0])
+        down, edges = curve[: at + 1], [e for e in wall if np.abs(self.start[list(e), 0] - x).max() < 1e-9]
+        jump |= self._walls(slot, way, edges, end, passed, np.vstack([*(self.bent([e]) for e in edges), down]))
+        last = (passed or [end])[-1]
+        corner = self.start[last] + jump[last]
+        if front <= slot.deep(corner) + TOUCH * slot.width:
+            return corner[None], at + 1
+        beyond = down[np.argsort(slot.deep(down))]
+        return np.vstack([corner, beyond[slot.deep(beyond) > slot.deep(corner)]]), at + 1
+
+    def _level(self, mouth, jump: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """D at a mouth, straight between its corners: what is beyond them now is the column."""
+        points = np.array([mouth[0][0], *(b for _, b in mouth)])
+        ends = sorted(points[[0, -1]].tolist(), key=lambda p: self.start[p, 0])
+        height = np.mean([jump[p][1] for p in ends if p in jump])
+        across = np.array([jump.get(p, (0.0, height)) for p in ends])  # (0, height) on a plane of symmetry
+        return dict(zip(points.tolist(), np.stack([np.interp(self.start[points, 0], self.start[ends, 0], across[:, k]) for k in (0, 1)], axis=1)))
+
+    def _walls(self, slot: Slot, way: int, edges, end: int, passed: list[int], surface: np.ndarray) -> dict[int, np.ndarray]:
+        """D at vertices of a wall: metal that is parted from it stays where its surface is now, but for what has been plated; else it is on it.
+
+        Metal comes round the mouth's edge, so that it is not parted there; at new vertices it is if it is at the end of the old ones.
+        """
+        surface, plated, found = surface[np.argsort(slot.deep(surface))], {p: [0.0] for p in passed}, {}
+        for e in edges:
+            for p, (_, w) in zip(e, self.faces[e]):
+                plated.setdefault(p, []).append(w)
+        for p, thickness in plated.items():
+            x, y = self.start[p] + self.present.ions[p] + (0.0, self.parted[p, 1])
+            metal = np.interp(slot.way * (y - slot.level), slot.deep(surface), surface[:, 0])
+            is_open = slot.deep(self.start[p]) > 0 and abs(self.parted[end if p in passed else p, 0]) > SHUT
+            found[p] = np.array([x - way * is_open * max(way * (x - metal) - np.mean(thickness), 0.0), y]) - self.start[p]
+        return found
 
     def _side(self, mouth, top: int, spacing: float) -> list[int]:
         """New points on a plane of symmetry between the mouth and the head."""
@@ -213,15 +252,35 @@ class _Draft:
         self.now = np.vstack([self.now, np.zeros((len(share), 2))])
         return [foot, *range(begin, begin + len(share)), top]
 
-    def _held(self, slot: Slot, edges, new_head, free, side, held: float) -> _Column:
-        """Move the head along the slot until the column holds its metal, to which that is in proportion."""
-        outline = _loop(edges, self.points)
-        less = enclosed(outline, self.points, self.turned)
-        self.points[free, 1] += slot.way
-        more = enclosed(outline, self.points, self.turned)
-        by = slot.way * (held - less) / (more - less)
-        self.points[free, 1] += by - slot.way
-        return _Column(slot, outline, new_head, side, np.array([0.0, -by]), held)
+    def _held(self, slot: Slot, edges, new_head, side, held: float, lines: tuple[np.ndarray, np.ndarray], jump: dict[int, np.ndarray]) -> _Column:
+        """The column that holds its metal. lines: where the head's points are now, and the metal's surface.
+
+        Now the head is further along the slot by what the chords between its points cut off the surface. In the reference it is moved
+        by a parabola across the slot, 0 on the walls: D goes on from them, and what stretches the column is spread over its length.
+        """
+        (now, surface), outline = lines, _loop(edges, self.points)
+        free = [k for k, p in enumerate(new_head) if p not in self.on_face]
+        moved = [new_head[k] for k in free]
+        inside = 1 - ((self.points[moved, 0] - slot.center) / (0.5 * slot.width)) ** 2
+        inside[inside < 1e-9] = 0.0
+        ends = sorted((self.start[p, 0], jump[p][1]) for p in (new_head[0], new_head[-1]) if p in jump)
+        aside, start = np.interp(self.points[moved, 0], *zip(*ends)), now[free, 1]
+
+        def behind(curve: np.ndarray) -> float:
+            loop = np.vstack([curve, [curve[-1, 0], slot.level], [curve[0, 0], slot.level]])
+            return enclosed([(k, (k + 1) % len(loop)) for k in range(len(loop))], loop, self.turned)
+
+        def chords(by: float) -> float:
+            now[free, 1] = start + by * (inside > 0)
+            return behind(now)
+
+        def column(by: float) -> float:
+            self.points[moved, 1] = now[free, 1] - aside + by * inside
+            return enclosed(outline, self.points, self.turned)
+
+        for volume, wanted in ((chords, behind(surface)), (column, held)):
+            volume(_reaches(volume, wanted))
+        return _Column(slot, outline, new_head, side, jump | dict(zip(moved, now[free] - self.points[moved])), held)
 
     def far(self, columns: float) -> float:
         """Move the layer's far face so that the layer holds what is left; the displacement along the stack that this takes away."""
@@ -244,8 +303,7 @@ class _Draft:
             self.points[aside, 1] = base + share * (np.interp(self.start[aside, 0], x, height + shift) - base)
             return enclosed(outline, self.points, self.turned)
 
-        none = held(0.0)
-        lost = (sum(self.held.values()) - columns - none) / (held(1.0) - none)
+        lost = _reaches(held, sum(self.held.values()) - columns)
         held(lost)
         self.jump_back = (self.present.metal[self.back] if behind else 0.0) - np.array([[0.0, lost]])
         return lost
@@ -276,13 +334,11 @@ class _Draft:
         rim = np.unique(np.concatenate(outlines))
         on_side = np.isin(self.points[rim, 0], self._ends())
         given[rim[on_side], 0] = True
-        for column in columns:
-            free = [p for p in column.head if p not in self.on_face]
-            given[free], value[free] = True, column.back
         given[self.back], value[self.back] = True, self.jump_back
         face = np.intersect1d(rim, self.face)
-        given[face], value[face] = True, self.present.ions[face]
-        value[face] += self._parted(count)[face]
+        given[face], value[face] = True, self.present.ions[face] + self.parted[face]
+        for p, jump in ((p, jump) for column in columns for p, jump in column.jump.items()):
+            given[p], value[p] = True, jump
         return given, value
 
     def _ends(self) -> np.ndarray:
@@ -299,9 +355,9 @@ class _Draft:
         """Metal plated along an outline."""
         return plated({e: self.faces[e] for e in outline if e in self.faces}, self.start, self.turned)
 
-    def _parted(self, count: int) -> np.ndarray:
+    def _parted(self) -> np.ndarray:
         """What has parted metal and electrolyte moves the metal's points back along the normal: a mean over edges, each axis by itself."""
-        total, number = np.zeros((count, 2)), np.zeros((count, 2))
+        total, number = np.zeros(self.start.shape), np.zeros(self.start.shape)
         for (a, b), ends in self.faces.items():
             along = self.start[b] - self.start[a]
             axis = int(np.abs(along).argmin())
@@ -360,8 +416,14 @@ def _spacing(edges: list[tuple[int, int]], points: np.ndarray) -> float:
     return float(np.median([np.linalg.norm(points[a] - points[b]) for a, b in edges]))
 
 
+def _reaches(linear: Callable[[float], float], wanted: float) -> float:
+    """Where a linear function has this value."""
+    none = linear(0.0)
+    return (wanted - none) / (linear(1.0) - none)
+
+
 def _spread_out(line: np.ndarray, spacing: float) -> np.ndarray:
-    """Points at equal distances along a line, about `spacing` apart."""
+    """Points at equal distances along a line, about `spacing` apart; a single point is one."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    places = np.linspace(0.0, along[-1], max(int(round(along[-1] / spacing)), 2) + 1)
+    places = np.linspace(0.0, along[-1], max(int(round(along[-1] / spacing)), int(len(line) > 1)) + 1)
     return np.stack([np.interp(places, along, line[:, k]) for k in (0, 1)], axis=1)
