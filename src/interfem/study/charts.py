@@ -38,7 +38,7 @@ ROUNDS = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."))  # mark and dash of 
 LOST = "#b00020"
 TICK = 24  # letters of a text on an axis
 MARKED = 8  # places on an axis of a map, up to which each is marked
-WRITTEN = 60  # tiles of a map, up to which each tells its number
+WRITTEN = 60  # tiles of a map, up to which each tells its number, unless lines or marks lie on it
 TOLD = "time of the failure; where nothing fails, the part of the nearest limit that was reached"
 PLAIN = 300.0  # high over low of a logarithmic axis up to which its ticks are plain numbers
 
@@ -319,7 +319,7 @@ def _map(figure, box, sheet: Sheet, name: str) -> None:
         tiles = np.full((len(ys), len(xs)), np.nan)
         tiles[np.searchsorted(ys, y), np.searchsorted(xs, x)] = z
         drawn = box.pcolormesh(_edges(xs, logs[0]), _edges(ys, logs[1]), tiles, cmap=SEQUENTIAL, norm=norm)
-        if tiles.size <= WRITTEN:
+        if tiles.size <= WRITTEN and not (sheet.figure.contours or sheet.figure.reference):
             _write(box, xs, ys, tiles, norm)
         if sheet.figure.contours and np.isfinite(tiles).sum() > 3:
             lines = box.contour(xs, ys, tiles, levels=sorted(sheet.figure.contours), colors="white", linewidths=1.8)
