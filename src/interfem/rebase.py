@@ -40,7 +40,7 @@ from .roofs import marked
 
 MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
 CARRIED = ("phi_m", "p", "x", "mu")  # of the unknowns: live inside metal
-CARRIED_WITHIN = 0.02  # relative change of the plastic strain before it is brought to its sum
+CARRIED_WITHIN = 0.05  # relative change of the plastic strain before it is brought to its sum
 VOLUME_STEPS = 3  # of Newton's method
 SAMPLED = 12  # degree of the rule at which a new cell looks at the old ones
 OUTSIDE = 0.02  # of the extent of the mesh: how far from the old cells a point of the new ones may lie
