@@ -213,7 +213,7 @@ def test_short_override_keeps_activation_energy():
     material = read_material({"ionic_conductivity": "2 mS/cm"}, "materials.Li6PS5Cl", base)
     changed, library = material.get("ionic_conductivity"), base.get("ionic_conductivity")
     assert changed.value == pytest.approx(2e5) and changed.origin == "case"
-    assert (changed.source, changed.confidence) == ("case file", "user")
+    assert (changed.source, changed.confidence) == ("case file; activation energy of the library", "user")
     assert changed.activation_energy == library.activation_energy
     assert changed.reference_temperature == 298.15  # what a case states without a temperature holds at 25 degC
     assert changed.range is None
