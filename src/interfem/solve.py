@@ -65,7 +65,6 @@ COUPLED_LADDER = (  # the same where bodies deform: options of the potentials an
 LOOSEST, CLOSER = 1e-2, 0.1  # relative tolerance of a linear solve at most, and of what Newton still has to gain
 LEFT, CLOSEST = 1e-6, 1e-11  # of a reproducible run: what a linear solve leaves, over Newton's tolerance; and its relative tolerance at least
 DECADES = 4  # of a linear residual, for which the ladders' most iterations are meant
-IN_ORDER = {"matptap_via": "allatonce"}  # of a reproducible run: PETSc's own choice adds what other ranks send in the order in which it comes
 SENT = "matptap_via"  # PETSc's own choice of the product of three matrices adds what other ranks send in the order in which it comes
 SUMS = ("vec_mdot_use_gemv", "vec_maxpy_use_gemv")  # of several vectors at once: their last digits depend on where these lie in memory
 WORTH = 1.5  # iterations for a decade over those of a fresh preconditioner, beyond which it is made anew

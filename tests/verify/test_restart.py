@@ -164,14 +164,14 @@ def test_fields_that_cannot_be_written(tmp_path, monkeypatch, alone):
     """On a full disk, one reason with the file's name, and with room the run goes on."""
     def write(path: Path, functions: list) -> None:
         if path.name.startswith("metal_000002"):
-            path.symlink_to("/dev/full")
+            path.with_name(f".{path.name}.part").symlink_to("/dev/full")
         write_piece(path, functions)
 
     with monkeypatch.context() as patch:
         patch.setattr("interfem.observe.files.write_piece", write)
         result = run(parse_case(PLAIN), tmp_path)
     assert (result.status, result.exit_status) == ("failed", 3)
-    assert "fields/metal_000002" in result.reason and "no room on the disk" in result.reason
+    assert "fields/metal_000002" in result.reason and "No space left on device" in result.reason
     assert_sound(tmp_path)
     assert run(parse_case(PLAIN), tmp_path, restart=True).status == "completed"
     assert_same(tmp_path, alone(PLAIN))
