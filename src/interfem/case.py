@@ -244,6 +244,10 @@ class Interface(Model):
     film_resistance: quantity("areal resistance", least=0) = "0 ohm*cm^2"  # unresolved films
     capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: of the double layer, beside charge transfer
     film_capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: beside film_resistance
+    ionic_resistance: quantity("areal resistance", above=0) | None = None  # to ions, between two regions that conduct them
+    ionic_capacitance: quantity("areal capacitance", least=0) | None = None  # impedance: beside ionic_resistance
+    electronic_resistance: quantity("areal resistance", above=0) | None = None  # to electrons, between two that conduct them
+    electronic_capacitance: quantity("areal capacitance", least=0) | None = None
     equilibrium_potential: Potential | None = None
     plating: bool | None = Field(None, strict=True)  # lithium may be plated on an inert side; by default if a side is a mixed conductor
     contact: Literal["bonded", "unilateral"] = "bonded"  # unilateral: the bodies may part
@@ -261,6 +265,14 @@ class Interface(Model):
     def parts(self) -> bool:
         return self.contact == "unilateral"
 
+    def resistance_to(self, carrier: str) -> float | None:
+        """Areal resistance between two regions that both conduct "ions" or "electrons"."""
+        return self.ionic_resistance if carrier == "ions" else self.electronic_resistance
+
+    def capacitance_beside(self, carrier: str) -> float:
+        """Areal capacitance beside that resistance; 0 without one."""
+        return (self.ionic_capacitance if carrier == "ions" else self.electronic_capacitance) or 0.0
+
     @property
     def slides(self) -> bool:
         """Its slip has a history."""
@@ -277,6 +289,10 @@ class Interface(Model):
                 raise ValueError(f'`{key}` belongs to kinetics = "butler_volmer"; remove it')
         if self.film_capacitance and not self.film_resistance:
             raise ValueError('`film_capacitance` has no film to charge; remove it or give `film_resistance` too, such as "10 ohm*cm^2"')
+        for carrier in ("ionic", "electronic"):
+            if getattr(self, f"{carrier}_capacitance") and not getattr(self, f"{carrier}_resistance"):
+                raise ValueError(f'`{carrier}_capacitance` lies beside `{carrier}_resistance`; remove it or give that too, '
+                                 f'such as "10 ohm*cm^2"')
         return self
 
     @model_validator(mode="after")

@@ -41,7 +41,8 @@ def _temperature(case: Case) -> Iterator[str]:
             elif entry.activation_energy is not None and away > FAR:
                 yield f"{name}: {key} is carried by its activation energy over {away:.0f} K, from {taken} to {here}"
     for name, given in case.interfaces.items():
-        fixed = [key for key in ("exchange_current_density", "resistance", "film_resistance") if key in given.model_fields_set]
+        fixed = [key for key in ("exchange_current_density", "resistance", "film_resistance", "ionic_resistance", "electronic_resistance")
+                 if key in given.model_fields_set]
         if case.heated and fixed:
             yield f"{key_path('interfaces', name)}: {' and '.join(fixed)} of the case file stay as they are at every temperature"
 

@@ -396,9 +396,21 @@ def _inside(a, b, case) -> bool:
 def _roles(pair) -> str:
     """Why a pair of regions has no interface of its own, and what to do."""
     a, b = pair
-    if a.body == b.body == "ceramic":
-        return f'"{a.name}" and "{b.name}", which share the potential of their ions; give what resists between them as a thin layer'
+    if a.body == b.body:
+        key = "ionic_resistance" if a.ions else "electronic_resistance"
+        return f'"{a.name}" and "{b.name}", which conduct alike; what resists between them is `{key}`'
     return f"a {a.role} and a {b.role}; remove it"
+
+
+RESISTING_KEYS = {f"{kind}_{what}" for kind in ("ionic", "electronic") for what in ("resistance", "capacitance")}
+
+
+def _carried_by_one(given, pair) -> tuple[str, str, list[str]] | None:
+    """(kind, carrier, the two regions) of an areal resistance to a carrier that not both regions conduct."""
+    for kind, carrier in (("ionic", "ions"), ("electronic", "electrons")):
+        if given.resistance_to(carrier) and not all(getattr(region, carrier) for region in pair):
+            return kind, carrier, [f'"{region.name}"' for region in pair]
+    return None
 
 
 def _interfaces(case) -> Iterator[str]:
@@ -415,7 +427,10 @@ def _interfaces(case) -> Iterator[str]:
         elif key not in pairs:
             name = interface_name(*parts, case)
             yield f'{place}: write it as "{name}"' if name in pairs else f"{place}: these two do not touch; {known}"
-        elif key not in transfer and given.plating is not False:
+        elif (carrier := _carried_by_one(given, pairs[key])) is not None:
+            yield (f"{place}.{carrier[0]}_resistance: {' and '.join(carrier[2])} do not both conduct {carrier[1]}; remove it, or use "
+                   f"`film_resistance` where charge is transferred")
+        elif key not in transfer and given.plating is not False and not given.model_fields_set <= RESISTING_KEYS:
             yield f"{place}: no lithium passes between {_roles(pairs[key])}; {known}"
         elif given.parts and case.mechanics is None:
             yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'

@@ -17,7 +17,7 @@ from .figures.maps import MAPS, TUBES_NEAR, Scale, color_bar, draw, flow_lines, 
 from .figures.style import CYCLE, LINE, canvas, time_unit
 from .figures.section import section_of
 from .figures.views import Section, Window
-from .regions import Kinetics, is_transfer, kinetics
+from .regions import Kinetics, interface_name, is_transfer, kinetics
 from .units import FARADAY, GAS_CONSTANT, shown_factor
 
 MOST = 6  # runs whose fields are drawn
@@ -224,6 +224,8 @@ def _flat_parts(case: Case, current: float, contact: float) -> dict[str, float]:
     bulk = sum(r.thickness / r.material.get("ionic_conductivity").at(case.temperature) for r in layers if r.ions)
     transfer, film = 0.0, 0.0
     for a, b in zip(layers, layers[1:]):
+        if a.ions and b.ions:
+            film += case.interface(interface_name(a.name, b.name, case)).ionic_resistance or 0.0
         if not is_transfer(case, a, b):
             continue
         law, anode = kinetics(case, a, b), a.side == "anode"

@@ -206,9 +206,9 @@ def _placed(pores: tuple) -> str:
 
 
 def _interfaces(case: Case) -> list[str | Rows]:
-    pairs = [pair for pair in touching(case) if is_transfer(case, *pair)]
+    pairs, resisting = [pair for pair in touching(case) if is_transfer(case, *pair)], list(_resisting(case))
     if not pairs:
-        return []
+        return resisting
     rows = [["interface", "kinetics", "i0 mA/cm^2", "alpha", "Z ohm*cm^2", "kappa*Z um", "film ohm*cm^2", "tangential"]]
     sources: dict[str, list[str]] = {}
     for a, b in pairs:
@@ -221,8 +221,18 @@ def _interfaces(case: Case) -> list[str | Rows]:
                      f"{law.film_resistance * shown_factor('areal resistance'):.4g}", law.tangential])
         sources.setdefault("resistance from the case file" if linear else f"i0 from {law.source}", []).append(law.name)
     told = list(_contact(case, pairs))
-    return [Rows(rows), *told, "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
+    return [Rows(rows), *told, *resisting, "Z = RT/(F i0) or the linear resistance; features much smaller than kappa*Z hardly focus the current",
             *(f"{', '.join(found)}: {source}" for source, found in sources.items())]
+
+
+def _resisting(case: Case) -> Iterator[str]:
+    """Areal resistances between regions that conduct alike."""
+    for a, b in touching(case):
+        name = interface_name(a.name, b.name, case)
+        for carrier in ("ions", "electrons"):
+            resistance = case.interface(name).resistance_to(carrier)
+            if resistance and getattr(a, carrier) and getattr(b, carrier):
+                yield f"{name}: an areal resistance of {show(resistance, 'areal resistance')} to {carrier}"
 
 
 def _contact(case: Case, pairs) -> Iterator[str]:

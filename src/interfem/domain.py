@@ -19,6 +19,7 @@ from dolfinx import fem, la, mesh
 
 from . import forms  # noqa: F401  (how they are compiled)
 from .case import Case
+from .cuts import CutSpace
 from .kinks import BrokenSpace, Kinks, find_kinks
 from .pieces import read_mesh
 from .regions import ORDER, Kinetics, Region, head, interface_name, is_transfer, kinetics
@@ -33,6 +34,7 @@ ROOF, WALL = 5, 6  # facets between what is inside a void and the electrolyte, o
 MOUTHS = 7  # facets of metal that is pressed into slots: by themselves, since forms take a rule by vertices beside no other one
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
+RESISTING = {"ions": 100000, "electrons": 200000}  # label of the first face with an areal resistance to each carrier; the next one adds 1
 PART = 10000  # added once to the label of a boundary for its part on the metal, twice for that on the mixed conductor, ...
 
 
@@ -96,6 +98,7 @@ class Domain:
     interface_of_gamma: np.ndarray  # index into interfaces, one per cell of gamma
     blocked: np.ndarray  # True where a cell of gamma passes no charge
     kinetics: dict[str, Kinetics]  # of the charge-transfer interfaces present
+    resisting: dict[str, dict[str, tuple[int, int]]]  # carrier -> name of the interface that resists it -> numbers of its regions
 
     @property
     def comm(self) -> MPI.Comm:
@@ -151,7 +154,7 @@ class Domain:
 
     @cached_property
     def _facets(self) -> ufl.Measure:
-        return ufl.Measure("dS", domain=self.mesh, subdomain_data=_oriented(self),
+        return ufl.Measure("dS", domain=self.mesh, subdomain_data=_oriented(self) + _resisting_rows(self),
                            metadata={"quadrature_degree": 6 if self.kind == "axisymmetric" else 5})
 
     @cached_property
@@ -227,6 +230,17 @@ class Domain:
         if self.kinks is None:
             return fem.functionspace(gamma, ("Lagrange", 1, shape) if shape else ("Lagrange", 1))
         return BrokenSpace(gamma, self.kinks, shape)
+
+    def potential_space(self, carrier: str, degree: int) -> fem.FunctionSpace:
+        """For the potential of "ions" or "electrons", on their submesh: continuous but where an areal resistance is."""
+        return self.lagrange(carrier, degree, (), tuple(self.resisting[carrier].values()))
+
+    def lagrange(self, sub: str, degree: int, shape: tuple[int, ...] = (), cut: tuple[tuple[int, int], ...] = ()) -> fem.FunctionSpace:
+        """On a submesh, cut between pairs of regions by their numbers."""
+        submesh = self.submeshes[sub]
+        if not cut:
+            return fem.functionspace(submesh.mesh, ("Lagrange", degree, shape) if shape else ("Lagrange", degree))
+        return CutSpace(submesh.mesh, degree, shape, self.region_of_cell[submesh.parents], cut)
 
     def normal(self):
         """Unit normal on an interface, from the more metallic side ("+") into the other."""
@@ -308,7 +322,7 @@ def read_domain(path: Path, comm: MPI.Comm, case: Case) -> Domain:
         is_blocked = np.isin(submeshes["gamma"].parents, blocked_facets)
         gamma_blocked = is_blocked | ~np.array([n in found for n in names], bool)[gamma_interface]
     return Domain(parent, case.geometry.kind, regions, region_of_cell, data.facet_tags, boundaries, _groups(regions), submeshes,
-                  tuple(names), gamma_interface, gamma_blocked, found)
+                  tuple(names), gamma_interface, gamma_blocked, found, _resisting(parent, region_of_cell, regions, case))
 
 
 def _present_regions(case: Case, groups: dict, dimension: int) -> tuple[Region, ...]:
@@ -366,6 +380,20 @@ def _interfaces(parent, region_of_cell, regions, case):
     for n, (m, c) in enumerate(pairs):
         of_facet[inner[(plus == m) & (minus == c)]] = n
     return inner.astype(np.int32), of_facet, names, found
+
+
+def _resisting(parent, region_of_cell, regions, case) -> dict[str, dict[str, tuple[int, int]]]:
+    """Pairs of regions that meet at a face with an areal resistance to what both conduct."""
+    _, first, second = _inner_facets(parent, region_of_cell)
+    local = set(zip(np.minimum(first, second).tolist(), np.maximum(first, second).tolist()))
+    pairs = sorted(pair for pair in set().union(*parent.comm.allgather(local)) if pair[0] != pair[1])
+    found = {carrier: {} for carrier in RESISTING}
+    for a, b in pairs:
+        name = interface_name(regions[a].name, regions[b].name, case)
+        for carrier in found:
+            if case.interface(name).resistance_to(carrier) and getattr(regions[a], carrier) and getattr(regions[b], carrier):
+                found[carrier][name] = (a, b)
+    return found
 
 
 def _ranks(regions) -> np.ndarray:
@@ -437,6 +465,16 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     for label, (group, law) in domain.transfer_labels.items():
         names = [n for n, k in domain.kinetics.items() if k.law == law and any(r.name == k.metal for r in group.regions)]
         labels.append((label, _rows(domain, domain.on(names) & ~domain.blocked)))
+    return labels
+
+
+def _resisting_rows(domain: Domain) -> list[tuple[int, np.ndarray]]:
+    """Integration entities of the faces with an areal resistance, by label; what jumps there counts alike from either side."""
+    labels = []
+    for carrier, pairs in domain.resisting.items():
+        for n, (a, b) in enumerate(pairs.values()):
+            facets = np.sort(domain.facets_between(a, [b]))
+            labels.append((RESISTING[carrier] + n, fem.compute_integration_domains(fem.IntegralType.interior_facet, domain.mesh.topology, facets)))
     return labels
 
 

@@ -26,11 +26,11 @@ from .case import Case, CaseError
 from .domain import Domain, read_domain
 from .fields import Fields, make_fields
 from .interface import KINETICS
-from .model import Model, build_model, transfer_overpotential, transfer_parameters
+from .model import Model, build_model, resisting_faces, transfer_overpotential, transfer_parameters
 from .mpi import world
 from .observe.record import case_of_run, read_record, versions, write_json
 from .observe.state import read_state
-from .physics import transport
+from .physics import charge, transport
 from .run import make_mesh
 from .solve import Timings, jacobian_blocks, linear_solver
 from .units import FARADAY, GAS_CONSTANT
@@ -43,6 +43,7 @@ OHM_CM2 = 1e4  # in one ohm m^2
 FLAT = 1e-6  # |Im Z|/|Z| below which a frequency counts as zero: Re Z is then off by the square of it
 SLOW = 1e-3  # Hz: from here on down the limit is sought, so that no plateau between two arcs is taken for it
 LOWEST = 1e-16  # Hz: without a plateau down to here there is no limit at zero
+CAPACITANCES = ("capacitance", "film_capacitance", "ionic_capacitance", "electronic_capacitance")  # of an interface
 FILES = ("impedance.csv", "eis.json", "figures/nyquist.png", "figures/bode.png")
 
 
@@ -90,6 +91,8 @@ class SmallSignal:
         residual = ufl.extract_blocks(model.residual)
         residual = [residual[list(fields.unknowns).index(name)] for name in names]
         jacobian, extra = jacobian_blocks(residual, unknowns), self._beside_transfer()
+        for name, forms in self._beside_resistances().items():
+            extra[name, name] += forms
         for (row, column), forms in extra.items():
             line, place = jacobian[names.index(row)], names.index(column)
             line[place] = sum(forms, ufl.Form([]) if line[place] is None else line[place])
@@ -208,6 +211,17 @@ class SmallSignal:
         return found
 
 
+    def _beside_resistances(self) -> dict[str, list]:
+        """Current that charges what lies beside the areal resistances between conductors, `i w C (phi(+) - phi(-))`."""
+        found, weight = defaultdict(list), self.model.controls.weights[0]
+        for name, law, carrier, dS in resisting_faces(self.case, self.domain):
+            if law.capacitance_beside(carrier):
+                phi, q = ufl.TrialFunction(self.fields[name].function_space), self.fields.unknowns[name].test
+                admittance = weight * fem.Constant(self.domain.mesh, law.capacitance_beside(carrier))
+                found[name].append(charge.resisted(phi, q, 1 / admittance, dS))
+        return found
+
+
 # ---- sweeps -----------------------------------------------------------------------------------------------------------
 
 
@@ -273,13 +287,13 @@ def case_with_capacitances(run: Path, overrides) -> Case:
     changed = case_of_run(run, overrides)
     names = {*case.interfaces, *changed.interfaces}
     if _without_capacitances(case, names) != _without_capacitances(changed, names):
-        raise CaseError(f"--set: of a finished run only `capacitance` and `film_capacitance` of its interfaces may change, as in "
+        raise CaseError(f"--set: of a finished run only the capacitances of its interfaces may change, as in "
                         f"'interfaces.\"li|sse\".capacitance=10 uF/cm^2'; for anything else give the case file in place of {run}")
     return changed
 
 
 def _without_capacitances(case: Case, names) -> dict:
-    bare = {"capacitance": None, "film_capacitance": None}
+    bare = dict.fromkeys(CAPACITANCES)
     tree = case.resolved() | {"interfaces": {n: case.interface(n).model_copy(update=bare).model_dump() for n in names}}
     return {key: value for key, value in tree.items() if key not in ("title", "output")}
 
@@ -293,10 +307,14 @@ def _reached(run: Path) -> dict:
 
 
 def _listed(case: Case, domain: Domain) -> dict:
-    """Capacitances of the charge-transfer interfaces, uF/cm2."""
+    """Capacitances of the interfaces, uF/cm2; of those between conductors that conduct alike what lies beside their resistance."""
     tables = {name: case.interface(name) for name in domain.kinetics}
-    return {name: {"capacitance_uF_per_cm2": 100 * (table.capacitance or 0.0),
-                   "film_capacitance_uF_per_cm2": 100 * (table.film_capacitance or 0.0)} for name, table in tables.items()}
+    found = {name: {f"{key}_uF_per_cm2": 100 * (getattr(table, key) or 0.0) for key in CAPACITANCES[:2]} for name, table in tables.items()}
+    for carrier, pairs in domain.resisting.items():
+        for name in pairs:
+            key = "ionic" if carrier == "ions" else "electronic"
+            found.setdefault(name, {})[f"{key}_capacitance_uF_per_cm2"] = 100 * case.interface(name).capacitance_beside(carrier)
+    return found
 
 
 def _warn_of_missing_arcs(case: Case, domain: Domain) -> None:

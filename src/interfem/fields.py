@@ -143,15 +143,14 @@ def make_fields(domain: Domain, case: Case) -> Fields:
 
 
 def _potential_spaces(domain: Domain, case: Case) -> dict[str, fem.FunctionSpace]:
-    """phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2; i: current density on the
+    """phi (ionic) and phi_m (electronic potential, without the electrode's offset): degree 1 or 2, cut where an areal resistance is; i: current density on the
     interfaces, discontinuous, same degree; sei: thickness of the reaction layer, like i; V: voltage of the anode's collector, one
     number; c: salt, degree 2; x: filling c/c_max,
     degree 2, or 1 where ions, electrons and the store meet in a mixed conductor; mu: chemical potential of an alloy whose phases
     separate, degree 2.
     """
     degree, subs = case.solver.potential_degree, domain.submeshes
-    spaces = {"phi": fem.functionspace(subs["ions"].mesh, ("Lagrange", degree)),
-              "phi_m": fem.functionspace(subs["electrons"].mesh, ("Lagrange", degree)),
+    spaces = {"phi": domain.potential_space("ions", degree), "phi_m": domain.potential_space("electrons", degree),
               "i": fem.functionspace(subs["gamma"].mesh, ("DG", degree))}
     if floats(domain, case):
         spaces["V"] = fem.functionspace(domain.mesh, basix.ufl.real_element(domain.mesh.basix_cell(), ()))

@@ -59,7 +59,7 @@ class Metal:
 
 def layers_alone(case: Case, domain: Domain) -> bool:
     """Whether the bound holds for this cell: electrons flow in flat layers of metal that reach a collector, and nowhere else."""
-    if case.geometry.file is not None or any(feature.kind == "roughness" for feature in case.features):
+    if case.geometry.file is not None or domain.resisting["electrons"] or any(feature.kind == "roughness" for feature in case.features):
         return False
     conductors = [r for r in domain.regions if r.electrons]
     plain = all(r.layer is not None and r.body == "metal" and r.side in ("anode", "counter") and not r.grading for r in conductors)

@@ -11,7 +11,7 @@ from dolfinx import fem, la
 from mpi4py import MPI
 
 from .case import Case
-from .domain import BLOCKED, BONDED, BURIED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, MOUTHS, ROOF, ROOFED, SALT, WALL, Domain, DomainError
+from .domain import BLOCKED, BONDED, BURIED, ELASTIC, ELECTRONS, EVERYWHERE, GROUP, IONS, MOUTHS, RESISTING, ROOF, ROOFED, SALT, WALL, Domain, DomainError
 from .fields import BODIES, DISPLACEMENT, Fields, floats, law_parameters, modulus
 from .geometry.roughness import gap
 from .interface import KINETICS
@@ -262,6 +262,7 @@ def _charge_terms(case, domain, fields, controls, interface, area, exchange) -> 
         terms += _transfer_terms(domain, fields, controls, data, label)
     if domain.comm.allreduce(int(domain.blocked.sum())):
         terms.append(i_ * j_ * domain.dS(BLOCKED))
+    terms += _resisting_terms(case, domain, fields)
     if "c" in fields:
         terms += _salt_terms(domain, fields, controls, kappa)
     terms += _current_law(domain, fields, controls, data, area, exchange)
@@ -269,6 +270,18 @@ def _charge_terms(case, domain, fields, controls, interface, area, exchange) -> 
         if f"x:{group.name}" in fields:
             terms += _storage_terms(case, domain, fields, controls, group, exchange)
     return terms
+
+
+def resisting_faces(case, domain) -> list[tuple]:
+    """(name of the potential that jumps, the interface's laws, carrier, measure) of each face with an areal resistance."""
+    return [(name, case.interface(interface), carrier, domain.dS(RESISTING[carrier] + n))
+            for name, carrier in (("phi", "ions"), ("phi_m", "electrons")) for n, interface in enumerate(domain.resisting[carrier])]
+
+
+def _resisting_terms(case, domain, fields) -> list:
+    """Current from one conductor to another that conducts alike, through an areal resistance."""
+    return [charge.resisted(fields[name], fields.unknowns[name].test, fem.Constant(domain.mesh, law.resistance_to(carrier)), dS)
+            for name, law, carrier, dS in resisting_faces(case, domain)]
 
 
 def _transfer_terms(domain, fields, controls, data, label) -> list:

@@ -283,7 +283,9 @@ def _rows(domain: Domain, before: fem.Function, after: fem.Function, step: np.nd
     source, target = before.function_space, after.function_space
     bs, owned = source.dofmap.index_map_bs, source.dofmap.index_map.size_local
     saved, values = (gathered(domain.comm, rows[:owned]) for rows in (places_of(source), before.x.array.reshape(-1, bs)))
-    distance, rows = cKDTree(saved).query(places_of(target) - step)
+    places = places_of(target).copy()
+    places[:, :3] -= step
+    distance, rows = cKDTree(saved).query(places)
     return values[rows], distance <= NEAR * max(np.ptp(saved, axis=0).max(), 1e-30)
 
 

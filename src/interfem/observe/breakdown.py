@@ -6,8 +6,8 @@ of `overpotential I`, each an areal resistance `part area/I^2`:
 
 bulk: of the layers if the current were uniform (of a mixed conductor, all that it takes); constriction: what the volume takes
 besides (negative where a filled flaw shortens the way); charge_transfer: `int i eta` if the current were uniform over the whole
-face; contact: what the kinetics take besides, since part of the face has no contact or the current crowds; film: films and
-reaction layers; concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same
+face; contact: what the kinetics take besides, since part of the face has no contact or the current crowds; film: films,
+reaction layers and areal resistances between conductors; concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same
 for pressure; reaction: current that goes into reaction layers and not into charge transfer (the mixed potential of the two).
 """
 
@@ -23,7 +23,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import ELECTRONS, GROUP, IONS, SALT, Domain
 from ..fields import Fields
-from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, felt_pressure, salt_data
+from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, felt_pressure, resisting_faces, salt_data
 from ..model import stored_equilibrium, stored_shift, transfer_overpotential
 from ..regions import Kinetics, Region, kinetics
 from ..units import FARADAY, GAS_CONSTANT
@@ -74,7 +74,8 @@ class Breakdown:
         """Powers of charge transfer on the faces."""
         domain, fields, controls = self.domain, self.fields, self.model.controls
         data, i = {key: f("+") for key, f in self.model.interface.items()}, fields["i"]("+")
-        forms: dict = {}
+        forms = {f"film:{name}:{n}": (fields[name]("+") - fields[name]("-")) ** 2 / fem.Constant(domain.mesh, law.resistance_to(carrier)) * dS
+                 for n, (name, law, carrier, dS) in enumerate(resisting_faces(self.case, domain))}
         for label, (group, _) in domain.transfer_labels.items():
             eta = transfer_overpotential(domain, fields, controls, data, label)
             rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")

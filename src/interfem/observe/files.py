@@ -92,9 +92,9 @@ class FieldWriter:
     # ---- bodies -------------------------------------------------------------------------------------------------------
 
     def _body_functions(self, body: str) -> list:
-        mesh = self.domain.submeshes[body].mesh
-        linear, constant = fem.functionspace(mesh, ("Lagrange", 1)), fem.functionspace(mesh, ("DG", 0))
-        vector = fem.functionspace(mesh, ("Lagrange", 1, (self.domain.dimension,)))
+        mesh, cut = self.domain.submeshes[body].mesh, self._cut(body)
+        linear, vector = (self.domain.lagrange(body, 1, shape, cut) for shape in ((), (self.domain.dimension,)))
+        constant = fem.functionspace(mesh, ("DG", 0))
         flux = fem.functionspace(mesh, ("DG", 0, (self.domain.dimension,)))
         functions = []
         carried = {"metal": ("phi_m",), "mixed": ("phi", "phi_m"), "ceramic": ("phi",)}[body]
@@ -114,6 +114,11 @@ class FieldWriter:
         functions.append((fem.Function(constant, name="region"), self._regions(body)))
         return functions
 
+    def _cut(self, body: str) -> tuple[tuple[int, int], ...]:
+        """Pairs of regions of a body between which a potential jumps."""
+        inside = {n for n, region in enumerate(self.domain.regions) if region.body == body}
+        return tuple(sorted({pair for pairs in self.domain.resisting.values() for pair in pairs.values() if inside.issuperset(pair)}))
+
     def _solid(self, body: str, functions: list) -> list:
         """The same without what is inside voids."""
         if f"solid {body}" not in self.domain.submeshes:
@@ -122,8 +127,9 @@ class FieldWriter:
         for whole, update in functions:
             element = whole.function_space.ufl_element()
             shape = element.reference_value_shape
-            family = ("Lagrange" if element.basix_element.degree else "DG", element.basix_element.degree)
-            function = fem.Function(fem.functionspace(solid, (*family, shape) if shape else family), name=whole.name)
+            space = (self.domain.lagrange(f"solid {body}", 1, shape, self._cut(body)) if element.basix_element.degree
+                     else fem.functionspace(solid, ("DG", 0, shape) if shape else ("DG", 0)))
+            function = fem.Function(space, name=whole.name)
 
             def cut(target, whole=whole, update=update) -> None:
                 update(whole)
@@ -143,7 +149,7 @@ class FieldWriter:
 
     def _potential(self, name: str, body: str):
         sub, _ = POTENTIALS[name]
-        linear = fem.Function(fem.functionspace(self.domain.submeshes[sub].mesh, ("Lagrange", 1)))
+        linear = fem.Function(self.domain.potential_space(sub, 1))
 
         def update(function) -> None:
             linear.interpolate(self.fields[name])

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from ..domain import Domain
 from ..fields import Fields
+from ..cuts import CutSpace
 from ..kinks import BrokenSpace
 from ..model import Model
 from ..whole import whole
@@ -124,12 +125,14 @@ def _gathered(domain: Domain, rows: np.ndarray) -> np.ndarray | None:
 
 
 def places_of(space: fem.FunctionSpace) -> np.ndarray:
-    """One place for each block of degrees of freedom of this rank, ghosts included; zero for a single number."""
+    """One place (x, y, z, and in a space with cuts the side) for each block of degrees of freedom of this rank, ghosts included; zero for
+    a single number.
+    """
     dofmap, target = space.dofmap, space.mesh
     index_map, cells = dofmap.index_map, target.topology.index_map(target.topology.dim)
     if index_map.size_global == 1:
         return np.zeros((index_map.size_local + index_map.num_ghosts, 3))
-    if isinstance(space, BrokenSpace):
+    if isinstance(space, (BrokenSpace, CutSpace)):
         return space.places
     places = space.tabulate_dof_coordinates()
     if index_map.size_global == cells.size_global * dofmap.list.shape[1]:  # none is shared: discontinuous

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from dolfinx import fem, mesh
+from dolfinx import common, fem, mesh
 
+from ..cuts import CutSpace
 from ..whole import whole
 
 KINDS = {mesh.CellType.interval: 3, mesh.CellType.triangle: 5, mesh.CellType.tetrahedron: 10}  # VTK's numbers of cells
@@ -42,14 +43,14 @@ def write_piece(path: Path, functions: list[fem.Function]) -> None:
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
     of = functions[0].function_space.mesh
-    corners = of.geometry.dofmaps[0].astype(np.int64)
+    corners, places, numbers = _points(functions)
     points, cells, grid = vtkPoints(), vtkCellArray(), vtkUnstructuredGrid()
-    points.SetData(numpy_to_vtk(of.geometry.x, deep=True))
+    points.SetData(numpy_to_vtk(places, deep=True))
     starts = np.arange(len(corners) + 1) * corners.shape[1]
     cells.SetData(numpy_to_vtkIdTypeArray(starts, deep=True), numpy_to_vtkIdTypeArray(corners.ravel(), deep=True))
     grid.SetPoints(points)
     grid.SetCells(KINDS[of.topology.cell_type], cells)
-    maps = ((grid.GetPointData(), of.geometry.index_map(), "vtkOriginalPointIds"),
+    maps = ((grid.GetPointData(), numbers, "vtkOriginalPointIds"),
             (grid.GetCellData(), of.topology.index_map(of.topology.dim), "vtkOriginalCellIds"))
     for data, numbers, name in maps:
         count = np.arange(numbers.size_local + numbers.num_ghosts)
@@ -57,7 +58,7 @@ def write_piece(path: Path, functions: list[fem.Function]) -> None:
         _add(data, "vtkGhostType", numpy_to_vtk(np.where(count < numbers.size_local, 0, GHOST).astype(np.uint8), deep=True))
     for function in functions:
         of_points = _linear(function)
-        values = _values(function, corners, len(of.geometry.x)) if of_points else _padded(function)
+        values = _values(function, corners, len(places)) if of_points else _padded(function)
         _add(grid.GetPointData() if of_points else grid.GetCellData(), function.name, numpy_to_vtk(values, deep=True))
     writer = vtkXMLUnstructuredGridWriter()
     writer.SetInputData(grid)
@@ -86,6 +87,15 @@ def join_pieces(path: Path, pieces: list[str], functions: list[fem.Function]) ->
 def _add(data, name: str, array) -> None:
     array.SetName(name)
     data.AddArray(array)
+
+
+def _points(functions: list[fem.Function]) -> tuple[np.ndarray, np.ndarray, common.IndexMap]:
+    """(points of each cell, places, numbering of the points): those of the mesh, or one for each side where potentials jump."""
+    of = functions[0].function_space.mesh
+    cut = next((f.function_space for f in functions if isinstance(f.function_space, CutSpace)), None)
+    if cut is None:
+        return of.geometry.dofmaps[0].astype(np.int64), of.geometry.x, of.geometry.index_map()
+    return cut.dofmap.list.astype(np.int64), np.ascontiguousarray(cut.places[:, :3]), cut.dofmap.index_map
 
 
 def _linear(function: fem.Function) -> bool:

@@ -21,6 +21,11 @@ def exchange(i, q_metal, q_ion, dS):
     return i * (q_metal - q_ion) * dS
 
 
+def resisted(phi, q, resistance, dS):
+    """Current through a face with an areal resistance R, V um^2/pA: `i.n = (phi(+) - phi(-))/R`, n out of the "+" side; in pA."""
+    return (phi("+") - phi("-")) / resistance * (q("+") - q("-")) * dS
+
+
 def imposed_current(i, q, ds):
     """Current density i that enters the conductor through a boundary: `-int i q`."""
     return -i * q * ds
