@@ -430,7 +430,7 @@ def _interfaces(case) -> Iterator[str]:
         elif (carrier := _carried_by_one(given, pairs[key])) is not None:
             yield (f"{place}.{carrier[0]}_resistance: {' and '.join(carrier[2])} do not both conduct {carrier[1]}; remove it, or use "
                    f"`film_resistance` where charge is transferred")
-        elif key not in transfer and given.plating is not False and not given.model_fields_set <= RESISTING_KEYS:
+        elif key not in transfer and given.plating is not False and not set() < given.model_fields_set <= RESISTING_KEYS:
             yield f"{place}: no lithium passes between {_roles(pairs[key])}; {known}"
         elif given.parts and case.mechanics is None:
             yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'

@@ -63,7 +63,8 @@ STORE = {"role": "mixed", "law": "elastic", "ionic_conductivity": "1e-3 S/cm", "
 GRADED = {"name": "film", "material": "LiF", "thickness": "0.5 um",
           "grading": {"ionic_conductivity": {"from": "1e-6 S/cm", "to": "1e-4 S/cm", "law": "exponential"}}}
 ROUGH = {"kind": "roughness", "interface": "store|film", "amplitude": "0.3 um", "wavelength": "10 um"}
-MIXED = case([("cu", "Cu", "2 um"), ("store", "Store", "5 um"), GRADED, ("sse", "Li6PS5Cl", "5 um")], [ROUGH], -10, {"Store": STORE})
+MIXED = case([("cu", "Cu", "2 um"), ("store", "Store", "5 um"), GRADED, ("sse", "Li6PS5Cl", "5 um")], [ROUGH], -10, {"Store": STORE},
+             {"cu|store": {"electronic_resistance": "2 ohm*cm^2"}, "film|sse": {"ionic_resistance": "5 ohm*cm^2"}})
 DEAD = {"kind": "patch", "interface": "li|sse", "outer": "3 um"}
 PARTING = {"li|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.2, "adhesion_strength": "0.1 MPa", "contact_gap": "2 nm",
                       "chi": 0.2, "vacancy_charge": "0.1 mAh/cm^2"}}
@@ -165,7 +166,7 @@ def test_metal_begins_anew_around_a_void_alike_on_any_number_of_ranks(folder):
     assert before["void_volume_ratio[void]"] < 0.99
 
 
-@pytest.mark.parametrize("chosen", [ALLOY, CONTACT], ids=["alloy", "contact"])
+@pytest.mark.parametrize("chosen", [ALLOY, CONTACT, MIXED], ids=["alloy", "contact", "mixed"])
 def test_a_state_is_read_on_any_number_of_ranks(folder, chosen):
     """Written on all ranks and on one, read on one and on all: every value is the same; so is the impedance about it."""
     face = "|".join(layer.name for layer in chosen.layers[:2])

@@ -233,7 +233,7 @@ WRONG = [
     # interfaces
     ("interfaces", {"sse|li": {}}, 'interfaces."sse|li": write it as "li|sse"'),
     ("interfaces", {"flaw|li": {}},
-     'interfaces."flaw|li": no lithium passes between a metal and a metal; remove it; known: li|sse, flaw|sse'),
+     'interfaces."flaw|li": no lithium passes between "flaw" and "li", which conduct alike; what resists between them is `electronic_resistance`; known: li|sse, flaw|sse'),
     ("interfaces", {"li|ss": {}}, 'interfaces."li|ss" names no pair of regions (did you mean "li|sse"'),
     ("interfaces", {"li|foo": {"kinetics": "linear"}}, 'interfaces."li|foo" names no pair of regions'),
     ("interfaces", {"li|sse": {"kinetics": "linear"}}, 'interfaces."li|sse".resistance is missing for kinetics = "linear"'),
@@ -521,9 +521,16 @@ def test_a_current_needs_an_interface_that_passes_lithium():
         parse_case(tree | {"protocol": [{"kind": "rest", "duration": "1 s"}]})
 
 
-def test_two_ion_conductors_have_no_interface_of_their_own():
-    with pytest.raises(CaseError, match='no lithium passes between "film" and "sse", which share the potential of their ions; give what resists'):
-        load_case(CASES / "interlayer.toml", ['interfaces.film|sse.film_resistance="5 ohm*cm^2"'])
+@pytest.mark.parametrize("line, words", [
+    ('film|sse.film_resistance="5 ohm*cm^2"', 'no lithium passes between "film" and "sse", which conduct alike; what resists between them is `ionic_resistance`'),
+    ('film|sse.electronic_resistance="5 ohm*cm^2"', '"film" and "sse" do not both conduct electrons'),
+    ('li|film.ionic_resistance="5 ohm*cm^2"', 'do not both conduct ions; remove it, or use `film_resistance`'),
+    ('film|sse.ionic_resistance="0 ohm*cm^2"', "should be greater than 0"),
+    ('film|sse.ionic_capacitance="5 uF/cm^2"', "lies beside `ionic_resistance`"),
+])  # fmt: skip
+def test_what_resists_between_two_that_conduct_alike(line, words):
+    with pytest.raises(CaseError, match=words):
+        load_case(CASES / "interlayer.toml", [f"interfaces.{line}"])
 
 
 def test_closing_time_is_that_of_finite_elements_within_a_factor_of_two():

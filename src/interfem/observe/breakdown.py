@@ -7,8 +7,9 @@ of `overpotential I`, each an areal resistance `part area/I^2`:
 bulk: of the layers if the current were uniform (of a mixed conductor, all that it takes); constriction: what the volume takes
 besides (negative where a filled flaw shortens the way); charge_transfer: `int i eta` if the current were uniform over the whole
 face; contact: what the kinetics take besides, since part of the face has no contact or the current crowds; film: films,
-reaction layers and areal resistances between conductors; concentration: diffusion potential of salt, and filling of stores that varies along the face; pressure: the same
-for pressure; reaction: current that goes into reaction layers and not into charge transfer (the mixed potential of the two).
+reaction layers and areal resistances between conductors; concentration: diffusion potential of salt, and filling of stores that
+varies along the face; pressure: the same for pressure; reaction: current that goes into reaction layers and not into charge
+transfer (the mixed potential of the two).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Dead lithium: metal that no electrons reach any more, or that touches no ion conductor (model section 9). All ranks take part.
 
-The cells that carry electrons are the nodes of a graph, the faces between them its links, each of areal resistance l/sigma.
+The cells that carry electrons are the nodes of a graph, the faces between them its links, each of areal resistance l/sigma, to which
+a face may add its own.
 Metal is dead where the best path to a terminal has less than `LEAST` of areal conductance, as on an island; or where nothing of
 a connected piece of metal passes charge. A cell of metal is stripped away once the face of the metal has come past its middle, by
 its distance from the nearest face. Where bodies move, metal that is stripped creeps after: its face is where the other body's is,
@@ -100,7 +101,10 @@ class DeadLithium:
         kelvin, regions = self.case.temperature, self.domain.regions
         sigma = np.array([r.material.get("electronic_conductivity").at(kelvin) if r.electrons else 1.0 for r in regions])
         half = np.linalg.norm(middles[links[:, 0]] - middles[links[:, 1]], axis=1) / 2
-        resistance = half / sigma[region[links[:, 0]]] + half / sigma[region[links[:, 1]]]
+        joined = region[links]
+        resistance = half / sigma[joined[:, 0]] + half / sigma[joined[:, 1]]
+        for name, pair in self.domain.resisting["electrons"].items():
+            resistance[np.isin(joined, pair).all(axis=1) & (joined[:, 0] != joined[:, 1])] += self.case.interface(name).electronic_resistance
         return Graph(middles, sizes, charge, region, links, resistance, index(np.unique(terminals)), index(owner), *faces)
 
     def _volumes(self, weight) -> fem.Form:
