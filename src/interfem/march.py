@@ -39,7 +39,7 @@ RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 3e-4  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
 FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
-RELAXATION = 0.1  # mean part of the stress that flow takes off in a step, above which steps do not grow
+RELAXATION = 0.04  # mean part of the stress that flow takes off in a step, above which steps do not grow
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
@@ -462,7 +462,7 @@ def _watches(cell: _Cell, entry) -> list[Watch]:
     if observer.contact is not None and case.limits.contact_below is not None:
         found.append(Watch("contact_below", _parted(observer, cell.model, case.limits.contact_below), 1e-3, True))
     if observer.contact is not None and entry.kind in ("current", "ramp", "profile"):
-        found.append(Watch("contact_lost", _lost(observer, cell.model), 0.2 * LOST, True))
+        found.append(Watch("contact_lost", _lost(observer, cell.model), 0.05 * LOST, True))
     if entry.kind == "current" and entry.value > 0 and observer.without_source():
         found.append(Watch("lithium_exhausted", _emptied(cell), 0.3, True))
     return found + _lithium_watches(case, domain, fields, observer.model)

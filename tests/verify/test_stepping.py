@@ -13,7 +13,7 @@ WEEKS = {"kind": "rest", "duration": "300 h"}
 
 
 def test_relaxation_from_milliseconds_to_weeks(tmp_path):
-    """Held bar, 0.9 MPa in 1 ms, then 300 h: `q^(1-n) = q0^(1-n) + (n - 1) HELD A t` within 4 % at every step, over 8 decades."""
+    """Held bar, 0.9 MPa in 1 ms, then 300 h: `q^(1-n) = q0^(1-n) + (n - 1) HELD A t` within 2 % at every step, over 8 decades."""
     press = {"kind": "pressure", "to": f"{LOAD} MPa", "duration": "1 ms"}
     found = solve(sprung(BAR | {"materials": lithium()}, SPRING) | {"protocol": [press, WEEKS]}, tmp_path)
     held = found["phase"] == 1
@@ -21,8 +21,8 @@ def test_relaxation_from_milliseconds_to_weeks(tmp_path):
     start = stress[~held][-1]
     exact = (start ** (1 - EXPONENT) + (EXPONENT - 1) * HELD * MASIAS * time) ** (1 / (1 - EXPONENT))
     assert time[0] < 1e-2 and time[-1] == pytest.approx(300 * 3600)
-    assert stress[held] == pytest.approx(exact, rel=0.04)
-    assert len(time) < 100 and found["newton_iterations"].max() <= 6
+    assert stress[held] == pytest.approx(exact, rel=0.02)
+    assert len(time) < 160 and found["newton_iterations"].max() <= 6
     assert found["work_balance_error"].max() < 1e-6
 
 
@@ -71,7 +71,7 @@ def test_a_distorted_run_keeps_its_state(tmp_path):
     assert (result.status, result.event) == ("stopped", "mesh_distorted")
     kept = Run(result)
     with np.load(tmp_path / "state.npz") as state:
-        assert float(state["time"]) == pytest.approx(kept.last("time_s"), rel=1e-12)
+        assert float(state["time"]) == pytest.approx(kept.last("time_s"), rel=1e-11)
         assert all(np.isfinite(state[name]).all() for name in state.files)
         assert state["hardening of u_m/old"].max() == pytest.approx(kept.last("max_plastic_strain"), rel=1e-9)
     assert kept.times("metal")[-1] == pytest.approx(kept.last("time_s"))
