@@ -416,6 +416,7 @@ class Solver(Model):
     reproducible: bool = Field(False, strict=True)  # every digit the same on the same ranks, and 1e-10 on others: of any size, and by multigrid
     potential_degree: Literal[1, 2] = 2
     plastic_increment: quantity("number", above=0) = 0.02  # largest mean equivalent plastic strain in a step
+    relaxation: quantity("number", above=0, most=0.5) = 0.1  # mean part of the stress that flow takes off in a step, above which steps do not grow
     max_steps: int = Field(100_000, ge=1, strict=True)
     on_distortion: Literal["stop", "remesh"] = "stop"  # of elements of metal that flows, in finite strain
 

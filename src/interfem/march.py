@@ -39,7 +39,6 @@ RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 3e-4  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
 FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
-RELAXATION = 0.04  # mean part of the stress that flow takes off in a step, above which steps do not grow
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
@@ -212,7 +211,7 @@ def _first(cell: _Cell, length: float) -> float:
     """First step after a jump of the load: short, as seen from the protocol step and from the flow of the metal."""
     flow = cell.observer.energy.flow_time if cell.observer.energy is not None else math.inf
     part = FIRST_SPREADING if any(_spreads(name) for name in cell.fields.unknowns) else FIRST
-    return max(min(part * length, RELAXATION * flow), 1e3 * SHORTEST * length)
+    return max(min(part * length, cell.case.solver.relaxation * flow), 1e3 * SHORTEST * length)
 
 
 def _spreads(name: str) -> bool:
@@ -332,8 +331,9 @@ def _excess(cell: _Cell) -> tuple[float, str]:
         return SHRINK, f"metal comes {cell.pressing:.2g} edges of the wall further in one step"
     if cell.cutting > 1:
         return SHRINK, f"metal cuts {cell.cutting:.2g} of what it may of the electrolyte beside a mouth in one step"
-    if cell.relaxation > 2 * RELAXATION:
-        shorter = max(SHRINK, RELAXATION / cell.relaxation) ** 2
+    most = cell.case.solver.relaxation
+    if cell.relaxation > 2 * most:
+        shorter = max(SHRINK, most / cell.relaxation) ** 2
         return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
     limit = cell.case.solver.plastic_increment
     if cell.increment > 1.5 * limit:
@@ -384,7 +384,7 @@ def _next_length(cell: _Cell, dt: float, effort: int) -> float:
     if cell.increment > 0:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
     if cell.relaxation > 0:
-        factor = min(factor, max(1.0, RELAXATION / cell.relaxation))
+        factor = min(factor, max(1.0, cell.case.solver.relaxation / cell.relaxation))
     if cell.deviation > 0:
         factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
     if cell.parting > 0:

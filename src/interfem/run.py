@@ -19,7 +19,7 @@ from .cautions import cautions
 from .domain import read_domain
 from .fields import make_fields
 from .geometry import GeometryError, build_mesh
-from .march import RELAXATION, Mark, Step, StepFailed, march
+from .march import Mark, Step, StepFailed, march
 from .model import build_model
 from .mpi import world
 from .observe.book import Book
@@ -339,7 +339,7 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
     path = session.folder / "meshes" / f"{len(meshes) + 1}.msh"
     together(session.comm, session.folder, lambda: path.parent.mkdir(exist_ok=True))
     pressed, laid = bool(parts.observer.columns), bool(mark.void) and not mark.closed
-    longest = RELAXATION * parts.observer.energy.flow_time if pressed else math.inf
+    longest = parts.case.solver.relaxation * parts.observer.energy.flow_time if pressed else math.inf
     as_it_was, mark = mark, replace(mark, dt=min(mark.dt_old, longest), dt_old=0.0, before=None)
     given = path, (AT_ONCE if pressed else SETTLING) * mark.dt, lambda chosen, *rest: _assemble(chosen, session.comm, session.timings, *rest)
     anew = press_in if pressed else renew_layer

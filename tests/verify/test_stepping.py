@@ -12,17 +12,18 @@ from test_laws_rates import BAR, EXPONENT, HELD, LOAD, MASIAS, SPRING, lithium, 
 WEEKS = {"kind": "rest", "duration": "300 h"}
 
 
-def test_relaxation_from_milliseconds_to_weeks(tmp_path):
-    """Held bar, 0.9 MPa in 1 ms, then 300 h: `q^(1-n) = q0^(1-n) + (n - 1) HELD A t` within 2 % at every step, over 8 decades."""
+@pytest.mark.parametrize("part, within, most", [(0.1, 0.04, 100), (0.04, 0.02, 160)])
+def test_relaxation_from_milliseconds_to_weeks(tmp_path, part, within, most):
+    """Held bar, 0.9 MPa in 1 ms, then 300 h: `q^(1-n) = q0^(1-n) + (n - 1) HELD A t` over 8 decades, at every step."""
     press = {"kind": "pressure", "to": f"{LOAD} MPa", "duration": "1 ms"}
-    found = solve(sprung(BAR | {"materials": lithium()}, SPRING) | {"protocol": [press, WEEKS]}, tmp_path)
+    found = solve(sprung(BAR | {"materials": lithium()}, SPRING) | {"protocol": [press, WEEKS], "solver": {"relaxation": part}}, tmp_path)
     held = found["phase"] == 1
     time, stress = found["time_s"][held] - 1e-3, found["metal_max_von_mises_MPa"]
     start = stress[~held][-1]
     exact = (start ** (1 - EXPONENT) + (EXPONENT - 1) * HELD * MASIAS * time) ** (1 / (1 - EXPONENT))
     assert time[0] < 1e-2 and time[-1] == pytest.approx(300 * 3600)
-    assert stress[held] == pytest.approx(exact, rel=0.02)
-    assert len(time) < 160 and found["newton_iterations"].max() <= 6
+    assert stress[held] == pytest.approx(exact, rel=within)
+    assert len(time) < most and found["newton_iterations"].max() <= 6
     assert found["work_balance_error"].max() < 1e-6
 
 
