@@ -249,6 +249,7 @@ class Interface(Model):
     electronic_resistance: quantity("areal resistance", above=0) | None = None  # to electrons, between two that conduct them
     electronic_capacitance: quantity("areal capacitance", least=0) | None = None
     equilibrium_potential: Potential | None = None
+    surface_energy: quantity("areal energy", above=0) | None = None  # of the metal's face: shifts the equilibrium where it is curved
     plating: bool | None = Field(None, strict=True)  # lithium may be plated on an inert side; by default if a side is a mixed conductor
     contact: Literal["bonded", "unilateral"] = "bonded"  # unilateral: the bodies may part
     tangential: Literal["stick", "frictionless", "coulomb"] = "stick"

@@ -436,6 +436,8 @@ def _interfaces(case) -> Iterator[str]:
             yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'
         elif given.tangential == "coulomb" and case.mechanics is None:
             yield f'{place}.tangential = "coulomb": without displacement nothing slides; add a [mechanics] table'
+        elif given.surface_energy is not None and not ordered(*pairs[key])[0].deposits:
+            yield f"{place}.surface_energy: what stores lithium does not grow at its face; remove it"
         elif given.equilibrium_potential is not None and not ordered(*pairs[key])[0].deposits:
             alloy = ordered(*pairs[key])[0].material.dense or ordered(*pairs[key])[0].material.name
             yield (f"{place}.equilibrium_potential = {show(given.equilibrium_potential, 'potential')}: that of an alloy "

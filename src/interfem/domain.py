@@ -19,6 +19,7 @@ from dolfinx import fem, la, mesh
 
 from . import forms  # noqa: F401  (how they are compiled)
 from .case import Case
+from .curvature import curvature
 from .cuts import CutSpace
 from .kinks import BrokenSpace, Kinks, find_kinks
 from .pieces import read_mesh
@@ -212,6 +213,11 @@ class Domain:
     def kinks(self) -> Kinks | None:
         """Where the normal of the interfaces jumps; not sought in a box."""
         return find_kinks(self.submeshes["gamma"].mesh, self._normals()) if self.dimension == 2 else None
+
+    @cached_property
+    def curvature(self) -> fem.Function:
+        """Sum of the principal curvatures on the interface mesh, 1/um, positive where the more metallic side bulges."""
+        return curvature(self.submeshes["gamma"].mesh, self._normals(), self.kind == "axisymmetric")
 
     def _normals(self) -> np.ndarray:
         """Unit normals (cell, d) of the cells of the interface mesh, ghosts included, out of the more metallic side."""

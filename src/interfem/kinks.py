@@ -43,9 +43,9 @@ def find_kinks(gamma, normals: np.ndarray) -> Kinks | None:
     """
     space = fem.functionspace(gamma, ("Lagrange", 1))
     index_map, dofs, owned = space.dofmap.index_map, space.dofmap.list, gamma.topology.index_map(1).size_local
-    sums = [_sum_at_vertices(space, values[:owned]) for values in (normals[:, 0], normals[:, 1], np.ones(len(normals)))]
+    sums = [sum_at_vertices(space, values[:owned]) for values in (normals[:, 0], normals[:, 1], np.ones(len(normals)))]
     kink = np.hypot(*sums[:2]) < np.cos(np.radians(SHARP / 2)) * sums[2]
-    kink &= _sum_at_vertices(space, kink[dofs[:owned]].all(axis=1)) == 0
+    kink &= sum_at_vertices(space, kink[dofs[:owned]].all(axis=1)) == 0
     if not gamma.comm.allreduce(int(kink[: index_map.size_local].sum())):
         return None
     kept = np.flatnonzero(~kink[: index_map.size_local])
@@ -62,10 +62,11 @@ def find_kinks(gamma, normals: np.ndarray) -> Kinks | None:
     return Kinks(numbered, broken, space.tabulate_dof_coordinates()[np.concatenate([kept, ghosts])])
 
 
-def _sum_at_vertices(space: fem.FunctionSpace, values: np.ndarray) -> np.ndarray:
-    """At each vertex, ghosts included, the sum of values given on owned cells, over those that meet there."""
+def sum_at_vertices(space: fem.FunctionSpace, values: np.ndarray) -> np.ndarray:
+    """At each vertex, ghosts included, the sum of values (cell,) or (cell, corner) of owned cells, over those of all ranks that meet there."""
     total = fem.Function(space)
-    np.add.at(total.x.array, space.dofmap.list[: len(values)], np.broadcast_to(values[:, None], (len(values), 2)))
+    dofs = space.dofmap.list[: len(values)]
+    np.add.at(total.x.array, dofs, np.broadcast_to(values if values.ndim == 2 else values[:, None], dofs.shape))
     total.x.scatter_reverse(la.InsertMode.add)
     total.x.scatter_forward()
     return total.x.array

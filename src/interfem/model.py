@@ -160,6 +160,9 @@ def _interface_data(case: Case, domain: Domain, fields: Fields) -> dict[str, fem
     if domain.roofs:
         data["roof"] = parameters.interface(lambda law, name, t: STICK * shear(name, t))
     data["equilibrium"] = parameters.interface(lambda law, n, t: (case.interface(n).equilibrium_potential or 0.0) if law else 0.0)
+    if any(case.interface(name).surface_energy for name in domain.kinetics):
+        data["surface_energy"] = parameters.interface(lambda law, name, t: case.interface(name).surface_energy or 0.0 if law else 0.0)
+        data["curvature"] = domain.curvature
     if fields.contact is not None:
         data |= _contact_data(case, domain, fields, sides, shear)
     if "sei" in fields:
@@ -302,7 +305,7 @@ def transfer_overpotential(domain, fields, controls, data, label):
     group, _ = domain.transfer_labels[label]
     rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
     eta = overpotential(electrode_potential(fields, data), fields["phi"]("-"), rest, data["omega"],
-                        felt_pressure(fields, group), FARADAY, faradaic(fields, controls, data), data["film_resistance"])
+                        felt_pressure(fields, group, data), FARADAY, faradaic(fields, controls, data), data["film_resistance"])
     if "sei" not in fields:
         return eta
     layer, history = _reaction_layer(fields)
@@ -310,14 +313,15 @@ def transfer_overpotential(domain, fields, controls, data, label):
     return eta - fields["i"]("+") * data["sei_resistivity"] * layer - lost
 
 
-def felt_pressure(fields, group):
+def felt_pressure(fields, group, data):
     """Pressure against which charge transfer adds lithium, on the "+" side of an interface, MPa.
 
-    Metal grows at its face, against the contact pressure. What stores lithium swells within, against `p = -tr(sigma)/3`: the same p as
+    Metal grows at its face, against the contact pressure and, if it has a surface energy gamma, against `gamma K` where it is curved. What stores lithium swells within, against `p = -tr(sigma)/3`: the same p as
     in its `mu = -F U + Omega_c p`, so that no current circulates at rest (Larche and Cahn, Acta Metall. 30 (1982) 1835).
     """
     name = "p_c" if group.head.deposits else f"p:{group.name}"
-    return fields[name]("+") if name in fields else 0.0
+    pressure = fields[name]("+") if name in fields else 0.0
+    return pressure + data["surface_energy"] * data["curvature"] if group.head.deposits and "curvature" in data else pressure
 
 
 def electrode_potential(fields, data):

@@ -80,13 +80,13 @@ class Breakdown:
         for label, (group, _) in domain.transfer_labels.items():
             eta = transfer_overpotential(domain, fields, controls, data, label)
             rest = data["equilibrium"] if group.head.deposits else equilibrium(fields, group, "+")
-            shift = data["omega"] * felt_pressure(fields, group) / FARADAY
+            shift = data["omega"] * felt_pressure(fields, group, data) / FARADAY
             film = electrode_potential(fields, data) - fields["phi"]("-") - eta - rest + shift
             dS, transferred = domain.dS(label), faradaic(fields, controls, data)
             if "sei" in fields:
                 forms[f"reaction:{label}"] = (i - transferred) * eta * dS
             forms |= {f"kinetics:{label}": transferred * eta * dS, f"film:{label}": i * film * dS, f"rest:{label}": i * rest * dS}
-            if "p_c" in fields:
+            if "p_c" in fields or "curvature" in data:
                 forms[f"pressure:{label}"] = -i * shift * dS
         return forms
 

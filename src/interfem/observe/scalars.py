@@ -129,12 +129,13 @@ class Observer:
 
     def _shift_forms(self) -> None:
         """`Omega p/F` over the faces of each electrode that pass charge, interfaces of one metal and law at a time."""
-        if "p_c" not in self.fields:
+        data = {key: f("+") for key, f in self.model.interface.items()}
+        if "p_c" not in self.fields and "curvature" not in data:
             return
-        omega, anode = self.model.interface["omega"]("+") / FARADAY, self.model.anode_side("+")
+        omega, anode = data["omega"] / FARADAY, data["anode"]
         for label, (group, _) in self.domain.transfer_labels.items():
             for electrode, share in (("anode", anode * self.on_face("+")), ("counter", 1 - anode)):
-                self._form(f"shift:{electrode}:{label}", share * omega * felt_pressure(self.fields, group) * self.domain.dS(label))
+                self._form(f"shift:{electrode}:{label}", share * omega * felt_pressure(self.fields, group, data) * self.domain.dS(label))
                 self._form(f"pressed:{electrode}:{label}", share * self.domain.dS(label))
 
     def _rim_forms(self) -> None:
