@@ -31,7 +31,7 @@ ELASTIC = {"metal": 5, "mixed": 6, "ceramic": 7}  # cells of a body that do not 
 ROOFED, BURIED = 8, 9  # cells inside voids at an electrolyte, and inside pores in metal
 BLOCKED = 1
 BONDED = {("metal", "ceramic"): 2, ("metal", "mixed"): 3, ("mixed", "ceramic"): 4}  # facets between two bodies
-ROOF, WALL = 5, 6  # facets between what is inside a void and the electrolyte, or the metal; the void is the "+" side
+ROOF, WALL = {"ceramic": 5, "mixed": 8}, 6  # facets between what is inside a void and the body that is its roof, or the metal; the void is the "+" side
 MOUTHS = 7  # facets of metal that is pressed into slots: by themselves, since forms take a rule by vertices beside no other one
 GROUP = 10  # label of group g is GROUP + g among cells, GROUP * (g + 1) + law among facets
 LAWS = {"butler_volmer": 0, "linear": 1}
@@ -461,7 +461,8 @@ def _oriented(domain: Domain) -> list[tuple[int, np.ndarray]]:
     if "gamma" not in domain.submeshes:
         return []
     bodies, roofs = {r.name: r.body for r in domain.regions}, domain.roofs
-    labels = [(BLOCKED, _rows(domain, domain.blocked)), (ROOF, _rows(domain, domain.on(roofs))), (WALL, _walls(domain))]
+    labels = [(BLOCKED, _rows(domain, domain.blocked)), (WALL, _walls(domain))]
+    labels += [(label, _rows(domain, domain.on([n for n in roofs if body in {bodies[r] for r in n.split("|")}]))) for body, label in ROOF.items()]
     for pair, label in BONDED.items():
         names = [n for n in domain.interfaces if {bodies[r] for r in n.split("|")} == set(pair) and n not in roofs]
         labels.append((label, _rows(domain, domain.on(names))))

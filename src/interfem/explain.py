@@ -112,10 +112,15 @@ def _example(location: tuple, tree: dict, root: type[BaseModel]) -> str:
     key = location[-1]
     fields = [_fields(model)[key] for model in _walk(location[:-1], tree, root)[1] if key in _fields(model)]
     dimension = next(filter(None, map(dimension_of, fields)), None)
-    quantity = f'"{_NUMBERS.get(dimension, 1)} {DIMENSIONS[dimension][1]}"' if dimension else None
+    quantity = _quantity(dimension) if dimension else None
     choices = [choice for field in fields for choice in get_args(field.annotation)]
     value = _EXAMPLES.get(key) or quantity or " or ".join(f'"{choice}"' for choice in choices)
     return value if value.startswith(("a table", "tables")) else f"{key} = {value}"
+
+
+def _quantity(dimension: str) -> str:
+    number, unit = _NUMBERS.get(dimension, 1), DIMENSIONS[dimension][1]
+    return f'"{number} {unit}"' if unit else f"{number}"
 
 
 def _heading(place: str) -> str:

@@ -628,19 +628,22 @@ def _roof_terms(domain, fields, controls, interface) -> list:
     the pressure that the kinetics feel rises with what is plated in excess of that.
     """
     n, roofs, k, up = domain.normal(), fields.contact.roofs, interface["roof"]("+"), domain.dimension - 1
-    u, v, u_s, v_s = fields["u_m"]("+"), fields.unknowns["u_m"].test("+"), fields["u_s"]("-"), fields.unknowns["u_s"].test("-")
+    u, v = fields["u_m"]("+"), fields.unknowns["u_m"].test("+")
     into = fields.parameters.field(lambda at: float(roofs.into.get(at.region.name, 0)))("+")
     floor = roofs.wall("+")[up] + controls.dt * roofs.lifting("+")[up]
     pressure = third_medium.wall_pressure(domain.x[up], u[up], floor, into, roofs.wall("+")[0])
-    tie = roofs.over("+") * third_medium.roof_tie(u, u_s, n, roofs.raised("+") + controls.dt * roofs.rising("+"), k)
     raised = fields.laid("+") + roofs.raised("+") + controls.dt * roofs.rising("+") if fields.growth is not None else 0.0
     excess = _plated(fields, controls, _plus(interface)) - raised if fields.growth is not None else 0.0
     borne = roofs.borne("+") + roofs.covered("+") * roofs.stiffness("+") * excess
     told = roofs.over("+") * (fields["p_c"]("+") - borne) / k * fields.unknowns["p_c"].test("+")
     none = [ufl.inner(fields[name]("+"), fields.unknowns[name].test("+")) for name in ("gap", "slip", "shear") if name in fields]
-    return [-into * pressure * v[up] * domain.dS(WALL), contact_work(tie, n, v, v_s, domain.dS(ROOF)),
-            -roofs.borne("+") * ufl.inner(n, v_s) * domain.dS(ROOF), told * domain.dS_vertices(ROOF),
-            *(roofs.over("+") * zero * domain.dS_vertices(ROOF) for zero in none)]
+    terms = [-into * pressure * v[up] * domain.dS(WALL), told * domain.dS_vertices(*ROOF.values())]
+    for body, label in ROOF.items():
+        if DISPLACEMENT[body] in fields:
+            u_s, v_s = fields[DISPLACEMENT[body]]("-"), fields.unknowns[DISPLACEMENT[body]].test("-")
+            tie = roofs.over("+") * third_medium.roof_tie(u, u_s, n, roofs.raised("+") + controls.dt * roofs.rising("+"), k)
+            terms += [contact_work(tie, n, v, v_s, domain.dS(label)), -roofs.borne("+") * ufl.inner(n, v_s) * domain.dS(label)]
+    return terms + [roofs.over("+") * zero * domain.dS_vertices(*ROOF.values()) for zero in none]
 
 
 def _column_terms(case, domain, fields) -> list:

@@ -434,8 +434,9 @@ def surroundings(case, void: str) -> Surroundings | None:
     number = [layer.name for layer in case.layers].index(name)
     behind = case.regions[number + 1 : len(case.layers)] if into > 0 else case.regions[:number]
     inside = [f for f in case.features if f.kind not in ("flaw", "patch", "roughness") and cut_layer(f, case) == name]
+    face = case.regions[number - into]
     alone = all(f.kind in ("void", "voids") and direction(f, case)[1] == into for f in inside)
-    if not alone or any(region.body != "metal" for region in behind):
+    if not alone or face.body != "ceramic" or any(region.body != "metal" for region in behind):
         return None
     return Surroundings(name, tuple(f.name for f in inside), tuple(region.name for region in behind))
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from ..case import Case
 from ..domain import Domain
-from ..fields import Fields
+from ..fields import DISPLACEMENT, Fields
 from ..physics import KINEMATICS
 from ..regions import roof_law
 from ..roofs import marked
@@ -31,14 +31,15 @@ class Void:
 
     def __init__(self, case: Case, domain: Domain, fields: Fields, number: int):
         self.comm, self.number, self.name, self.up = domain.comm, number, domain.regions[number].name, domain.dimension - 1
-        metal, ions = ([n for n, r in enumerate(domain.regions) if r.body == body and not r.hollow] for body in ("metal", "ceramic"))
+        metal, others = ([n for n, r in enumerate(domain.regions) if (r.body == "metal") == same and not r.hollow] for same in (True, False))
         self.wall = Surface(domain, fields, "u_m", domain.facets_between(number, metal))
         self.interface = next((name for name in domain.roofs if self.name in name.split("|")), None)
         if self.interface is not None:
             self.law, self.gap = roof_law(self.interface, case), case.interface(self.interface).contact_gap
-            self.roofs, roof = fields.contact.roofs, domain.facets_between(number, ions)
+            self.roofs, roof = fields.contact.roofs, domain.facets_between(number, others)
             self.into = self.roofs.into[self.name]
-            self.mouth, self.face = (Surface(domain, fields, name, roof) for name in ("u_m", "u_s"))
+            body = next(r.body for r in domain.regions if r.body != "metal" and r.name in self.interface.split("|"))
+            self.mouth, self.face = (Surface(domain, fields, name, roof) for name in ("u_m", DISPLACEMENT[body]))
             order = np.argsort(domain.submeshes["gamma"].parents)
             self.cells = order[np.searchsorted(domain.submeshes["gamma"].parents, roof, sorter=order)]
             self.vertices = self._vertices(domain)
