@@ -23,6 +23,7 @@ import ffcx.compiler
 import numpy as np
 import ufl
 from dolfinx import jit
+from dolfinx.fem import IntegralType
 from ffcx import naming
 from ffcx.codegeneration import get_include_path
 from ffcx.codegeneration.jit import UFC_EXPRESSION_DECL, UFC_FORM_DECL, UFC_HEADER_DECL, UFC_INTEGRAL_DECL
@@ -36,7 +37,9 @@ def compiled(ufl_object: ufl.Form | tuple, form_compiler_options: dict | None = 
     """A form, or an expression and its points, as the library's own `ffcx_jit` gives it: (C object, where its `ffi` is, no code)."""
     options, how = ffcx.get_options(form_compiler_options), jit.get_options(jit_options)
     flags = ["-std=c17", "-fPIC", "-shared", *how["cffi_extra_compile_args"]]
-    kind = "form" if isinstance(ufl_object, ufl.Form) else "expression"
+    kind, labels = "expression", None
+    if isinstance(ufl_object, ufl.Form):
+        kind, (ufl_object, labels) = "form", _numbered(ufl_object)
     name = f"interfem_{kind}_{naming.compute_signature([ufl_object], str((sorted(options.items()), COMPILER, flags)))}"
     library = Path(how["cache_dir"]) / f"{name}.so"
     if not library.exists():
@@ -44,7 +47,41 @@ def compiled(ufl_object: ufl.Form | tuple, form_compiler_options: dict | None = 
     known = naming.form_name(ufl_object, 0, name) if kind == "form" else naming.expression_name(ufl_object, name)
     place = ctypes.addressof(ctypes.c_char.in_dll(ctypes.CDLL(str(library)), known))
     ffi = _declarations(np.dtype(options["scalar_type"]).name)
-    return ffi.cast(f"ufcx_{kind} *", place)[0], SimpleNamespace(ffi=ffi), None
+    found, module = ffi.cast(f"ufcx_{kind} *", place), SimpleNamespace(ffi=ffi)
+    if labels:
+        found, module.labels = _labelled(found, labels, ffi)
+    return found[0], module, None
+
+
+def _numbered(form: ufl.Form) -> tuple[ufl.Form, dict[str, list[int]]]:
+    """The form with the labels of its integrals counted from 0 for each type, and these labels: forms that differ by them are one."""
+    labels = {}
+    for integral in form.integrals():
+        labels.setdefault(integral.integral_type(), set()).update(_labels(integral))
+    labels = {kind: sorted(found) for kind, found in labels.items() if found}
+    return ufl.Form([_renamed(integral, labels) for integral in form.integrals()]), labels
+
+
+def _labels(integral: ufl.Integral) -> tuple[int, ...]:
+    """None where it is over everything."""
+    label = integral.subdomain_id()
+    return () if isinstance(label, str) else label if isinstance(label, tuple) else (label,)
+
+
+def _renamed(integral: ufl.Integral, labels: dict[str, list[int]]) -> ufl.Integral:
+    found = tuple(labels[integral.integral_type()].index(label) for label in _labels(integral))
+    return integral.reconstruct(subdomain_id=found) if found else integral
+
+
+def _labelled(form, labels: dict[str, list[int]], ffi: cffi.FFI):
+    """A copy of the compiled form with its own labels, and these, which are to be kept as long."""
+    form, offsets = ffi.new("ufcx_form *", form[0]), form.form_integral_offsets
+    ids = ffi.new("int[]", [form.form_integral_ids[n] for n in range(offsets[len(IntegralType)])])
+    for kind in range(len(IntegralType)):
+        for n in range(offsets[kind], offsets[kind + 1]):
+            ids[n] = labels[IntegralType(kind).name][ids[n]] if ids[n] >= 0 else ids[n]
+    form.form_integral_ids = ids
+    return form, ids
 
 
 @cache
@@ -74,9 +111,12 @@ def _compile_once(ufl_object, name: str, options: dict, flags: list[str], librar
 def _compile(code: Path, flags: list[str], library: Path) -> None:
     part = library.with_suffix(f".{os.getpid()}.part")
     command = [*COMPILER, *flags, f"-I{get_include_path()}", str(code), "-lm", "-o", str(part)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except OSError as error:
+        raise RuntimeError(f"{COMPILER[0]}: {error.strerror}; forms are compiled at run time: install gcc, or name a C compiler in CC") from None
     if done.returncode:
-        raise RuntimeError(f"{shlex.join(command)}\n{done.stderr}")
+        raise RuntimeError(f"a form cannot be compiled: {shlex.join(command)}\n{done.stderr}")
     part.replace(library)
 
 
