@@ -22,6 +22,8 @@ import cffi
 import ffcx.compiler
 import numpy as np
 import ufl
+
+from . import mpi  # noqa: F401  (before dolfinx)
 from dolfinx import jit
 from dolfinx.fem import IntegralType
 from ffcx import naming
