@@ -1,8 +1,8 @@
 """Compiled forms on the disk, shared by ranks and runs.
 
-The library builds an extension of Python out of each form, which takes three times as long as its C code needs (Python's headers, setuptools)
-and leaves a file behind if the compiler is killed, on which every later run would wait in vain. Here the C code alone is compiled, once for
-all that ask for it at the same time, and is there as a whole or not at all.
+The library makes each form an extension of Python, of which the C code is a third of the work (the rest is Python's headers and setuptools), and
+leaves a file behind if the compiler is killed, on which every later run would wait in vain. Here the C code alone is compiled, by one of all
+that ask for it at the same time; it is there as a whole or not at all. Where a form is integrated is told to it afterwards.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _declarations(scalar: str) -> cffi.FFI:
 
 
 def _compile_once(ufl_object, name: str, options: dict, flags: list[str], library: Path) -> None:
-    """Unless another process does so at the moment; the C code is what they hold, and a lock ends with its process."""
+    """By one process, while the others wait for its lock on the C code, which ends with it."""
     library.parent.mkdir(parents=True, exist_ok=True)
     with open(library.with_suffix(".c"), "a") as code:
         try:
