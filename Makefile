@@ -1,5 +1,5 @@
 # The front door of interfem. `make demo` and `make test` do their own set-up, in .venv.
-# Needs Linux on x86-64 (glibc >= 2.34), Python >= 3.12 with venv and headers, gcc, and the X and OpenGL libraries that
+# Needs Linux on x86-64 (glibc >= 2.34), Python >= 3.12 with venv, gcc, and the X and OpenGL libraries that
 # Gmsh's wheel links against and off-screen rendering loads; `make system` installs all but Python on Debian or Ubuntu.
 
 RANKS ?= 2
@@ -7,7 +7,7 @@ JOBS ?= 2
 BIN := .venv/bin
 MPIRUN := $(BIN)/mpirun
 CASES := bare interlayer alloy
-DEBIAN := gcc libc6-dev python3-dev python3-venv \
+DEBIAN := gcc libc6-dev python3-venv \
     libfontconfig1 libegl1 libgl1 libglu1-mesa libgomp1 libxcursor1 libxext6 libxfixes3 libxft2 libxinerama1 libxrender1
 VIEWERS := chromium python3-paraview xvfb xauth
 SLURM := slurmctld slurmd slurm-client munge
@@ -50,6 +50,8 @@ bench: setup bench/run.py
 
 # R1 and R2 beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
 peers: setup bench/peers.py
+	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+	    || { echo "Plain DOLFINx compiles forms against the headers of Python, and this one has none (Python.h): install python3-dev"; exit 1; }
 	test -x .venv-peers/bin/python || python3 -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --requirement bench/requirements-peers.txt
 	$(BIN)/python bench/peers.py --peers .venv-peers/bin/python
@@ -74,8 +76,6 @@ setup: .venv/ready
 	echo "Setting up .venv with $$("$$python" --version) ($$python)"; \
 	"$$python" -m venv --clear .venv
 	@command -v gcc >/dev/null || { echo "No gcc found, and forms are compiled at run time: make system, or install gcc"; exit 1; }
-	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
-	    || { echo "This Python has no headers (Python.h), and forms are compiled against them: install python3-dev"; exit 1; }
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	@$(BIN)/python -c 'import ctypes, gmsh; ctypes.CDLL("libEGL.so.1")' \
 	    || { echo "Gmsh or rendering lacks a system library: make system, as root, or install the like of $(DEBIAN)"; exit 1; }

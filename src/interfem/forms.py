@@ -1,81 +1,125 @@
-"""Compiled forms on the disk, shared by ranks and runs: who waits for whom, and what a killed compiler leaves.
+"""Compiled forms on the disk, shared by ranks and runs.
 
-The library notes that a form is being compiled by a file that stays if the compiler is killed, and on which every later run would
-wait in vain. Here each compilation holds a lock, which ends with its process.
+The library makes each form an extension of Python, of which the C code is a third of the work (the rest is Python's headers and setuptools), and
+leaves a file behind if the compiler is killed, on which every later run would wait in vain. Here the C code alone is compiled, by one of all
+that ask for it at the same time; it is there as a whole or not at all. Where a form is integrated is told to it afterwards.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
-import time
+import os
+import shlex
+import subprocess
+import sysconfig
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
-from typing import IO
+from types import SimpleNamespace
 
-import ffcx.codegeneration.jit as compiler
+import cffi
+import ffcx.compiler
+import numpy as np
+import ufl
+
+from . import mpi  # noqa: F401  (before dolfinx)
 from dolfinx import jit
+from dolfinx.fem import IntegralType
+from ffcx import naming
+from ffcx.codegeneration import get_include_path
+from ffcx.codegeneration.jit import UFC_EXPRESSION_DECL, UFC_FORM_DECL, UFC_HEADER_DECL, UFC_INTEGRAL_DECL
 
-# s to wait for a form where the disk knows no locks; 10 s are too few on a busy machine
-jit.DOLFINX_DEFAULT_JIT_OPTIONS["timeout"] = (120, "Timeout for JIT compilation")
-
-LOOK = 0.1  # s between looks at a form that another process compiles
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # errors of disks that know none
-_library = compiler.get_cached_module
-_held: list[IO] = []  # lock of what this process compiles
+COMPILER = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
 
 
-def cached_module(module_name: str, object_names: list[str], cache_dir: Path, timeout: int):
-    """A form that is compiled, or (None, None) if this process shall compile it, as the library's own function says.
+@jit.mpi_jit_decorator
+def compiled(ufl_object: ufl.Form | tuple, form_compiler_options: dict | None = None, jit_options: dict | None = None):
+    """A form, or an expression and its points, as the library's own `ffcx_jit` gives it: (C object, where its `ffi` is, no code)."""
+    options, how = ffcx.get_options(form_compiler_options), jit.get_options(jit_options)
+    flags = ["-std=c17", "-fPIC", "-shared", *how["cffi_extra_compile_args"]]
+    kind, labels = "expression", None
+    if isinstance(ufl_object, ufl.Form):
+        kind, (ufl_object, labels) = "form", _numbered(ufl_object)
+    name = f"interfem_{kind}_{naming.compute_signature([ufl_object], str((sorted(options.items()), COMPILER, flags)))}"
+    library = Path(how["cache_dir"]) / f"{name}.so"
+    if not library.exists():
+        _compile_once(ufl_object, name, options, flags, library)
+    known = naming.form_name(ufl_object, 0, name) if kind == "form" else naming.expression_name(ufl_object, name)
+    place = ctypes.addressof(ctypes.c_char.in_dll(ctypes.CDLL(str(library)), known))
+    ffi = _declarations(np.dtype(options["scalar_type"]).name)
+    found, module = ffi.cast(f"ufcx_{kind} *", place), SimpleNamespace(ffi=ffi)
+    if labels:
+        found, module.labels = _labelled(found, labels, ffi)
+    return found[0], module, None
 
-    A `.c` without `.c.cached`, on which nobody holds the lock, is what a killed compiler has left: it goes.
-    """
-    source = (Path(cache_dir) / module_name).with_suffix(".c")
-    ready = source.with_suffix(".c.cached")
-    while _held:  # the last one is compiled
-        _held.pop().close()
-    if not ready.exists():
-        source.parent.mkdir(parents=True, exist_ok=True)
-        _await_turn(source, ready)
-    if not ready.exists():
-        return _library(module_name, object_names, cache_dir, timeout)
-    module = _loaded(module_name, source.parent)
-    return [getattr(module.lib, name) for name in object_names], module
+
+def _numbered(form: ufl.Form) -> tuple[ufl.Form, dict[str, list[int]]]:
+    """The form with the labels of its integrals counted from 0 for each type, and these labels: forms that differ by them are one."""
+    labels = {}
+    for integral in form.integrals():
+        labels.setdefault(integral.integral_type(), set()).update(_labels(integral))
+    labels = {kind: sorted(found) for kind, found in labels.items() if found}
+    return ufl.Form([_renamed(integral, labels) for integral in form.integrals()]), labels
+
+
+def _labels(integral: ufl.Integral) -> tuple[int, ...]:
+    """None where it is over everything."""
+    label = integral.subdomain_id()
+    return () if isinstance(label, str) else label if isinstance(label, tuple) else (label,)
+
+
+def _renamed(integral: ufl.Integral, labels: dict[str, list[int]]) -> ufl.Integral:
+    found = tuple(labels[integral.integral_type()].index(label) for label in _labels(integral))
+    return integral.reconstruct(subdomain_id=found) if found else integral
+
+
+def _labelled(form, labels: dict[str, list[int]], ffi: cffi.FFI):
+    """A copy of the compiled form with its own labels, and these, which are to be kept as long."""
+    form, offsets = ffi.new("ufcx_form *", form[0]), form.form_integral_offsets
+    ids = ffi.new("int[]", [form.form_integral_ids[n] for n in range(offsets[len(IntegralType)])])
+    for kind in range(len(IntegralType)):
+        for n in range(offsets[kind], offsets[kind + 1]):
+            ids[n] = labels[IntegralType(kind).name][ids[n]] if ids[n] >= 0 else ids[n]
+    form.form_integral_ids = ids
+    return form, ids
 
 
 @cache
-def _loaded(name: str, folder: Path) -> ModuleType:
-    """The compiled module, by its path: the library lists the whole folder each time, thousands of files, to find it there."""
-    path = next(path for path in (folder / (name + suffix) for suffix in EXTENSION_SUFFIXES) if path.exists())
-    spec = spec_from_file_location(name, path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _declarations(scalar: str) -> cffi.FFI:
+    """What forms and expressions look like in C."""
+    ffi = cffi.FFI()
+    ffi.cdef(UFC_HEADER_DECL.format(scalar) + UFC_INTEGRAL_DECL + UFC_FORM_DECL + UFC_EXPRESSION_DECL)
+    return ffi
 
 
-def _await_turn(source: Path, ready: Path) -> None:
-    """Until the form is compiled, or it is this process that shall compile it."""
-    lock = open(source.with_suffix(".lock"), "a")
-    while not ready.exists():
+def _compile_once(ufl_object, name: str, options: dict, flags: list[str], library: Path) -> None:
+    """By one process, while the others wait for its lock on the C code, which ends with it."""
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with open(library.with_suffix(".c"), "a") as code:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(LOOK)
-            continue
+            fcntl.flock(code, fcntl.LOCK_EX)
         except OSError as error:
-            lock.close()
-            if error.errno in NO_LOCKS:
-                return
-            raise
-        if not ready.exists():
-            source.unlink(missing_ok=True)
-            _held.append(lock)
-            return
-        break
-    lock.close()
+            if error.errno not in NO_LOCKS:
+                raise
+        if not library.exists():
+            code.truncate(0)
+            code.write(ffcx.compiler.compile_ufl_objects([ufl_object], options, namespace=name)[0][1])
+            code.flush()
+            _compile(Path(code.name), flags, library)
 
 
-compiler.get_cached_module = cached_module
+def _compile(code: Path, flags: list[str], library: Path) -> None:
+    part = library.with_suffix(f".{os.getpid()}.part")
+    command = [*COMPILER, *flags, f"-I{get_include_path()}", str(code), "-lm", "-o", str(part)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except OSError as error:
+        raise RuntimeError(f"{COMPILER[0]}: {error.strerror}; forms are compiled at run time: install gcc, or name a C compiler in CC") from None
+    if done.returncode:
+        raise RuntimeError(f"a form cannot be compiled: {shlex.join(command)}\n{done.stderr}")
+    part.replace(library)
+
+
+jit.ffcx_jit = compiled

@@ -115,12 +115,16 @@ class Timings:
 def jacobian_blocks(residual: list[ufl.Form], unknowns: list[fem.Function]) -> list[list[ufl.Form | None]]:
     """Derivative of each block of the residual by each unknown.
 
-    None beside the diagonal where a block does not hold the unknown: an empty form would be compiled as a full one is. The diagonal
-    keeps its form, since boundary conditions need a place there.
+    Only terms that hold the unknown are told, so that a form is compiled once for all cases that share these, whatever else they hold.
+    None beside the diagonal where there are none. On the diagonal a form stays, since boundary conditions need a place there.
     """
-    found = petsc.derivative_block(residual, unknowns)
-    return [[form if row == column or unknowns[column] in block.coefficients() else None for column, form in enumerate(line)]
-            for row, (block, line) in enumerate(zip(residual, found))]
+    trials, found = [ufl.TrialFunction(u.function_space) for u in unknowns], []
+    for row, block in enumerate(residual):
+        held = [(integral, ufl.algorithms.extract_coefficients(integral)) for integral in block.integrals()]
+        line = [[integral for integral, coefficients in held if u in coefficients] for u in unknowns]
+        line[row] = line[row] or list(block.integrals())
+        found.append([ufl.derivative(ufl.Form(terms), u, trial) if terms else None for terms, u, trial in zip(line, unknowns, trials)])
+    return found
 
 
 class Solver:

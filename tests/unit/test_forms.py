@@ -5,10 +5,11 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import ufl
 from dolfinx import fem
-from dolfinx.mesh import create_unit_square
+from dolfinx.mesh import create_unit_square, locate_entities_boundary
 from mpi4py import MPI
 
 from interfem.solve import jacobian_blocks
@@ -21,13 +22,12 @@ import ufl
 from dolfinx import fem, mesh
 square = mesh.create_unit_square(world(), 1, 1)
 if len(sys.argv) > 1:  # a compiler that hangs
-    import ffcx.codegeneration.jit as compiler
-    def hang(*_, **__):
+    def hang(*words):
         print("compiling", flush=True)
         import time
         time.sleep(float(sys.argv[1]))
-        return whole(*_, **__)
-    whole, compiler._compile_objects = compiler._compile_objects, hang
+        whole(*words)
+    whole, interfem.forms._compile = interfem.forms._compile, hang
 print(fem.assemble_scalar(fem.form(3.25 * ufl.dx(domain=square))))
 """
 
@@ -54,7 +54,7 @@ def test_a_compile_that_was_killed_is_done_anew(started, tmp_path):
     assert dead.stdout.readline() == "compiling\n"
     dead.kill()
     dead.wait()
-    assert list(tmp_path.glob("fenics/*.c")) and not list(tmp_path.glob("fenics/*.cached"))
+    assert list(tmp_path.glob("fenics/*.c")) and not list(tmp_path.glob("fenics/*.so"))
     slow = started("2")
     assert slow.stdout.readline() == "compiling\n"
     start = time.monotonic()
@@ -62,6 +62,44 @@ def test_a_compile_that_was_killed_is_done_anew(started, tmp_path):
     assert told == "3.25\n", errors
     assert slow.communicate(timeout=60)[0] == "3.25\n"
     assert time.monotonic() - start > 1.0
+
+
+def side(square, at: float) -> np.ndarray:
+    """(cell, facet) of the side at x = `at`."""
+    facets = locate_entities_boundary(square, 1, lambda x: np.isclose(x[0], at))
+    return fem.compute_integration_domains(fem.IntegralType.exterior_facet, square.topology, facets)
+
+
+def test_forms_that_differ_by_labels_are_compiled_once(tmp_path):
+    """And each is integrated over its own part: one cell and three, of four; a side by itself, and two."""
+    square = create_unit_square(MPI.COMM_SELF, 1, 2)
+    dx = ufl.Measure("dx", square, subdomain_data=[(7, np.array([0], np.int32)), (9, np.array([1, 2, 3], np.int32))])
+    ds = ufl.Measure("ds", square, subdomain_data=[(label, side(square, at)) for label, at in ((3, 0.0), (10007, 1.0))])
+
+    def value(form) -> float:
+        return fem.assemble_scalar(fem.form(form, jit_options={"cache_dir": tmp_path}))
+
+    assert [value(2.0 * dx(7)), value(2.0 * dx(9))] == pytest.approx([0.5, 1.5])
+    assert len(list(tmp_path.glob("*.so"))) == 1
+    x = ufl.SpatialCoordinate(square)[0]
+    assert [value(x * ds(3)), value(x * ds(10007))] == pytest.approx([0.0, 1.0])
+    assert len(list(tmp_path.glob("*.so"))) == 2
+    assert value(1.0 * dx(7) + 3.0 * dx((7, 9)) + 5.0 * x * ds(10007)) == pytest.approx(0.25 + 3.0 + 5.0)
+    assert value(1.0 * dx(9) + 3.0 * dx(7) + 5.0 * x * ds((3, 10007))) == pytest.approx(0.75 + 0.75 + 5.0)
+
+
+def test_blocks_of_the_jacobian_hold_the_terms_of_their_unknown_alone():
+    """Forms are so compiled once for all cases that share these terms."""
+    square = create_unit_square(MPI.COMM_SELF, 1, 1)
+    space = fem.functionspace(square, ("Lagrange", 1))
+    u, p, c, v = fem.Function(space), fem.Function(space), fem.Function(space), ufl.TestFunction(space)
+    row = u**2 * v * ufl.dx + c * p * v * ufl.ds
+    (of_u, of_p), = jacobian_blocks([row], [u, p])
+    assert [form.coefficients() for form in (of_u, of_p)] == [(u,), (p, c)]
+    assert of_u.signature() == jacobian_blocks([u**2 * v * ufl.dx], [u])[0][0].signature()
+    whole = ufl.derivative(row, u)
+    u.x.array[:] = 1.0, 2.0, 3.0, 4.0
+    assert (fem.assemble_matrix(fem.form(of_u)).to_dense() == fem.assemble_matrix(fem.form(whole)).to_dense()).all()
 
 
 def test_blocks_of_the_jacobian_without_an_unknown_are_not_compiled():

@@ -1,6 +1,6 @@
 """Flow laws: the root, the UFL ratio and its derivative, and the limits of short and long steps."""
 
-import interfem.mpi  # noqa: F401  (before dolfinx)
+import interfem.forms  # noqa: F401  (before dolfinx)
 
 import numpy as np
 import pytest
