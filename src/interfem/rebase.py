@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import ufl
-from dolfinx import fem
+from dolfinx import fem, la
 from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from .domain import ELASTIC, GROUP, Domain
+from .domain import BONDED, ELASTIC, GROUP, Domain, Weighted
 from .fields import BODIES, Fields, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
@@ -30,11 +30,12 @@ from .geometry.rebase import Layer, rebase
 from .geometry.renew import NotRenewed
 from .loads import boundary_sides
 from .model import Model
+from .observe.energy import INSTANT
 from .observe.state import NEAR, places_of, state_functions
 from .observe.surfaces import Surface
 from .observe.voids import RESIDUAL
 from .physics import finite
-from .regions import direction, reservoir, surroundings
+from .regions import direction, head, reservoir, surroundings
 from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
 from .roofs import marked
 
@@ -80,10 +81,15 @@ def _volumes(old: Parts, layer: Layer) -> dict[str, float]:
     u, bulk = fields["u_m"], modulus(fields, "metal", "bulk")
     for region in (r for r in domain.regions if r.name in (layer.name, *layer.voids)):
         p = fields[f"p:{next(g for g in domain.groups if region in g.regions).name}"]
-        parts, rule = [(1, domain.cells_of([region]))], {"quadrature_degree": domain.degree}
-        cells = ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1)
-        found[region.name] = domain.integral(domain.weight * ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk) * cells)
+        volume = ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk)
+        found[region.name] = domain.integral(volume * _over(domain, [region]))
     return found
+
+
+def _over(domain: Domain, regions: list) -> Weighted:
+    """Measure over the cells of these regions."""
+    parts, rule = [(1, domain.cells_of(regions))], {"quadrature_degree": domain.degree}
+    return Weighted(ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1), domain.weight)
 
 
 def _between(old: Parts) -> np.ndarray:
@@ -137,6 +143,7 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
     _keep_volume(new, layer)
+    _part(new)
     strains = elastic(old, new, lambda before, after: along(new.domain, before, after))
     found, record = settled(old, new, dt, strains, True, plated["net"])
     if found is not None:
@@ -167,31 +174,60 @@ def _strained_at_most(old: Parts, plated: float) -> float:
 def _keep_volume(new: Parts, layer: Layer) -> None:
     """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal.
 
-    None either at the mouths of slots, so that nothing is pushed out of a column, or drawn into it.
+    None either at the mouths of slots, so that nothing is pushed out of a column, or drawn into it: layer and columns keep their volume each
+    for itself, though p goes on from one to the other.
     """
     domain, fields = new.domain, new.fields
     group = next(g for g in domain.groups if any(r.name == layer.name for r in g.regions))
     u, p, label = fields["u_m"], fields[f"p:{group.name}"], GROUP + group.number
-    spaces, place = ufl.MixedFunctionSpace(u.function_space, p.function_space), (domain.kind, domain.x[0])
-    (d, q), (v, s) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
+    columns = [r for r in group.regions if r.name in layer.voids and head(r.name) in domain.boundaries]
+    others = [r for r in group.regions if r not in columns]
+    parts = (u.function_space, p.function_space.clone(), p.function_space.clone())
+    spaces, place = ufl.MixedFunctionSpace(*parts), (domain.kind, domain.x[0])
+    (d, *q), (v, *s) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
     slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
-    stretch = ufl.inner(finite.gradient(d, *place), slope)
-    least = sum(stretch * domain.dx(cells) for cells in (label, ELASTIC["metal"])) + stretch * domain.dx_hollow()
-    a = least + (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * domain.dx(label)
+    stretch, none = ufl.inner(finite.gradient(d, *place), slope), fem.Constant(domain.mesh, 0.0)
     excess = finite.volume_strain(u, *place, 0.0) + p / modulus(fields, "metal", "bulk")
-    load = -excess * s * domain.dx(label) + ufl.inner(fem.Constant(domain.mesh, (0.0, 0.0)), v) * domain.dx(label)
+    a = sum(stretch * domain.dx(cells) for cells in (label, ELASTIC["metal"])) + stretch * domain.dx_hollow()
+    load = none * v[0] * domain.dx(label)
+    for q_part, s_part, cells in zip(q, s, (_over(domain, others), _over(domain, columns))):
+        a += (q_part * ufl.inner(away, slope) + s_part * ufl.inner(away, finite.gradient(d, *place))) * cells + none * q_part * s_part * domain.dx(label)
+        load += -excess * s_part * cells
     faces = [domain.facets_between(n, [m for m, other in enumerate(domain.regions) if other.body != "metal"])
              for n, region in enumerate(domain.regions) if region.body == "metal"]
-    columns = [n for n, region in enumerate(domain.regions) if region.name in layer.voids and not region.hollow]
-    faces.append(domain.facets_between(next(n for n, region in enumerate(domain.regions) if region.name == layer.name), columns))
+    slots = [n for n, region in enumerate(domain.regions) if region.name in layer.voids and not region.hollow]
+    faces.append(domain.facets_between(next(n for n, region in enumerate(domain.regions) if region.name == layer.name), slots))
     on_face = marked(u.function_space, Surface(domain, fields, "u_m", np.concatenate(faces)).dofs)
-    still = fem.dirichletbc(np.zeros(2), np.flatnonzero(on_face).astype(np.int32), u.function_space)
+    bcs = [fem.dirichletbc(np.zeros(2), np.flatnonzero(on_face).astype(np.int32), u.function_space)]
+    for space, regions in zip(parts[1:], (others, columns)):
+        elsewhere = np.flatnonzero(~_regions_of(domain, space, tuple(r.name for r in regions))).astype(np.int32)
+        bcs.append(fem.dirichletbc(0.0, elsewhere, space))
     problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
-                            bcs=[still, *new.solver.conditions("u_m")], entity_maps=domain.entity_maps,
+                            bcs=[*bcs, *new.solver.conditions("u_m")], entity_maps=domain.entity_maps,
                             petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
     for _ in range(VOLUME_STEPS):
-        change, _ = problem.solve()
+        change, *_ = problem.solve()
         u.x.array[:] += change.x.array
+
+
+def _part(new: Parts) -> None:
+    """Gaps are what parts metal and electrolyte where the metal has been laid, `g = n.(u_s - u_m) - w >= 0` as the bond shares it out."""
+    fields, domain = new.fields, new.domain
+    if "gap" not in fields:
+        return
+    unknown, row, one = fields.unknowns["gap"], list(fields.unknowns).index("p_c"), ufl.TestFunction(fields["gap"].function_space)("+")
+    for weight, value in zip(new.model.controls.weights, (INSTANT, -INSTANT, 0.0)):
+        weight.value = value  # nothing grows
+    unknown.function.x.array[:] = 0.0
+    length, jump = fem.Function(unknown.function.function_space), fem.Function(unknown.function.function_space)
+    fem.assemble_vector(length.x.array, fem.form(one * domain.dS(*BONDED.values()), entity_maps=domain.entity_maps))
+    fem.assemble_vector(jump.x.array, new.solver.residual[row])
+    for total in (length, jump):
+        total.x.scatter_reverse(la.InsertMode.add)
+        total.x.scatter_forward()
+    gap = np.maximum(-jump.x.array / np.maximum(length.x.array, 1e-30), 0.0)
+    for function in (unknown.function, unknown.old, unknown.older):
+        function.x.array[:] = gap
 
 
 def _rescale(old: Parts, new: Parts) -> float:
