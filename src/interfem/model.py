@@ -640,10 +640,11 @@ def _column_terms(case, domain, fields) -> list:
 
 
 def _edge_terms(case, domain, fields, controls, interface) -> list:
-    """At the mouth's edges and the head's ends `n.(u_s - u_m) = w + g` holds at the very point, by a spring, for face and wall each.
+    """At the mouth's edges `n.(u_s - u_m) = w`, and `w + g` at the head's ends, hold at the very point, by a spring, for face and wall each.
 
     The multipliers leave these points free, and metal would cut across the electrolyte's corner. Corners that are held belong to
-    the first mortar method (Bernardi, Maday and Patera 1994).
+    the first mortar method (Bernardi, Maday and Patera 1994). Metal comes round the mouth's edge, and may leave the wall behind it: the
+    gap of the first facet is no gap at the edge, where the face holds the same point.
     """
     data, n, (mouth, end) = _plus(interface), domain.normal(), (edge("+") for edge in _edges(case, domain))
     u, v, u_s, v_s = fields["u_m"]("+"), fields.unknowns["u_m"].test("+"), fields["u_s"]("-"), fields.unknowns["u_s"].test("-")
