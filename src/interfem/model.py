@@ -660,23 +660,24 @@ def _column_terms(case, domain, fields) -> list:
 
 
 def _edge_terms(case, domain, fields, controls, interface) -> list:
-    """At the mouth's edges and the head's ends `n.(u_s - u_m) = w + g` holds at the very point, by a spring, for face and wall each.
+    """At the mouth's edges `n.(u_s - u_m) = w`, and `w + g` at the head's ends, hold at the very point, by a spring, for face and wall each.
 
     The multipliers leave these points free, and metal would cut across the electrolyte's corner. Corners that are held belong to
-    the first mortar method (Bernardi, Maday and Patera 1994).
+    the first mortar method (Bernardi, Maday and Patera 1994). Metal comes round the mouth's edge, and may leave the wall behind it: the
+    gap of the first facet is no gap at the edge, where the face holds the same point.
     """
-    data, n, edge = _plus(interface), domain.normal(), _edges(case, domain)("+")
+    data, n, (mouth, end) = _plus(interface), domain.normal(), (edge("+") for edge in _edges(case, domain))
     u, v, u_s, v_s = fields["u_m"]("+"), fields.unknowns["u_m"].test("+"), fields["u_s"]("-"), fields.unknowns["u_s"].test("-")
-    apart = ufl.inner(n, u - u_s) + _come_between(case, fields, controls, data) + (fields["gap"]("+") if "gap" in fields else 0.0)
+    apart = ufl.inner(n, u - u_s) + _come_between(case, fields, controls, data) + (end * fields["gap"]("+") if "gap" in fields else 0.0)
     weight = domain.weight("+") if domain.kind == "axisymmetric" else 1.0
     stiffness = STICK * modulus(fields, "metal", "shear")("+")
-    return [edge * weight * stiffness * apart * ufl.inner(n, v - v_s) * domain.dS_vertices(MOUTHS)]
+    return [(mouth + end) * weight * stiffness * apart * ufl.inner(n, v - v_s) * domain.dS_vertices(MOUTHS)]
 
 
-def _edges(case, domain) -> fem.Function:
-    """1 at the vertices where the walls of a slot that is partly empty meet the face of the layer before it, and where they end."""
-    edge = fem.Function(fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1)))
-    space, dofs, owned = edge.function_space, edge.function_space.dofmap.list, domain.submeshes["gamma"].owned
+def _edges(case, domain) -> tuple[fem.Function, fem.Function]:
+    """1 at the vertices where the walls of a slot that is partly empty meet the face of the layer before it; and where they end."""
+    space = fem.functionspace(domain.submeshes["gamma"].mesh, ("Lagrange", 1))
+    (mouth, end), dofs, owned = (fem.Function(space), fem.Function(space)), space.dofmap.list, domain.submeshes["gamma"].owned
     count = fem.Function(space)
     np.add.at(count.x.array, dofs[:owned], 1.0)
     count.x.scatter_reverse(la.InsertMode.add)
@@ -684,8 +685,10 @@ def _edges(case, domain) -> fem.Function:
     for feature in (f for f in case.features if f.kind == "flaw" and head(f.name) in domain.boundaries):
         metals = reservoir(case, feature.name).layer, feature.name
         face, wall = ([name for name in domain.interfaces if metal in name.split("|")] for metal in metals)
-        edge.x.array[:] += marked(space, dofs[domain.on(wall)]) & (marked(space, dofs[domain.on(face)]) | (count.x.array < 1.5))
-    return edge
+        on_wall, on_face = (marked(space, dofs[domain.on(names)]) for names in (wall, face))
+        mouth.x.array[:] += on_wall & on_face
+        end.x.array[:] += on_wall & ~on_face & (count.x.array < 1.5)
+    return mouth, end
 
 
 def _parting_terms(case, domain, fields, interface) -> list:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import ufl
-from dolfinx import fem
+from dolfinx import fem, la
 from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from .domain import ELASTIC, GROUP, Domain
+from .domain import BONDED, ELASTIC, GROUP, Domain, Weighted
 from .fields import BODIES, Fields, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
@@ -30,17 +30,18 @@ from .geometry.rebase import Layer, rebase
 from .geometry.renew import NotRenewed
 from .loads import boundary_sides
 from .model import Model
+from .observe.energy import INSTANT
 from .observe.state import NEAR, places_of, state_functions
 from .observe.surfaces import Surface
 from .observe.voids import RESIDUAL
 from .physics import finite
-from .regions import direction, reservoir, surroundings
+from .regions import direction, head, reservoir, surroundings
 from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
 from .roofs import marked
 
 MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
 CARRIED = ("phi_m", "p", "x", "mu")  # of the unknowns: live inside metal
-CARRIED_WITHIN = 0.05  # relative change of the plastic strain before it is brought to its sum
+CARRIED_WITHIN = 0.02  # relative change of the plastic strain before it is brought to its sum
 VOLUME_STEPS = 3  # of Newton's method
 SAMPLED = 12  # degree of the rule at which a new cell looks at the old ones
 OUTSIDE = 0.02  # of the extent of the mesh: how far from the old cells a point of the new ones may lie
@@ -80,10 +81,15 @@ def _volumes(old: Parts, layer: Layer) -> dict[str, float]:
     u, bulk = fields["u_m"], modulus(fields, "metal", "bulk")
     for region in (r for r in domain.regions if r.name in (layer.name, *layer.voids)):
         p = fields[f"p:{next(g for g in domain.groups if region in g.regions).name}"]
-        parts, rule = [(1, domain.cells_of([region]))], {"quadrature_degree": domain.degree}
-        cells = ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1)
-        found[region.name] = domain.integral(domain.weight * ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk) * cells)
+        volume = ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk)
+        found[region.name] = domain.integral(volume * _over(domain, [region]))
     return found
+
+
+def _over(domain: Domain, regions: list) -> Weighted:
+    """Measure over the cells of these regions."""
+    parts, rule = [(1, domain.cells_of(regions))], {"quadrature_degree": domain.degree}
+    return Weighted(ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1), domain.weight)
 
 
 def _between(old: Parts) -> np.ndarray:
@@ -137,6 +143,7 @@ def _begin_anew(old: Parts, layer: Layer, draw: Callable, path: Path, dt: float,
         new.solver.destroy()
         return None, {"refused": f"plastic_strain would change by {changed:.2e}"}
     _keep_volume(new, layer)
+    _part(new)
     strains = elastic(old, new, lambda before, after: along(new.domain, before, after))
     found, record = settled(old, new, dt, strains, True, plated["net"])
     if found is not None:
@@ -167,31 +174,69 @@ def _strained_at_most(old: Parts, plated: float) -> float:
 def _keep_volume(new: Parts, layer: Layer) -> None:
     """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal.
 
-    None either at the mouths of slots, so that nothing is pushed out of a column, or drawn into it.
+    None either at the mouths of slots, so that nothing is pushed out of a column, or drawn into it. Layer and columns keep their volume each
+    for itself, by multipliers q of their own: p goes on from one to the other, and would let the one hold what the other lacks.
     """
     domain, fields = new.domain, new.fields
     group = next(g for g in domain.groups if any(r.name == layer.name for r in g.regions))
     u, p, label = fields["u_m"], fields[f"p:{group.name}"], GROUP + group.number
-    spaces, place = ufl.MixedFunctionSpace(u.function_space, p.function_space), (domain.kind, domain.x[0])
-    (d, q), (v, s) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
+    columns = [r for r in group.regions if r.name in layer.voids and head(r.name) in domain.boundaries]
+    bodies = [r for r in group.regions if r not in columns], columns
+    parts = u.function_space, p.function_space.clone(), p.function_space.clone()
+    spaces, place, none = ufl.MixedFunctionSpace(*parts), (domain.kind, domain.x[0]), fem.Constant(domain.mesh, 0.0)
+    (d, *multipliers), (v, *tests) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
     slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
     stretch = ufl.inner(finite.gradient(d, *place), slope)
-    least = sum(stretch * domain.dx(cells) for cells in (label, ELASTIC["metal"])) + stretch * domain.dx_hollow()
-    a = least + (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * domain.dx(label)
     excess = finite.volume_strain(u, *place, 0.0) + p / modulus(fields, "metal", "bulk")
-    load = -excess * s * domain.dx(label) + ufl.inner(fem.Constant(domain.mesh, (0.0, 0.0)), v) * domain.dx(label)
-    faces = [domain.facets_between(n, [m for m, other in enumerate(domain.regions) if other.body != "metal"])
-             for n, region in enumerate(domain.regions) if region.body == "metal"]
-    columns = [n for n, region in enumerate(domain.regions) if region.name in layer.voids and not region.hollow]
-    faces.append(domain.facets_between(next(n for n, region in enumerate(domain.regions) if region.name == layer.name), columns))
-    on_face = marked(u.function_space, Surface(domain, fields, "u_m", np.concatenate(faces)).dofs)
-    still = fem.dirichletbc(np.zeros(2), np.flatnonzero(on_face).astype(np.int32), u.function_space)
+    a = sum(stretch * domain.dx(cells) for cells in (label, ELASTIC["metal"])) + stretch * domain.dx_hollow()
+    load = none * v[0] * domain.dx(label)
+    for q, s, regions in zip(multipliers, tests, bodies):
+        inside = _over(domain, regions)
+        a += (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * inside + none * q * s * domain.dx(label)
+        load += -excess * s * inside
+    elsewhere = [np.flatnonzero(~_regions_of(domain, space, tuple(r.name for r in regions))).astype(np.int32)
+                 for space, regions in zip(parts[1:], bodies)]
+    still = [fem.dirichletbc(np.zeros(2), _at_faces(new, layer), u.function_space), *new.solver.conditions("u_m")]
+    still += [fem.dirichletbc(0.0, dofs, space) for dofs, space in zip(elsewhere, parts[1:])]
     problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
-                            bcs=[still, *new.solver.conditions("u_m")], entity_maps=domain.entity_maps,
+                            bcs=still, entity_maps=domain.entity_maps,
                             petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
     for _ in range(VOLUME_STEPS):
-        change, _ = problem.solve()
+        change, *_ = problem.solve()
         u.x.array[:] += change.x.array
+
+
+def _at_faces(new: Parts, layer: Layer) -> np.ndarray:
+    """Blocks of the metal's displacement at its faces towards the electrolyte, and at the mouths of slots of the layer."""
+    domain, regions = new.domain, list(enumerate(new.domain.regions))
+    faces = [domain.facets_between(n, [m for m, other in regions if other.body != "metal"]) for n, region in regions if region.body == "metal"]
+    slots = [n for n, region in regions if region.name in layer.voids and not region.hollow]
+    faces.append(domain.facets_between(next(n for n, region in regions if region.name == layer.name), slots))
+    dofs = Surface(domain, new.fields, "u_m", np.concatenate(faces)).dofs
+    return np.flatnonzero(marked(new.fields["u_m"].function_space, dofs)).astype(np.int32)
+
+
+def _part(new: Parts) -> None:
+    """Gaps are what parts metal and electrolyte where the metal has been laid, `g = n.(u_s - u_m) - w`, 0 at least, as the bond shares it out.
+
+    Carried over place by place they would be those of metal that has slid on since, and none on further wall.
+    """
+    fields, domain = new.fields, new.domain
+    if "gap" not in fields:
+        return
+    unknown, row = fields.unknowns["gap"], list(fields.unknowns).index("p_c")
+    for weight, value in zip(new.model.controls.weights, (INSTANT, -INSTANT, 0.0)):
+        weight.value = value  # nothing grows
+    unknown.function.x.array[:] = 0.0
+    length, closed = fem.Function(unknown.function.function_space), fem.Function(unknown.function.function_space)
+    one = ufl.TestFunction(length.function_space)("+") * domain.dS(*BONDED.values())
+    for total, form in ((length, fem.form(one, entity_maps=domain.entity_maps)), (closed, new.solver.residual[row])):
+        fem.assemble_vector(total.x.array, form)
+        total.x.scatter_reverse(la.InsertMode.add)
+        total.x.scatter_forward()
+    gap = np.maximum(-closed.x.array / np.maximum(length.x.array, 1e-30), 0.0)
+    for function in (unknown.function, unknown.old, unknown.older):
+        function.x.array[:] = gap
 
 
 def _rescale(old: Parts, new: Parts) -> float:

@@ -40,6 +40,7 @@ class Column:
         self.plated_rate, self.plated = model.plated_rate, fem.Function(fields.growth.function_space) if fields.growth is not None else None
         self.beyond = [fem.form(form, entity_maps=domain.entity_maps) for form in self._overlap(case, model)]
         self.sides = self._sides()
+        self.rims = {way: self._rim(x, begin) for way, (x, begin, _) in self.sides.items()}
         self.look()
 
     def _depths(self) -> list:
@@ -131,9 +132,26 @@ class Column:
         places[nodes, 1] = self.slot.level + self.slot.way * self.slot.depth + np.interp(now[:, 0], first[end][order, 0], moved[end][order, 1])
         self.depth, self.overlap = self.depth_now(), self._overlap_now()
 
+    def _rim(self, x: float, begin: float) -> np.ndarray:
+        """Degrees of freedom of what is plated at the end of a side wall that metal is on, on this rank."""
+        gamma = self.domain.submeshes["gamma"]
+        corners = gamma.mesh.geometry.x[gamma.mesh.geometry.dofmaps[0][: gamma.owned]][..., :2]
+        at_end = np.hypot(corners[..., 0] - x, self.slot.deep(corners) - begin) < 1e-9
+        return self.fields.growth.function_space.dofmap.list[: gamma.owned, :2][at_end] if self.plated is not None else np.zeros(0, np.int32)
+
     def depth_now(self) -> float:
-        """Mean depth of the head at the present displacement, um."""
+        """Mean depth of the head at the present displacement, um.
+
+        What has been plated beside the column, and is no part of its cells yet, is as deep as the head's end there.
+        """
         total, area = (self.domain.comm.allreduce(fem.assemble_scalar(form), MPI.SUM) for form in self.forms)
+        first, now = (np.concatenate(self.domain.comm.allgather(self.head.nodes(moved).reshape(-1, 2))) for moved in (0.0, 1.0))
+        around = np.pi * self.slot.width if self.domain.kind == "axisymmetric" else 1.0
+        for way, (x, begin, _) in self.sides.items():
+            end = np.hypot(first[:, 0] - x, self.slot.deep(first) - begin).argmin()
+            beyond = 0.0 if self.plated is None else float(np.sum((self.fields.growth.x.array - self.fields.laid.x.array)[self.rims[way]]))
+            rim = around * self.domain.comm.allreduce(beyond, MPI.SUM)
+            total, area = total + rim * float(self.slot.deep(now[end])), area + rim
         return total / area
 
     def change(self) -> float:
