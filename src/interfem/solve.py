@@ -147,6 +147,7 @@ class Solver:
                             for name, key in kinds.items() if name in fields}  # largest conductivity, pA/(V um)
         self._spreading = {f"x:{group.name}": _spreading(group.head.material, case.temperature) for group in domain.groups
                            if f"x:{group.name}" in fields and group.head.material.has("diffusivity")}
+        self._turn = _turn(domain)
         self.facts.preset = self._preset()
         self.metal = None
         if self.facts.preset == "iterative" and case.solver.metal == "auto" and layers_alone(case, domain):
@@ -463,14 +464,14 @@ class Solver:
 
     def _rounding(self, name: str, carried: float) -> float:
         """Residual over its tolerance that a field leaves where it does not vary: `eps sigma phi` of a potential, `eps D c_max x` of a
-        store, in a row; `carried` is sigma, or D c_max.
+        store, in a row; `carried` is sigma, or D c_max. About an axis a row is an integral over the full turn.
 
         It counts on islands of metal, which stand at the potential of the ions about them, some mV to V off the collector; and in long
         steps at rest of an alloy in which lithium diffuses fast.
         """
         values = self.fields[name].x.array
         largest = self.domain.comm.allreduce(float(np.abs(values).max()) if values.size else 0.0, MPI.MAX)
-        return FEW_ROWS * np.finfo(float).eps * carried * largest / (TOLERANCE[name.split(":")[0]] * self.scales[name])
+        return FEW_ROWS * np.finfo(float).eps * self._turn * carried * largest / (TOLERANCE[name.split(":")[0]] * self.scales[name])
 
     def _why(self, reason: int) -> str:
         name, ratio = max(self._ratios.items(), key=lambda item: item[1])
@@ -650,6 +651,13 @@ def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
     ksp.getPC().setFactorSetUpSolverType()
     ksp.getPC().getFactorMatrix().setMumpsIcntl(14, LEAST_ROOM)
     return ksp
+
+
+def _turn(domain: Domain) -> float:
+    """Depth of the largest row of the residual: 1 um in the plane and of that order in a box, `2 pi r` about an axis."""
+    if domain.kind != "axisymmetric":
+        return 1.0
+    return 2.0 * np.pi * domain.comm.allreduce(float(domain.mesh.geometry.x[:, 0].max(initial=0.0)), MPI.MAX)
 
 
 def _spreading(material: Material, kelvin: float) -> float:
