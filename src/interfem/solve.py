@@ -34,6 +34,7 @@ ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces th
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
 FIRST_CURRENT, FIRST_AT_VOLTAGE = 1.0, 1e-2  # A/m^2: measure of charge residuals before any current is known; under a voltage it may be next to none
 FEW_ROWS = 100.0  # rounding errors of one row that the norm of the residual may hold
+BALANCED, BALANCED_WITHIN = 1e-9, 8  # sum of charge residuals over the current, without which rounding stops no step; iterations that are given to it
 CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
 MAX_ITERATIONS = 60  # while it gets on: the edge of a contact moves by some vertices in one, an overpotential far off by RT/(alpha F)
 FALLS = 0.5  # of the residual in one iteration, by which Newton gets on: e^-1 far up on an exponential
@@ -310,6 +311,8 @@ class Solver:
         imposed = abs(float(controls.density.value))
         known = self._current or (FIRST_CURRENT if float(controls.galvanostatic.value) else FIRST_AT_VOLTAGE)
         current = max(imposed, known if not imposed else 0.0, 1e-3)
+        flows = imposed if float(controls.galvanostatic.value) else known
+        self._flows = max(flows, 1e-3) / current  # of that measure; less at rest, whose measure is the current before
         driven = ("phi", "phi_m", "V", "x", "c")
         self.scales = {name: u.scale * (current if name.split(":")[0] in driven else 1.0) + 1e-4 * u.content / self._dt
                        for name, u in self.fields.unknowns.items()}
@@ -443,7 +446,7 @@ class Solver:
             return PETSc.SNES.ConvergedReason.DIVERGED_FUNCTION_DOMAIN
         if worst <= 1.0 and (iteration > 0 or worst == 0.0):  # never by extrapolation alone: rounding would grow from step to step
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
-        if iteration >= 2 and worst > 0.5 * self._history[-2] and settled:
+        if iteration >= 2 and worst > 0.5 * self._history[-2] and settled and (iteration >= BALANCED_WITHIN or self._balanced(residual)):
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
         if iteration >= self._most and not self._gets_on(iteration):
             return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT
@@ -455,6 +458,14 @@ class Solver:
             return False
         moves = self.fields.contact is not None and min(self._history[-CYCLE:]) < min(self._history[:-CYCLE])
         return moves or self._history[-1] < FALLS * self._history[-2]
+
+    def _balanced(self, residual: np.ndarray) -> bool:
+        """Charge is balanced as a whole, though rounding hides it in single rows: on an island it is by the last correction of its level.
+
+        Against the current that flows, at rest 1e-3 A/m^2; the audit of a step asks for 1e-8.
+        """
+        local = np.array([residual[self._slices[name]].sum() for name in self._conducting])
+        return bool((np.abs(self.domain.comm.allreduce(local)) <= BALANCED * self._flows).all())
 
     def _good_enough(self) -> bool:
         """Every block is at round-off, whatever the tolerance asks for."""
