@@ -118,6 +118,7 @@ _ORDERED = (
     ("reduction_potential", "oxidation_potential"),
 )
 _POSITIVE = ("positive", lambda x: x > 0.0)
+_MOST_ACTIVATION = 0.5  # MJ/mol, 5 eV: no transport in solids has as much
 
 
 class MaterialError(ValueError):
@@ -407,6 +408,14 @@ def _activation_energy(entry: dict, place: str, base: Property | None) -> float 
     energy = _quantity(entry["activation_energy"], "molar energy", f"{place}.activation_energy")
     if energy < 0.0:
         raise MaterialError(f"{place}.activation_energy = {entry['activation_energy']!r}: should be zero or positive")
+    return _sized(energy, entry["activation_energy"], f"{place}.activation_energy")
+
+
+def _sized(energy: float, given: object, place: str) -> float:
+    """An activation energy that is none is a slip of the unit, which shows only away from the reference temperature."""
+    if energy > _MOST_ACTIVATION:
+        raise MaterialError(f"{place} = {given!r}: should be at most {show(_MOST_ACTIVATION, 'molar energy')}; that looks like a slip of "
+                            'the unit; write for example "35 kJ/mol" or "0.35 eV"')
     return energy
 
 
@@ -457,7 +466,7 @@ def _bounded(name: str, given: object, dimension: str, place: str) -> float:
     wanted, holds = _BOUNDS.get(name, _POSITIVE)
     if not holds(value):
         raise MaterialError(f"{place} = {given!r}: {name} should be {wanted}; correct the number or its unit")
-    return value
+    return _sized(value, given, place) if dimension == "molar energy" else value
 
 
 def _text(table: dict, key: str, place: str, default: str | None) -> str:

@@ -34,6 +34,7 @@ ROUNDING = 1e3  # times the tolerance: accepted when Newton no longer reduces th
 ROUNDING_OF_POTENTIAL = 1e5  # the same for charge: beside an alloy the potentials stand 0.6 V off zero, and at rest no current flows
 FIRST_CURRENT, FIRST_AT_VOLTAGE = 1.0, 1e-2  # A/m^2: measure of charge residuals before any current is known; under a voltage it may be next to none
 FEW_ROWS = 100.0  # rounding errors of one row that the norm of the residual may hold
+BALANCED, BALANCED_WITHIN = 1e-9, 8  # sum of charge residuals over the current, without which rounding stops no step; iterations that are given to it
 CYCLE = 6  # iterations without a new low of the residual, after which vertices are taken to change sides to and fro
 MAX_ITERATIONS = 60  # while it gets on: the edge of a contact moves by some vertices in one, an overpotential far off by RT/(alpha F)
 FALLS = 0.5  # of the residual in one iteration, by which Newton gets on: e^-1 far up on an exponential
@@ -151,6 +152,7 @@ class Solver:
                             for name, key in kinds.items() if name in fields}  # largest conductivity, pA/(V um)
         self._spreading = {f"x:{group.name}": _spreading(group.head.material, case.temperature) for group in domain.groups
                            if f"x:{group.name}" in fields and group.head.material.has("diffusivity")}
+        self._turn = _turn(domain)
         self.facts.preset = self._preset()
         self.metal = None
         if self.facts.preset == "iterative" and case.solver.metal == "auto" and layers_alone(case, domain):
@@ -313,6 +315,8 @@ class Solver:
         imposed = abs(float(controls.density.value))
         known = self._current or (FIRST_CURRENT if float(controls.galvanostatic.value) else FIRST_AT_VOLTAGE)
         current = max(imposed, known if not imposed else 0.0, 1e-3)
+        flows = imposed if float(controls.galvanostatic.value) else known
+        self._flows = max(flows, 1e-3) / current  # of that measure; less at rest, whose measure is the current before
         driven = ("phi", "phi_m", "V", "x", "c")
         self.scales = {name: u.scale * (current if name.split(":")[0] in driven else 1.0) + 1e-4 * u.content / self._dt
                        for name, u in self.fields.unknowns.items()}
@@ -446,7 +450,7 @@ class Solver:
             return PETSc.SNES.ConvergedReason.DIVERGED_FUNCTION_DOMAIN
         if worst <= 1.0 and (iteration > 0 or worst == 0.0):  # never by extrapolation alone: rounding would grow from step to step
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
-        if iteration >= 2 and worst > 0.5 * self._history[-2] and settled:
+        if iteration >= 2 and worst > 0.5 * self._history[-2] and settled and (iteration >= BALANCED_WITHIN or self._balanced(residual)):
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
         if iteration >= self._most and not self._gets_on(iteration):
             return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT
@@ -459,6 +463,14 @@ class Solver:
         moves = self.fields.contact is not None and min(self._history[-CYCLE:]) < min(self._history[:-CYCLE])
         return moves or self._history[-1] < FALLS * self._history[-2]
 
+    def _balanced(self, residual: np.ndarray) -> bool:
+        """Charge is balanced as a whole, though rounding hides it in single rows: on an island it is by the last correction of its level.
+
+        Against the current that flows, at rest 1e-3 A/m^2; the audit of a step asks for 1e-8.
+        """
+        local = np.array([residual[self._slices[name]].sum() for name in self._conducting])
+        return bool((np.abs(self.domain.comm.allreduce(local)) <= BALANCED * self._flows).all())
+
     def _good_enough(self) -> bool:
         """Every block is at round-off, whatever the tolerance asks for."""
         limits = {name: max(ROUNDING_OF_POTENTIAL, self._rounding(name, carried)) for name, carried in self._conducting.items()}
@@ -467,14 +479,14 @@ class Solver:
 
     def _rounding(self, name: str, carried: float) -> float:
         """Residual over its tolerance that a field leaves where it does not vary: `eps sigma phi` of a potential, `eps D c_max x` of a
-        store, in a row; `carried` is sigma, or D c_max.
+        store, in a row; `carried` is sigma, or D c_max. About an axis a row is an integral over the full turn.
 
         It counts on islands of metal, which stand at the potential of the ions about them, some mV to V off the collector; and in long
         steps at rest of an alloy in which lithium diffuses fast.
         """
         values = self.fields[name].x.array
         largest = self.domain.comm.allreduce(float(np.abs(values).max()) if values.size else 0.0, MPI.MAX)
-        return FEW_ROWS * np.finfo(float).eps * carried * largest / (TOLERANCE[name.split(":")[0]] * self.scales[name])
+        return FEW_ROWS * np.finfo(float).eps * self._turn * carried * largest / (TOLERANCE[name.split(":")[0]] * self.scales[name])
 
     def _why(self, reason: int) -> str:
         name, ratio = max(self._ratios.items(), key=lambda item: item[1])
@@ -654,6 +666,13 @@ def linear_solver(matrix: PETSc.Mat) -> PETSc.KSP:
     ksp.getPC().setFactorSetUpSolverType()
     ksp.getPC().getFactorMatrix().setMumpsIcntl(14, LEAST_ROOM)
     return ksp
+
+
+def _turn(domain: Domain) -> float:
+    """Depth of the largest row of the residual: 1 um in the plane and of that order in a box, `2 pi r` about an axis."""
+    if domain.kind != "axisymmetric":
+        return 1.0
+    return 2.0 * np.pi * domain.comm.allreduce(float(domain.mesh.geometry.x[:, 0].max(initial=0.0)), MPI.MAX)
 
 
 def _spreading(material: Material, kelvin: float) -> float:

@@ -397,6 +397,10 @@ def test_own_mesh_in_space_of_second_order(tmp_path):
     ({"boundaries": {"bottom": "collector", "lid": "counter"}}, r'boundaries."lid".*no such group of facets; it has bottom, top'),
     ({"boundaries": {"bottom": "collector"}}, r'names no "counter"'),
     ({"kind": "box"}, r"no such group of cells; it has none"),
+    ({"unit": "nm"}, r'length_unit = "nm".*would then be 3e-06 um large.*slip of the unit'),
+    ({"unit": "km"}, r'length_unit = "km".*would then be 3e\+06 um large.*slip of the unit'),
+    ({"unit": "mm", "boundaries": {"bottom": "counter", "top": "collector"}}, r'"collector" touches none of li'),
+    ({"unit": "mm", "regions": {"metal": "sse", "ceramic": "li"}}, r'"collector" touches none of li'),
 ])  # fmt: skip
 def test_own_mesh_faults(changes, message, tmp_path):
     file = small_mesh(tmp_path / "own.msh", file_format="gmsh22", binary=False)

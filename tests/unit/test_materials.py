@@ -291,6 +291,7 @@ def test_monotone_of_other_tables():
         ({"temperature": "0 K", "activation_energy": "0.3 eV"}, ["youngs_modulus.temperature", "above 0 K"]),
         ({"activation_energy": "0.3 V"}, ["youngs_modulus.activation_energy = '0.3 V'", "not a molar energy"]),
         ({"activation_energy": "-0.3 eV"}, ["youngs_modulus.activation_energy = '-0.3 eV'", "zero or positive"]),
+        ({"activation_energy": "35 eV"}, ["youngs_modulus.activation_energy = '35 eV'", "at most 500 kJ/mol", "slip of the unit"]),
         ({"range": ["12 GPa", "20 GPa"]}, ["youngs_modulus.range", "does not hold the value"]),
         ({"range": ["20 GPa", "5 GPa"]}, ["youngs_modulus.range", "backwards"]),
         ({"range": "5 GPa"}, ["youngs_modulus.range", "[lowest, highest]"]),
@@ -327,6 +328,7 @@ def test_library_file_must_be_complete(missing, tmp_path, monkeypatch):
         ("ionic_conductivity", "0 S/m", "positive"),
         ("creep_exponent", 0.5, "at least 1"),
         ("hardening_modulus", "-1 MPa", "zero or positive"),
+        ("creep_activation_energy", "37 MJ/mol", "at most 500 kJ/mol"),
     ],
 )
 def test_out_of_bounds(name, value, words):

@@ -48,3 +48,16 @@ def test_heated_lithium_expands_as_a_flowing_metal(tmp_path):
     row = rows(case, tmp_path)[-1]
     assert row["collector_displacement_um"] == pytest.approx(3 * 5e-5 * 20.0 * 5, rel=5e-3)
     assert row["metal_max_von_mises_MPa"] < 0.2
+
+
+def test_a_floating_sphere_of_lithium_is_heated_in_the_electrolyte(tmp_path):
+    """Misfit of a sphere in an endless body, `p = 3 (alpha_Li - alpha) dT/(3/(4 G) + 1/K_Li)`: 8 MPa lift the potential of the island by 1 mV.
+
+    About an axis its rows are integrals over the full turn, with as much more of rounding.
+    """
+    pore = {"kind": "pore", "name": "sphere", "layer": "sse", "center": "0 um", "position": "12 um", "radius": "2 um", "fill": "Li"}
+    case = build([layer("li", "Li", 2, law="elastic"), layer("sse", "Li6PS5Cl", 24)], [to(318.15, 1e-3)], width=12, kind="axisymmetric",
+                 features=[pore], materials=SSE, mechanics={"boundaries": {"collector": "free", "outer": "free"}}, mesh={"refinement": 0.6})
+    row = rows(case, tmp_path)[-1]
+    shear, bulk = 20e3 / 2.5, 5e3 / 1.5
+    assert row["metal_max_pressure_MPa"] == pytest.approx(3 * 3e-5 * 20 / (3 / (4 * shear) + 1 / bulk), rel=2e-2)

@@ -8,10 +8,13 @@ from pathlib import Path
 import gmsh
 import numpy as np
 
-from ..units import UnitError, to_internal
+from ..units import UnitError, show, to_internal
 from .arrays import Mesh, faces, read_msh, read_other
 from .errors import GeometryError
 from .session import session
+
+
+LEAST, MOST = 1e-2, 1e6  # um, of a whole cell
 
 
 def write_own(case, path: Path) -> None:
@@ -19,7 +22,19 @@ def write_own(case, path: Path) -> None:
     file, dimension = Path(case.geometry.file), case.geometry.dimension
     mesh = (read_msh if file.suffix.lower() == ".msh" else read_other)(file, dimension)
     mesh = tidy(flat(scaled(renamed(mesh, case), case), case), case)
+    check_collector(mesh, case)
     write_mesh(mesh, path)
+
+
+def check_collector(mesh: Mesh, case) -> None:
+    """The collector touches what conducts electrons on the anode's side, or no current could come to it."""
+    if "collector" not in mesh.facets or not any(r.electrons for r in case.regions):
+        return
+    anode = [r.name for r in case.regions if r.electrons and r.side == "anode"]
+    sides = {tuple(side) for name in anode for side in faces(mesh.cells[name]).tolist()}
+    if not any(tuple(side) in sides for side in np.sort(mesh.facets["collector"], axis=1).tolist()):
+        raise GeometryError(f'geometry.boundaries: "collector" touches none of {", ".join(anode) or "the layers"}, the conductors of electrons '
+                            "on the anode's side; map a face of the first layer to it, or correct geometry.regions")
 
 
 def write_mesh(mesh: Mesh, path: Path) -> None:
@@ -60,12 +75,18 @@ def renamed(mesh: Mesh, case) -> Mesh:
 
 
 def scaled(mesh: Mesh, case) -> Mesh:
-    """Coordinates in um."""
+    """Coordinates in um; refused: a cell of less than 10 nm or more than 1 m, a slip of the unit."""
+    unit = case.geometry.length_unit
     try:
-        factor = to_internal(f"1 {case.geometry.length_unit}", "length")
+        factor = to_internal(f"1 {unit}", "length")
     except UnitError as error:
-        raise GeometryError(f'geometry.length_unit = "{case.geometry.length_unit}": {error}') from None
-    return replace(mesh, points=mesh.points * factor)
+        raise GeometryError(f'geometry.length_unit = "{unit}": {error}') from None
+    points = mesh.points * factor
+    size = np.ptp(points, axis=0).max()
+    if not LEAST <= size <= MOST:
+        raise GeometryError(f'geometry.length_unit = "{unit}": "{case.geometry.file}" would then be {show(size, "length")} large; '
+                            'that looks like a slip of the unit; give that of its coordinates, for example "m"')
+    return replace(mesh, points=points)
 
 
 def flat(mesh: Mesh, case) -> Mesh:
