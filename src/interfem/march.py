@@ -39,6 +39,7 @@ RESOLUTION = 1e-12  # of a protocol step: events are not sought more closely
 BEND = 3e-4  # of the range of stored lithium and salt: departure from a straight line in one step above which steps do not grow
 FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a jump of the load
 FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
+CRAWL, CRAWLING = 1e-6, 50  # steps shorter than this part of the protocol step, each a full plastic increment, that tell a limit load
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
@@ -64,6 +65,7 @@ class Mark:
     asked: int = 0  # step after which a new mesh was last asked for
     void: str = ""  # void, or partly empty slot, around which the metal is to start anew
     closed: bool = False  # it has closed, and is to be left out; the slot is full
+    crawled: int = 0  # as in `_Cell`
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class _Cell:
     closing: float = 0.0  # change of ln V of a void in the step just solved
     pressing: float = 0.0  # how far a head has come in the step just solved, in edges of the wall
     cutting: float = 0.0  # change in the step just solved of what metal cuts of the electrolyte, over what it may
+    crawled: int = 0  # steps in a row in which metal that yields has flowed under next to no more pressure
     mark: Mark | None = None  # from which it goes on, or of its last accepted step
 
 
@@ -158,6 +161,7 @@ def march(case: Case, domain: Domain, fields: Fields, model: Model, solver: Solv
         _start_at_rest(fields, observer)
     else:
         cell.number, cell.time, cell.temperature, cell.dt_old, done = mark.number, mark.time, mark.temperature, mark.dt_old, 0
+        cell.crawled = mark.crawled
     for number, entry in enumerate(flat_steps(case.protocol)):
         if mark is not None and number < mark.phase:
             continue
@@ -246,7 +250,7 @@ def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
             rollback(cell.fields)
             phase.dt = shorter
             continue
-        event = next((w for w, value in zip(phase.watches, after) if value >= -w.tolerance), None)
+        event = next((w for w, value in zip(phase.watches, after) if value >= -w.tolerance), None) or _at_limit_load(cell, entry, dt)
         scalars = _accept(cell, dt, iterations)
         last = end == entry.knots[-1]
         phase.done, phase.before, phase.ended = end, after, last or (event is not None and event.ends_step)
@@ -254,6 +258,14 @@ def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
         cell.mark = _mark(cell, phase, last or (phase.ended and event.name != WORN_MESH), event)
         yield Step(cell.number, cell.time, dt, phase.number, entry.kind, scalars, last or event is not None,
                    event.name if event else "", bool(event and event.ends_run), cell.mark)
+
+
+def _at_limit_load(cell: _Cell, entry, dt: float) -> Watch | None:
+    """Metal that yields without creep flows under a pressure that hardly rises any more: nothing is in its way."""
+    yields = [group.head.law for group in cell.domain.groups if group.head.flows]
+    full = cell.increment > 0.5 * cell.case.solver.plastic_increment and set(yields) == {"j2"}
+    cell.crawled = cell.crawled + 1 if entry.kind == "pressure" and full and dt < CRAWL * entry.length else 0
+    return Watch("limit_load", lambda dt: 0.0, 0.0, True) if cell.crawled >= CRAWLING else None
 
 
 def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
@@ -265,7 +277,7 @@ def _mark(cell: _Cell, phase: _Phase, over: bool, event: Watch | None) -> Mark:
     worn = event is not None and event.name == WORN_MESH
     void = event.void if closed else next(iter(_renewable(cell.case, cell.observer)), "") if worn else _to_lay(cell)
     closed = closed or any(column.name == void and column.full() for column in cell.observer.columns)
-    return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept, void=void, closed=closed)
+    return Mark(cell.number, cell.time, cell.temperature, *under_way, cell.dt_old, before, **kept, void=void, closed=closed, crawled=cell.crawled)
 
 
 def _to_lay(cell: _Cell) -> str:

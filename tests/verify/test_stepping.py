@@ -99,3 +99,18 @@ def test_iterations_at_round_off_move_no_step(tmp_path, monkeypatch):
     close = solve(NOTCHED, tmp_path / "close")
     assert close["newton_iterations"].sum() > found["newton_iterations"].sum() + 5
     assert len(close["dt_s"]) == len(found["dt_s"]) > 20 and close["dt_s"] == pytest.approx(found["dt_s"], rel=1e-7)
+
+
+def test_a_limit_load_ends_the_run(tmp_path):
+    """Lithium without hardening between rough plates, six times as wide as thick: Prandtl's `(3/4 + w/4h) 2 Y/sqrt(3)` for long ones."""
+    tree = {"geometry": {"kind": "plane", "width": "6 um"}, "mesh": {"size": "0.7 um", "interface_size": "0.5 um"},
+            "layers": [{"name": "li", "material": "Li", "thickness": "2 um", "law": "j2"}, {"name": "sse", "material": "Li6PS5Cl", "thickness": "2 um"}],
+            "materials": {"Li": {"yield_stress": "1 MPa", "hardening_modulus": "0 MPa"}},
+            "interfaces": {"li|sse": {"kinetics": "linear", "resistance": "1e8 ohm*cm^2"}},
+            "mechanics": {"boundaries": {"collector": "platen", "right": "free"}},
+            "protocol": [{"kind": "pressure", "to": "6 MPa", "duration": "60 s"}]}
+    result = run(parse_case(tree | {"title": "limit load", "temperature": "298.15 K", "output": {"figures": False}}), tmp_path)
+    found = Run(result)
+    assert (result.status, result.event) == ("stopped", "limit_load")
+    assert found.last("stack_pressure_MPa") == pytest.approx((0.75 + 6 / (4 * 2)) * 2 / 3**0.5, rel=0.04)
+    assert len(found["time_s"]) < 200

@@ -36,6 +36,7 @@ EVENTS = {
     "flaw_full": "lithium had been pressed into the whole of a slot",
     "mesh_distorted": "cells were too distorted to go on",
     "mesh_worn": "cells of flowing metal were distorted; better ones took their place if there were any",
+    "limit_load": "metal that yields bore no more: it flows on under a pressure that hardly rises",
     "max_steps": "the run had taken all the steps that solver.max_steps allows",
     "terminated": "the run was told to end; interfem run --restart goes on from its checkpoint",
 }
