@@ -8,7 +8,7 @@ doi:10.1080/10867651.1999.10487501), where K is exact then too. About an axis th
 from __future__ import annotations
 
 import numpy as np
-from dolfinx import fem, la, mesh
+from dolfinx import fem
 
 from .kinks import SHARP, sum_at_vertices
 
@@ -54,11 +54,11 @@ def _divergence(corners: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _edges(space: fem.FunctionSpace) -> np.ndarray:
-    """Vertices where the interface ends, ghosts included."""
-    gamma, ends = space.mesh, fem.Function(space)
-    dim = gamma.topology.dim
-    gamma.topology.create_connectivity(dim - 1, dim)
-    ends.x.array[fem.locate_dofs_topological(space, dim - 1, mesh.exterior_facet_indices(gamma.topology), remote=False)] = 1.0
-    ends.x.scatter_reverse(la.InsertMode.add)
-    ends.x.scatter_forward()
-    return ends.x.array > 0
+    """Vertices where the interface ends, ghosts included: those of sides that one cell of all ranks has for itself."""
+    gamma = space.mesh
+    box, owned = gamma.topology.dim == 2, gamma.topology.index_map(gamma.topology.dim).size_local
+    sides = fem.functionspace(gamma, ("CR", 1)) if box else space  # a number for each side of a cell
+    alone = (sum_at_vertices(sides, np.ones(owned)) < 1.5)[sides.dofmap.list[:owned]]
+    if box:  # side k lies opposite to vertex k
+        alone = alone.sum(axis=1)[:, None] - alone > 0
+    return sum_at_vertices(space, alone.astype(float)) > 0

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import shlex
+import socket
 import subprocess
 import sysconfig
 from functools import cache
@@ -42,7 +43,7 @@ def compiled(ufl_object: ufl.Form | tuple, form_compiler_options: dict | None = 
     kind, labels = "expression", None
     if isinstance(ufl_object, ufl.Form):
         kind, (ufl_object, labels) = "form", _numbered(ufl_object)
-    name = f"interfem_{kind}_{naming.compute_signature([ufl_object], str((sorted(options.items()), COMPILER, flags)))}"
+    name = f"interfem_{kind}_{naming.compute_signature([ufl_object], str((sorted(options.items()), COMPILER, flags, sysconfig.get_platform())))}"
     library = Path(how["cache_dir"]) / f"{name}.so"
     if not library.exists():
         _compile_once(ufl_object, name, options, flags, library)
@@ -95,23 +96,23 @@ def _declarations(scalar: str) -> cffi.FFI:
 
 
 def _compile_once(ufl_object, name: str, options: dict, flags: list[str], library: Path) -> None:
-    """By one process, while the others wait for its lock on the C code, which ends with it."""
+    """By one process, while the others wait for its lock, which ends with it; where the disk knows none, by each."""
     library.parent.mkdir(parents=True, exist_ok=True)
-    with open(library.with_suffix(".c"), "a") as code:
+    with open(library.with_suffix(".lock"), "a") as lock:
         try:
-            fcntl.flock(code, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
         if not library.exists():
-            code.truncate(0)
-            code.write(ffcx.compiler.compile_ufl_objects([ufl_object], options, namespace=name)[0][1])
-            code.flush()
-            _compile(Path(code.name), flags, library)
+            _compile(ffcx.compiler.compile_ufl_objects([ufl_object], options, namespace=name)[0][1], flags, library)
 
 
-def _compile(code: Path, flags: list[str], library: Path) -> None:
-    part = library.with_suffix(f".{os.getpid()}.part")
+def _compile(text: str, flags: list[str], library: Path) -> None:
+    """In files of this process's own, as others may be at it where the disk knows no locks."""
+    own = f"{socket.gethostname()}.{os.getpid()}"
+    code, part = library.with_suffix(f".{own}.c"), library.with_suffix(f".{own}.part")
+    code.write_text(text, encoding="utf-8")
     command = [*COMPILER, *flags, f"-I{get_include_path()}", str(code), "-lm", "-o", str(part)]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -120,6 +121,7 @@ def _compile(code: Path, flags: list[str], library: Path) -> None:
     if done.returncode:
         raise RuntimeError(f"a form cannot be compiled: {shlex.join(command)}\n{done.stderr}")
     part.replace(library)
+    code.unlink()
 
 
 jit.ffcx_jit = compiled

@@ -63,7 +63,9 @@ def find_kinks(gamma, normals: np.ndarray) -> Kinks | None:
 
 
 def sum_at_vertices(space: fem.FunctionSpace, values: np.ndarray) -> np.ndarray:
-    """At each vertex, ghosts included, the sum of values (cell,) or (cell, corner) of owned cells, over those of all ranks that meet there."""
+    """At each vertex (or side), ghosts included, the sum of values (cell,) or (cell, vertex) of owned cells, over those of all ranks that
+    meet there.
+    """
     total = fem.Function(space)
     dofs = space.dofmap.list[: len(values)]
     np.add.at(total.x.array, dofs, np.broadcast_to(values if values.ndim == 2 else values[:, None], dofs.shape))

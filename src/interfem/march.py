@@ -263,8 +263,9 @@ def _segment(cell: _Cell, phase: _Phase) -> Iterator[Step]:
 def _at_limit_load(cell: _Cell, entry, dt: float) -> Watch | None:
     """Metal that yields without creep flows under a pressure that hardly rises any more: nothing is in its way."""
     yields = [group.head.law for group in cell.domain.groups if group.head.flows]
-    full = cell.increment > 0.5 * cell.case.solver.plastic_increment and set(yields) == {"j2"}
-    cell.crawled = cell.crawled + 1 if entry.kind == "pressure" and full and dt < CRAWL * entry.length else 0
+    crawls = entry.kind == "pressure" and dt < CRAWL * entry.length and set(yields) == {"j2"}
+    full = cell.increment > 0.5 * cell.case.solver.plastic_increment
+    cell.crawled = cell.crawled + full if crawls else 0
     return Watch("limit_load", lambda dt: 0.0, 0.0, True) if cell.crawled >= CRAWLING else None
 
 

@@ -234,7 +234,8 @@ def _part(new: Parts) -> None:
         fem.assemble_vector(total.x.array, form)
         total.x.scatter_reverse(la.InsertMode.add)
         total.x.scatter_forward()
-    gap = np.maximum(-closed.x.array / np.maximum(length.x.array, 1e-30), 0.0)
+    bonded = length.x.array > 0  # there is none on the roofs of voids
+    gap = np.where(bonded, np.maximum(-closed.x.array / np.where(bonded, length.x.array, 1.0), 0.0), 0.0)
     for function in (unknown.function, unknown.old, unknown.older):
         function.x.array[:] = gap
 

@@ -69,6 +69,8 @@ DEAD = {"kind": "patch", "interface": "li|sse", "outer": "3 um"}
 PARTING = {"li|sse": {"contact": "unilateral", "tangential": "coulomb", "friction": 0.2, "adhesion_strength": "0.1 MPa", "contact_gap": "2 nm",
                       "chi": 0.2, "vacancy_charge": "0.1 mAh/cm^2"}}
 CONTACT = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [DEAD, FLAW], 100, interfaces=PARTING)
+CURVED = case([("li", "Li", "5 um"), ("sse", "Li6PS5Cl", "8 um")], [ROUGH | {"interface": "li|sse"}], -10,
+              interfaces={"li|sse": {"surface_energy": "5 J/m^2"}})
 FRAME = BARE.input | {"mechanics": {"boundaries": {"collector": "platen", "right": "0.5 MPa"}}, "protocol": [
     BARE.input["protocol"][0] | {"hold": {"spring": "10 MPa/um"}}, BARE.input["protocol"][0] | {"boundary": "right"}, BARE.input["protocol"][1]]}
 LOADED = parse_case(FRAME | {"sei": {"initial_thickness": "5 nm"}})
@@ -129,7 +131,7 @@ def assert_same_run(chosen, folder: Path, wanted: dict[str, float]) -> None:
             assert result.last(name) == pytest.approx(value, rel=1e-6, abs=1e-10), name
 
 
-@pytest.mark.parametrize("chosen", [MIXED, CONTACT, LOADED], ids=["mixed", "contact", "loaded"])
+@pytest.mark.parametrize("chosen", [MIXED, CONTACT, LOADED, CURVED], ids=["mixed", "contact", "loaded", "curved"])
 def test_scalars_do_not_depend_on_the_ranks(folder, chosen):
     """A void and a filled flaw under creep, in a frame and with a reaction layer; a store that swells; lithium that parts, slides and loses contact."""
     assert_same_run(chosen, folder, alone(chosen))

@@ -54,7 +54,7 @@ def test_a_compile_that_was_killed_is_done_anew(started, tmp_path):
     assert dead.stdout.readline() == "compiling\n"
     dead.kill()
     dead.wait()
-    assert list(tmp_path.glob("fenics/*.c")) and not list(tmp_path.glob("fenics/*.so"))
+    assert list(tmp_path.glob("fenics/*.lock")) and not list(tmp_path.glob("fenics/*.so"))
     slow = started("2")
     assert slow.stdout.readline() == "compiling\n"
     start = time.monotonic()
