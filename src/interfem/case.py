@@ -26,7 +26,7 @@ from .overrides import OverrideError, override
 from .populations import PlacedPore, place
 from .protocol import SLIP, Duration, Potential, Step, Temperature, flat_steps, sized
 from .quantities import Dimension, Model, dimension_of, key_of, quantity, quantity_schema
-from .regions import Region, cell_regions, roof_law
+from .regions import CARRIERS, Region, cell_regions, roof_law
 from .scattered import PlacedVoid, place_voids
 from .units import show, to_internal
 
@@ -268,11 +268,11 @@ class Interface(Model):
 
     def resistance_to(self, carrier: str) -> float | None:
         """Areal resistance between two regions that both conduct "ions" or "electrons"."""
-        return self.ionic_resistance if carrier == "ions" else self.electronic_resistance
+        return getattr(self, f"{CARRIERS[carrier]}_resistance")
 
     def capacitance_beside(self, carrier: str) -> float:
         """Areal capacitance beside that resistance; 0 without one."""
-        return (self.ionic_capacitance if carrier == "ions" else self.electronic_capacitance) or 0.0
+        return getattr(self, f"{CARRIERS[carrier]}_capacitance") or 0.0
 
     @property
     def slides(self) -> bool:
@@ -290,9 +290,9 @@ class Interface(Model):
                 raise ValueError(f'`{key}` belongs to kinetics = "butler_volmer"; remove it')
         if self.film_capacitance and not self.film_resistance:
             raise ValueError('`film_capacitance` has no film to charge; remove it or give `film_resistance` too, such as "10 ohm*cm^2"')
-        for carrier in ("ionic", "electronic"):
-            if getattr(self, f"{carrier}_capacitance") and not getattr(self, f"{carrier}_resistance"):
-                raise ValueError(f'`{carrier}_capacitance` lies beside `{carrier}_resistance`; remove it or give that too, '
+        for kind in CARRIERS.values():
+            if getattr(self, f"{kind}_capacitance") and not getattr(self, f"{kind}_resistance"):
+                raise ValueError(f'`{kind}_capacitance` lies beside `{kind}_resistance`; remove it or give that too, '
                                  f'such as "10 ohm*cm^2"')
         return self
 

@@ -18,7 +18,7 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import FLOWING_LAWS, GRADING, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size, hollow
+from .regions import CARRIERS, FLOWING_LAWS, GRADING, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size, hollow
 from .regions import interface_name, is_transfer, kinetics, layer_pair, ordered, reaction, required_properties, reservoir, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
@@ -397,17 +397,17 @@ def _roles(pair) -> str:
     """Why a pair of regions has no interface of its own, and what to do."""
     a, b = pair
     if a.body == b.body:
-        key = "ionic_resistance" if a.ions else "electronic_resistance"
+        key = f"{CARRIERS['ions' if a.ions else 'electrons']}_resistance"
         return f'"{a.name}" and "{b.name}", which conduct alike; what resists between them is `{key}`'
     return f"a {a.role} and a {b.role}; remove it"
 
 
-RESISTING_KEYS = {f"{kind}_{what}" for kind in ("ionic", "electronic") for what in ("resistance", "capacitance")}
+RESISTING_KEYS = {f"{kind}_{what}" for kind in CARRIERS.values() for what in ("resistance", "capacitance")}
 
 
 def _carried_by_one(given, pair) -> tuple[str, str, list[str]] | None:
     """(kind, carrier, the two regions) of an areal resistance to a carrier that not both regions conduct."""
-    for kind, carrier in (("ionic", "ions"), ("electronic", "electrons")):
+    for carrier, kind in CARRIERS.items():
         if given.resistance_to(carrier) and not all(getattr(region, carrier) for region in pair):
             return kind, carrier, [f'"{region.name}"' for region in pair]
     return None

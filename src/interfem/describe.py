@@ -14,7 +14,7 @@ from .cautions import cautions, plated_thickness
 from .checks import DRIVEN, suggestion
 from .gradings import Grading
 from .materials import Material, Property, library_folder, load_material, names
-from .regions import boundary_names, interface_name, is_transfer, kinetics, touching, used_properties
+from .regions import CARRIERS, boundary_names, interface_name, is_transfer, kinetics, touching, used_properties
 from .units import DIMENSIONS, FARADAY, GAS_CONSTANT, show, shown_factor, to_internal
 
 WIDTH = 120
@@ -229,7 +229,7 @@ def _resisting(case: Case) -> Iterator[str]:
     """Areal resistances between regions that conduct alike."""
     for a, b in touching(case):
         name = interface_name(a.name, b.name, case)
-        for carrier in ("ions", "electrons"):
+        for carrier in CARRIERS:
             resistance = case.interface(name).resistance_to(carrier)
             if resistance and getattr(a, carrier) and getattr(b, carrier):
                 yield f"{name}: an areal resistance of {show(resistance, 'areal resistance')} to {carrier}"

@@ -31,6 +31,7 @@ from .mpi import world
 from .observe.record import case_of_run, read_record, versions, write_json
 from .observe.state import read_state
 from .physics import charge, transport
+from .regions import CARRIERS
 from .run import make_mesh
 from .solve import Timings, jacobian_blocks, linear_solver
 from .units import FARADAY, GAS_CONSTANT
@@ -43,7 +44,8 @@ OHM_CM2 = 1e4  # in one ohm m^2
 FLAT = 1e-6  # |Im Z|/|Z| below which a frequency counts as zero: Re Z is then off by the square of it
 SLOW = 1e-3  # Hz: from here on down the limit is sought, so that no plateau between two arcs is taken for it
 LOWEST = 1e-16  # Hz: without a plateau down to here there is no limit at zero
-CAPACITANCES = ("capacitance", "film_capacitance", "ionic_capacitance", "electronic_capacitance")  # of an interface
+TRANSFER = ("capacitance", "film_capacitance")  # keys of an interface that transfers charge
+CAPACITANCES = (*TRANSFER, *(f"{kind}_capacitance" for kind in CARRIERS.values()))
 FILES = ("impedance.csv", "eis.json", "figures/nyquist.png", "figures/bode.png")
 
 
@@ -309,11 +311,10 @@ def _reached(run: Path) -> dict:
 def _listed(case: Case, domain: Domain) -> dict:
     """Capacitances of the interfaces, uF/cm2; of those between conductors that conduct alike what lies beside their resistance."""
     tables = {name: case.interface(name) for name in domain.kinetics}
-    found = {name: {f"{key}_uF_per_cm2": 100 * (getattr(table, key) or 0.0) for key in CAPACITANCES[:2]} for name, table in tables.items()}
+    found = {name: {f"{key}_uF_per_cm2": 100 * (getattr(table, key) or 0.0) for key in TRANSFER} for name, table in tables.items()}
     for carrier, pairs in domain.resisting.items():
         for name in pairs:
-            key = "ionic" if carrier == "ions" else "electronic"
-            found.setdefault(name, {})[f"{key}_capacitance_uF_per_cm2"] = 100 * case.interface(name).capacitance_beside(carrier)
+            found.setdefault(name, {})[f"{CARRIERS[carrier]}_capacitance_uF_per_cm2"] = 100 * case.interface(name).capacitance_beside(carrier)
     return found
 
 

@@ -24,6 +24,7 @@ ROLES: dict[str, tuple[bool, bool, bool, bool]] = {
 # What a region carries -> the body it belongs to, in the order in which the sides of an interface are told apart: "+" comes first.
 BODIES: dict[tuple[bool, bool], str] = {(False, True): "metal", (True, True): "mixed", (True, False): "ceramic"}
 ORDER = list(BODIES.values())
+CARRIERS = {"ions": "ionic", "electrons": "electronic"}  # what two regions may both conduct -> how keys of their interface tell it
 FLOWING_LAWS = ("j2", "norton", "anand")
 VOID = "void"  # law of the soft medium that fills what is empty in finite strain, see physics/third_medium.py
 LAW_PROPERTIES = {

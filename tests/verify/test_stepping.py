@@ -108,7 +108,7 @@ def test_a_limit_load_ends_the_run(tmp_path):
             "materials": {"Li": {"yield_stress": "1 MPa", "hardening_modulus": "0 MPa"}},
             "interfaces": {"li|sse": {"kinetics": "linear", "resistance": "1e8 ohm*cm^2"}},
             "mechanics": {"boundaries": {"collector": "platen", "right": "free"}},
-            "protocol": [{"kind": "pressure", "to": "6 MPa", "duration": "60 s"}]}
+            "protocol": [{"kind": "pressure", "to": "6 MPa", "duration": "60 s"}], "solver": {"max_steps": 300}}
     result = run(parse_case(tree | {"title": "limit load", "temperature": "298.15 K", "output": {"figures": False}}), tmp_path)
     found = Run(result)
     assert (result.status, result.event) == ("stopped", "limit_load")
