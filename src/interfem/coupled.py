@@ -57,8 +57,8 @@ def softened(case, domain, fields) -> dict[str, fem.Form]:
         term = 2 * left / 3 * change * test * dx
         dilation[name] = dilation[name] + term if name in dilation else term
     return {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in (found | dilation).items()}
-TOGETHER = {"pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}  # adds up what ranks have for each other in the order in which it comes
-EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks, in one order
+EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks; of all together MUMPS
+# adds up what ranks have for each other in the order in which it comes
 
 
 class Coupled:
@@ -67,9 +67,9 @@ class Coupled:
     symmetric, method, closest = False, "fgmres", 1e-4
 
     def __init__(self, names: list[str], forms: list[list[fem.Form | None]], slices: dict[str, slice], weights: dict, spaces: dict,
-                 charge: Blocks | None, softened: dict[str, fem.Form], sizes: dict[str, float], in_order: bool = False):  # fmt: skip
+                 charge: Blocks | None, softened: dict[str, fem.Form], sizes: dict[str, float], in_order: bool):  # fmt: skip
         """weights: of rows, `name -> () -> array`. sizes: of diagonal entries that essential conditions set, by block."""
-        self.names, self.slices, self.weights, self.spaces, self.charge, self.in_order = names, slices, weights, spaces, charge, in_order
+        self.names, self.slices, self.weights, self.spaces, self.charge = names, slices, weights, spaces, charge
         self.blocks = {(row, column): Block(form, sizes.get(row, 1.0), in_order)
                        for row, line in zip(names, forms) for column, form in zip(names, line) if form is not None}
         if charge is not None:
@@ -168,7 +168,7 @@ class Coupled:
         pc.setPythonContext(Preconditioner(self, prefix))
         charge = self.charge.options(options["charge"]) | options["close"] if self.charge is not None else {}
         given = {f"charge_{key}": value for key, value in charge.items()}
-        given |= {f"masses_{key}": value for key, value in (EACH_RANK if self.in_order else TOGETHER).items()}
+        given |= {f"masses_{key}": value for key, value in EACH_RANK.items()}
         return options["whole"] | given | {f"bodies_{key}": value for key, value in options["bodies"].items()}
 
     # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A run that goes on: what its folder holds, whether a case may go on from there, and cutting files back to the checkpoint.
 
-`checkpoint.npz` is there while a run is under way, `state.npz` once it has ended; either holds all that the next step needs.
+`checkpoint.npz` is there while a run is under way, `state.npz` once it has ended; either holds all that the next step needs. Both
+are there where a run was ended from without and its solver had kept factors at its last step: it goes on from the checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .observe.record import case_again, write_json
 from .protocol import flat_steps
 
 CHECKPOINT, STATE, INPUT = "checkpoint.npz", "state.npz", "case.json"
-TERMINATED, MAX_STEPS = "terminated", "max_steps"  # events after which a run goes on
+TERMINATED, MAX_STEPS = GOES_ON = "terminated", "max_steps"  # events after which a run goes on
 APPENDED = ("scalars.csv", "cycles.csv", "fronts.csv")  # besides profiles/*.csv
 MADE = (*APPENDED, "run.json", "log.txt", STATE, CHECKPOINT, INPUT, ".*.part", "fields/.*.part", "fields/*.pvd", "fields/*vtu", "figures/*.png",
         "profiles/*.csv", "meshes/*.msh")  # by a run
@@ -47,10 +48,10 @@ def saved_state(folder: Path) -> Path | None:
 def is_over(folder: Path, case: Case, memory: dict) -> bool:
     """The run has ended, and nothing in the case takes it further."""
     record = _record(folder)
-    if record.get("status") not in ("completed", "stopped") or (folder / CHECKPOINT).is_file():
+    if record.get("status") not in ("completed", "stopped"):
         return False
     if record["status"] == "stopped":
-        full = memory["mark"]["number"] >= case.solver.max_steps
+        full = record["summary"]["step"]["last"] >= case.solver.max_steps
         return record["event"] not in (TERMINATED, MAX_STEPS) or (record["event"] == MAX_STEPS and full)
     return next(islice(flat_steps(case.protocol), memory["mark"]["phase"], None), None) is None
 

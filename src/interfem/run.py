@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from mpi4py import MPI
 
 from .batch import Batch, OutputError, together
@@ -26,11 +27,11 @@ from .observe.book import Book
 from .observe.files import FieldWriter
 from .observe.record import versions, write_json
 from .observe.scalars import Observer
-from .observe.state import read_carried, read_memory, read_state, write_state
+from .observe.state import read_carried, read_memory, read_state, state_of, write_state
 from .protocol import flat_steps
 from .rebase import press_in, renew_layer
 from .remesh import Parts, remesh
-from .restart import CHECKPOINT, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
+from .restart import CHECKPOINT, GOES_ON, MAX_STEPS, STATE, TERMINATED, appended, assert_goes_on, clear, cut_back, is_over, keep_input, saved_state
 from .solve import Solver, Timings, collect_garbage
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithiu
             "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
 
 SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
+AFRESH = 4  # steps, after the first of which a solver that keeps factors over steps forgets them, so that a run may go on from there
 AT_ONCE = 1e-9  # likewise where metal is laid on further wall: so short that it does not flow
 
 
@@ -233,7 +235,7 @@ def _run(session: _Session, batch: Batch, begin: Start | None) -> Result:
               "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(memory.get("started", session.started))),
               "case": case.resolved(), "input": case.input}
     try:
-        together(comm, folder, lambda: _close(session, record) if comm.rank == 0 else None)
+        together(comm, folder, lambda: _close(session, record, _stays(parts, event)) if comm.rank == 0 else None)
     except OutputError as error:
         log.error("the record of the run is missing: %s", error)
         status, event, reason = "failed", "", str(error)
@@ -245,22 +247,23 @@ def _run(session: _Session, batch: Batch, begin: Start | None) -> Result:
 # ---- what another run needs to go on from here --------------------------------------------------------------------------
 
 
-def _save(session: _Session, path: Path, parts: Parts, book: Book) -> None:
-    """The state at the last accepted step. The solver forgets what it kept, as one that starts there has nothing kept."""
+def _state(session: _Session, parts: Parts, book: Book) -> dict[str, np.ndarray]:
+    """The state at the last accepted step, on rank 0. The solver forgets what it kept, as one that starts there has nothing kept."""
     comm, folder = session.comm, session.folder
     parts.solver.forget()
     mesh = str(parts.path.relative_to(folder)) if parts.path.is_relative_to(folder) else None
+    files: dict[str, int] = {}
+    together(comm, folder, lambda: files.update(appended(folder)) if comm.rank == 0 else None)
     memory = book.memory() | {
-        "mesh": mesh, "shape": list(parts.shape or ()),
+        "mesh": mesh, "shape": list(parts.shape or ()), "files": files,
         "controls": parts.model.controls.memory(), "solver": parts.solver.memory(), "observer": parts.observer.memory(),
         "hash": session.case.hash, "input": session.case.input, "wall": session.wall(),
         "started": session.memory.get("started", session.started), "seconds": session.timings.seconds, "restarts": _restarts(session)}
+    return state_of(parts.domain, parts.fields, parts.model, book.reached, _carried(parts), memory)
 
-    def write() -> None:
-        files = appended(folder) if comm.rank == 0 else {}
-        write_state(path, parts.domain, parts.fields, parts.model, book.reached, _carried(parts), memory | {"files": files})
 
-    together(comm, folder, write)
+def _save(session: _Session, name: str, state: dict[str, np.ndarray]) -> None:
+    together(session.comm, session.folder, lambda: write_state(session.folder / name, state) if session.comm.rank == 0 else None)
 
 
 def _carried(parts: Parts) -> dict[str, fem.Function]:
@@ -360,16 +363,23 @@ def _remeshed(session: _Session, parts: Parts, writer, meshes: list[dict], mark:
 
 
 def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str, str]:
-    """Take every step, write what it shows, leave checkpoints on the way and a state at the end; (status, event, reason)."""
+    """Take every step, write what it shows, leave checkpoints on the way and a state at the end; (status, event, reason).
+
+    A solver that keeps factors over steps goes on to the same digits only where it forgets them: what checkpoints hold is then the last
+    such step, a few steps back, and one stays beside the state of a run that is to go on.
+    """
+    resume = _Resume(session, parts, book)
     try:
         try:
-            status, event = _through(session, steps, parts, book, batch)
+            status, event = _through(session, steps, parts, book, batch, resume)
         except (StepFailed, BalanceError) as error:
             log.error("the run ends here: %s", error)
             book.write_fields()
             book.close("failed")
             return "failed", "", str(error)
-        _save(session, session.folder / STATE, parts, book)
+        if _stays(parts, event):
+            resume.write()
+        _save(session, STATE, _state(session, parts, book))
         book.close(event or status)
         return status, event, ""
     except OutputError as error:
@@ -377,7 +387,31 @@ def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: 
         return "failed", "", str(error)
 
 
-def _through(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch) -> tuple[str, str]:
+class _Resume:
+    """Whence a run may go on: where its solver keeps nothing over steps the last step, else the last after which it forgot."""
+
+    def __init__(self, session: _Session, parts: Parts, book: Book):
+        self.given = session, parts, book
+        self.state: dict[str, np.ndarray] | None = None
+
+    def note(self, step: Step) -> None:
+        """Forget after every few steps, and where a protocol step ends."""
+        if self.given[1].solver.keeps and (step.number % AFRESH == 1 or step.last):
+            self.state = _state(*self.given)
+
+    def write(self) -> None:
+        """A checkpoint; none before the first step."""
+        state = self.state if self.given[1].solver.keeps else _state(*self.given)
+        if state is not None:
+            _save(self.given[0], CHECKPOINT, state)
+
+
+def _stays(parts: Parts, event: str) -> bool:
+    """The checkpoint stays beside the state, for a run that is to go on."""
+    return event in GOES_ON and parts.solver.keeps
+
+
+def _through(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch, resume: _Resume) -> tuple[str, str]:
     """(status, event) at the end of the last step."""
     case, timings, total = session.case, session.timings, sum(s.length for s in flat_steps(session.case.protocol))
     if batch.turn().end:
@@ -393,18 +427,19 @@ def _through(session: _Session, steps: Iterator[Step], parts: Parts, book: Book,
             return "stopped", step.event
         if step.number >= case.solver.max_steps:
             return "stopped", MAX_STEPS
+        resume.note(step)
         turn = batch.turn()
         if turn.end:
             return "stopped", TERMINATED
         if turn.checkpoint:
             start = time.perf_counter()
-            _save(session, session.folder / CHECKPOINT, parts, book)
+            resume.write()
             timings.add("output", start)
     return "completed", ""
 
 
-def _close(session: _Session, record: dict) -> None:
-    """Rank 0: the record, then the pictures that are drawn from it, then the record with the time they took."""
+def _close(session: _Session, record: dict, stays: bool) -> None:
+    """Rank 0: the record, then the pictures that are drawn from it, then the record with the time they took; the checkpoint goes unless it `stays`."""
     folder, timings = session.folder, session.timings
 
     def write() -> None:
@@ -417,7 +452,7 @@ def _close(session: _Session, record: dict) -> None:
         _figures(folder, session.case, record)
         timings.add("output", start)
         write()
-    if record["status"] != "failed":
+    if record["status"] != "failed" and not stays:
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
 

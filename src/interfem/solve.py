@@ -182,9 +182,14 @@ class Solver:
         return "is" if gathered and self.domain.comm.size > 1 else "mpi"
 
     @property
+    def keeps(self) -> bool:
+        """Factors or preconditioners are kept over steps: in a box, where making them takes as long as tens of solves."""
+        return self.domain.dimension == 3 and not self.case.solver.reproducible
+
+    @property
     def _in_order(self) -> bool:
         """Blocks for multigrid are added up rank by rank; with two ranks there is one order alone."""
-        return self.case.solver.reproducible and self.domain.comm.size > 2
+        return self.domain.comm.size > 2
 
     def _linear(self) -> Linear:
         names, prefix = list(self.fields.unknowns), f"interfem_{id(self)}_"
@@ -250,7 +255,7 @@ class Solver:
         Raises NotConverged; the unknowns are then of no use and the caller rolls back.
         """
         self._dt, self._history = dt, []
-        if self.case.solver.reproducible:
+        if not self.keeps:
             self.forget()
         self.model.controls.dt.value = dt
         self._scale()

@@ -91,6 +91,23 @@ def test_every_byte_is_the_same_wherever_a_run_was_interrupted(tmp_path, alone):
     assert not (tmp_path / "checkpoint.npz").exists()
 
 
+@pytest.mark.parametrize("chosen", [{"mechanics": {}, "protocol": [RAMP, CYCLE]}, {"solver": {"preset": "iterative"}, "protocol": [CYCLE]}],
+                         ids=["factors", "multigrid"])
+def test_a_box_goes_on_to_the_same_bytes_though_it_keeps_factors_over_steps(tmp_path, chosen):
+    """From the last step after which they were forgotten: the first, the fifth, ..., and the last of a protocol step."""
+    box = merge(CELL, {"geometry": {"kind": "box", "width": "6 um", "depth": "6 um"}, "mesh": {"size": "4 um", "interface_size": "2 um"},
+                       "features": [{"kind": "patch", "interface": "li|sse", "outer": "3 um"}]} | chosen)
+    assert run(parse_case(box), tmp_path / "alone").status == "completed"
+    for stop in (2, 4):
+        assert run(parse_case(merge(box, {"solver": {"max_steps": stop}})), tmp_path / "run", restart=True).last("step") == stop
+        assert run(parse_case(merge(box, {"solver": {"max_steps": stop}})), tmp_path / "run", restart=True).last("step") == stop
+    assert run(parse_case(box), tmp_path / "run", progress=signalling(signal.SIGTERM, 4), restart=True).event == "terminated"
+    assert run(parse_case(box), tmp_path / "run", restart=True).status == "completed"
+    assert_same(tmp_path / "run", written(tmp_path / "alone"))
+    restarts = json.loads((tmp_path / "run/run.json").read_text())["restarts"]
+    assert restarts[0]["step"] == 1 and not (tmp_path / "run/checkpoint.npz").exists()
+
+
 def test_signals(tmp_path, alone):
     """SIGUSR1 leaves a checkpoint and the run goes on; SIGTERM leaves one and ends it as "terminated"."""
     seen = []

@@ -31,12 +31,11 @@ class StateError(Exception):
     """There is no state, or it belongs to another case; the text says which and what to do."""
 
 
-def write_state(path: Path, domain: Domain, fields: Fields, model: Model, time: float,
-                carried: Mapping[str, fem.Function] | None = None, memory: dict | None = None) -> None:  # fmt: skip
-    """All unknowns with their history, growth and flow, and the controls, at `time` (s). Atomically, by rank 0.
+def state_of(domain: Domain, fields: Fields, model: Model, time: float,
+             carried: Mapping[str, fem.Function] | None = None, memory: dict | None = None) -> dict[str, np.ndarray]:  # fmt: skip
+    """All unknowns with their history, growth and flow, and the controls, at `time` (s), as arrays by name; whole on rank 0.
 
     carried: functions of the observers, by name; memory: all else that another run needs to go on from here, as plain data.
-    OSError on rank 0 alone.
     """
     arrays = {name: np.array(float(getattr(model.controls, name).value)) for name in CONTROLS}
     arrays |= {"time": np.array(time), "temperature": np.array(model.parameters.temperature)}
@@ -49,9 +48,13 @@ def write_state(path: Path, domain: Domain, fields: Fields, model: Model, time: 
             arrays[f"{name}/{kind}"] = _gathered(domain, values)
     if memory is not None:
         arrays[MEMORY] = np.frombuffer(json.dumps(memory).encode(), np.uint8)
-    if domain.comm.rank == 0:
-        with whole(path, "wb") as file:
-            np.savez_compressed(file, **arrays)
+    return arrays
+
+
+def write_state(path: Path, state: dict[str, np.ndarray]) -> None:
+    """A state, atomically; for rank 0. OSError if it cannot be written."""
+    with whole(path, "wb") as file:
+        np.savez_compressed(file, **state)
 
 
 def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> float:
