@@ -712,6 +712,9 @@ def _obstacle(case) -> str | None:
             return (f'layer "{metal.name}" ({metal.role}) gives and takes no lithium but meets the ion conductor '
                     f'"{ceramic.name}"; put a layer of metal or alloy between them')
     if not any(is_transfer(case, *pair) for pair in touching(case)):
+        if any(region.stores for region in layers):
+            return ("no interface passes lithium; leave one that may be plated, with equilibrium_potential = \"-1 V\" if only the store is "
+                    "to take lithium")
         return "no interface passes lithium; set plating = true for one with an inert side"
     return None
 
