@@ -41,6 +41,7 @@ FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a 
 FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
 CRAWL, CRAWLING = 1e-6, 50  # steps shorter than this part of the protocol step, each a full plastic increment, that tell a limit load
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
+UNBALANCED = 5e-4  # work of one step that is missing, over all so far, above which steps do not grow; twice that is refused; a run may miss 1e-2
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
 WORN_MESH = "mesh_worn"  # event
@@ -128,6 +129,7 @@ class _Cell:
     increment: float = 0.0  # plastic strain in the step just solved
     deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
     relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
+    imbalance: float = 0.0  # of work in the step just solved, over all work so far
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
     pressing: float = 0.0  # how far a head has come in the step just solved, in edges of the wall
@@ -328,7 +330,10 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
         cell.closing = cell.observer.voids.change()
     cell.pressing = max((column.change() for column in cell.observer.columns), default=0.0)
     cell.cutting = max((column.cuts(backward(cell.model)) for column in cell.observer.columns), default=0.0)
-    cell.relaxation = cell.observer.energy.relaxation() if cell.observer.energy is not None else 0.0
+    if cell.observer.energy is not None:
+        cell.relaxation = cell.observer.energy.relaxation()
+        if cell.case.mechanics.kinematics == "finite":  # in small strain the balance is exact
+            cell.imbalance = cell.observer.energy.imbalance(backward(cell.model))
     shorter, told = _excess(cell)
     if told:
         rollback(cell.fields)
@@ -348,6 +353,9 @@ def _excess(cell: _Cell) -> tuple[float, str]:
     if cell.relaxation > 2 * most:
         shorter = max(SHRINK, most / cell.relaxation) ** 2
         return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
+    if cell.imbalance > 2 * UNBALANCED:
+        shorter = max(SHRINK, (UNBALANCED / cell.imbalance) ** 0.5)
+        return shorter, f"the works of one step are {cell.imbalance:.2g} of all work out of balance"
     limit = cell.case.solver.plastic_increment
     if cell.increment > 1.5 * limit:
         shorter = max(SHRINK, 0.9 * limit / cell.increment)
@@ -398,6 +406,8 @@ def _next_length(cell: _Cell, dt: float, effort: int) -> float:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
     if cell.relaxation > 0:
         factor = min(factor, max(1.0, cell.case.solver.relaxation / cell.relaxation))
+    if cell.imbalance > 0:
+        factor = min(factor, max(1.0, (UNBALANCED / cell.imbalance) ** 0.5))
     if cell.deviation > 0:
         factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
     if cell.parting > 0:
