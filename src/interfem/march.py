@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import ufl
 from dolfinx import fem
 from mpi4py import MPI
 
@@ -532,7 +533,7 @@ def _distance(value, limit: float, sign: int):
 
 
 def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -> list[Watch]:
-    """Alloy surfaces that run empty or full, and lithium layers that are stripped through."""
+    """Alloy surfaces that run empty or full, lithium layers that are stripped through, and other lithium that is spent."""
     found = []
     for group in domain.groups:
         if not group.head.deposits:
@@ -549,6 +550,8 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -
     for region in domain.regions:
         if region.reservoir and region.thickness:
             found.append(Watch("lithium_exhausted", _stripped(domain, fields, model, region), 1e-3 * region.thickness, True))
+        elif region.reservoir and (region.layer is not None or (region.wired and case.mechanics is None)):
+            found.append(Watch("lithium_exhausted", _spent(domain, fields, model, region), 1e-3, True))
     return found
 
 
@@ -599,6 +602,28 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
             w = growth((w, fields.growth_older.x.array[dofs]), fields.faradaic(backward(model))[dofs], rate, backward(model))
         local = -float(w.min()) if w.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX) - region.thickness
+
+    return value
+
+
+def _spent(domain: Domain, fields: Fields, model: Model, region):
+    """Part of its lithium that is stripped from a region without a thickness, minus 1: of an own mesh, or a wired feature whose walls stand
+    still. (What touches a layer draws on it where bodies move, and is cut off from it where they do not.)"""
+    one = ufl.TestFunction(fem.functionspace(domain.mesh, ("DG", 0)))
+    cells = fem.assemble_vector(fem.form(one * domain.weight * ufl.dx(domain=domain.mesh))).array
+    owned = domain.region_of_cell[: domain.mesh.topology.index_map(domain.dimension).size_local]
+    volume = domain.comm.allreduce(float(cells[: len(owned)][owned == domain.regions.index(region)].sum()), MPI.SUM)
+    names = tuple(n for n, law in domain.kinetics.items() if law.metal == region.name)
+    gained = fem.Function(fields.growth.function_space)
+    dofs, rate = gained.function_space.dofmap.list, model.plated_rate.x.array[:, None]
+    whole = fem.form(gained * domain.dx_gamma(names), entity_maps=domain.entity_maps)
+
+    def value(dt: float) -> float:
+        gained.x.array[:] = fields.growth.x.array
+        if dt > 0:
+            history = fields.growth.x.array[dofs], fields.growth_older.x.array[dofs]
+            gained.x.array[dofs] = growth(history, fields.faradaic(backward(model))[dofs], rate, backward(model))
+        return -domain.comm.allreduce(fem.assemble_scalar(whole), MPI.SUM) / volume - 1
 
     return value
 
