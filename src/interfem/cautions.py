@@ -10,7 +10,7 @@ from .case import Case
 from .checks import key_path
 from .materials import Property, load_material, names
 from .protocol import flat_steps
-from .regions import Region, hollow, touched_layers, used_properties
+from .regions import Region, floating, hollow, touched_layers, used_properties
 from .units import FARADAY, GAS_CONSTANT, show
 
 ACTIVATED = ("ionic_conductivity", "exchange_current_density", "diffusivity", "salt_diffusivity", "storage_exchange_current_density",
@@ -80,12 +80,9 @@ def _at_reference(given: Property, kelvin: float) -> float | None:
 def _floating(case: Case) -> Iterator[str]:
     """Metal inside ion conductors."""
     regions = {region.name: region for region in case.regions}
-    for feature in case.features:
-        region = regions.get(feature.name)
-        if region and region.electrons and not region.wired:
-            if not any(regions[layer].electrons for layer in touched_layers(feature, case)):
-                yield (f"{feature.name}: its {region.material.name} touches no electron conductor, so that its potential floats; "
-                       f'electrons = "collector" wires it')
+    for name in floating(case):
+        yield (f"{name}: its {regions[name].material.name} touches no electron conductor, so that its potential floats; "
+               f'electrons = "collector" wires it')
 
 
 def _pores(case: Case) -> Iterator[str]:

@@ -18,8 +18,9 @@ from .materials import MaterialError
 from .materials import names as library
 from .populations import PopulationError
 from .protocol import flat_steps
-from .regions import CARRIERS, FLOWING_LAWS, GRADING, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size, hollow
-from .regions import interface_name, is_transfer, kinetics, layer_pair, ordered, reaction, required_properties, reservoir, roof_law, touching
+from .regions import CARRIERS, FLOWING_LAWS, GRADING, ROLES, SIDES, boundary_names, cell_volume, cut_layer, direction, extent, far_size
+from .regions import floating, hollow, interface_name, is_transfer, kinetics, layer_pair, ordered, reaction, required_properties
+from .regions import reservoir, roof_law, touching
 from .units import FARADAY, UnitError, show, to_internal
 
 
@@ -413,6 +414,12 @@ def _carried_by_one(given, pair) -> tuple[str, str, list[str]] | None:
     return None
 
 
+def _bare_island(case, pair) -> str | None:
+    """Of a pair of regions the inert one whose potential floats."""
+    islands = floating(case)
+    return next((region.name for region in pair if region.role == "collector" and region.name in islands), None)
+
+
 def _interfaces(case) -> Iterator[str]:
     regions = {region.name: region for region in case.regions}
     pairs = {interface_name(a.name, b.name, case): (a, b) for a, b in touching(case)}
@@ -436,6 +443,9 @@ def _interfaces(case) -> Iterator[str]:
             yield f'{place}.contact = "unilateral": without displacement nothing parts; add a [mechanics] table or remove the key'
         elif given.tangential == "coulomb" and case.mechanics is None:
             yield f'{place}.tangential = "coulomb": without displacement nothing slides; add a [mechanics] table'
+        elif given.plating and (island := _bare_island(case, pairs[key])):
+            yield (f'{place}.plating = true: "{island}" touches no electron conductor and holds no lithium, so that none is plated on it and '
+                   f'nothing sets its potential; remove it, or wire it by electrons = "collector"')
         elif given.surface_energy is not None and not ordered(*pairs[key])[0].deposits:
             yield f"{place}.surface_energy: what stores lithium does not grow at its face; remove it"
         elif given.equilibrium_potential is not None and not ordered(*pairs[key])[0].deposits:
@@ -702,6 +712,9 @@ def _obstacle(case) -> str | None:
             return (f'layer "{metal.name}" ({metal.role}) gives and takes no lithium but meets the ion conductor '
                     f'"{ceramic.name}"; put a layer of metal or alloy between them')
     if not any(is_transfer(case, *pair) for pair in touching(case)):
+        if any(region.stores for region in layers):
+            return ("no interface passes lithium; leave one that may be plated, with equilibrium_potential = \"-1 V\" if only the store is "
+                    "to take lithium")
         return "no interface passes lithium; set plating = true for one with an inert side"
     return None
 

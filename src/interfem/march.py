@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import ufl
 from dolfinx import fem
 from mpi4py import MPI
 
@@ -41,6 +42,7 @@ FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a 
 FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
 CRAWL, CRAWLING = 1e-6, 50  # steps shorter than this part of the protocol step, each a full plastic increment, that tell a limit load
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
+UNBALANCED = 5e-4  # work of one step that is missing, over all so far, above which steps do not grow; twice that is refused; a run may miss 1e-2
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
 WORN_MESH = "mesh_worn"  # event
@@ -128,6 +130,7 @@ class _Cell:
     increment: float = 0.0  # plastic strain in the step just solved
     deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
     relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
+    imbalance: float = 0.0  # of work in the step just solved, over all work so far
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
     pressing: float = 0.0  # how far a head has come in the step just solved, in edges of the wall
@@ -328,7 +331,10 @@ def _attempt(cell: _Cell, dt: float) -> tuple[int, float, str]:
         cell.closing = cell.observer.voids.change()
     cell.pressing = max((column.change() for column in cell.observer.columns), default=0.0)
     cell.cutting = max((column.cuts(backward(cell.model)) for column in cell.observer.columns), default=0.0)
-    cell.relaxation = cell.observer.energy.relaxation() if cell.observer.energy is not None else 0.0
+    if cell.observer.energy is not None:
+        cell.relaxation = cell.observer.energy.relaxation()
+        if cell.case.mechanics.kinematics == "finite":  # in small strain the balance is exact
+            cell.imbalance = cell.observer.energy.imbalance(backward(cell.model))
     shorter, told = _excess(cell)
     if told:
         rollback(cell.fields)
@@ -348,6 +354,9 @@ def _excess(cell: _Cell) -> tuple[float, str]:
     if cell.relaxation > 2 * most:
         shorter = max(SHRINK, most / cell.relaxation) ** 2
         return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
+    if cell.imbalance > 2 * UNBALANCED:
+        shorter = max(SHRINK, (UNBALANCED / cell.imbalance) ** 0.5)
+        return shorter, f"the works of one step are {cell.imbalance:.2g} of all work out of balance"
     limit = cell.case.solver.plastic_increment
     if cell.increment > 1.5 * limit:
         shorter = max(SHRINK, 0.9 * limit / cell.increment)
@@ -398,6 +407,8 @@ def _next_length(cell: _Cell, dt: float, effort: int) -> float:
         factor = min(factor, 0.9 * cell.case.solver.plastic_increment / cell.increment)
     if cell.relaxation > 0:
         factor = min(factor, max(1.0, cell.case.solver.relaxation / cell.relaxation))
+    if cell.imbalance > 0:
+        factor = min(factor, max(1.0, (UNBALANCED / cell.imbalance) ** 0.5))
     if cell.deviation > 0:
         factor = min(factor, max(1.0, (BEND / cell.deviation) ** 0.5))
     if cell.parting > 0:
@@ -522,7 +533,7 @@ def _distance(value, limit: float, sign: int):
 
 
 def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -> list[Watch]:
-    """Alloy surfaces that run empty or full, and lithium layers that are stripped through."""
+    """Alloy surfaces that run empty or full, lithium layers that are stripped through, and other lithium that is spent."""
     found = []
     for group in domain.groups:
         if not group.head.deposits:
@@ -539,6 +550,8 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -
     for region in domain.regions:
         if region.reservoir and region.thickness:
             found.append(Watch("lithium_exhausted", _stripped(domain, fields, model, region), 1e-3 * region.thickness, True))
+        elif region.reservoir and (region.layer is not None or (region.wired and case.mechanics is None)):
+            found.append(Watch("lithium_exhausted", _spent(domain, fields, model, region), 1e-3, True))
     return found
 
 
@@ -589,6 +602,28 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
             w = growth((w, fields.growth_older.x.array[dofs]), fields.faradaic(backward(model))[dofs], rate, backward(model))
         local = -float(w.min()) if w.size else -np.inf
         return domain.comm.allreduce(local, MPI.MAX) - region.thickness
+
+    return value
+
+
+def _spent(domain: Domain, fields: Fields, model: Model, region):
+    """Part of its lithium that is stripped from a region without a thickness, minus 1: of an own mesh, or a wired feature whose walls stand
+    still. (What touches a layer draws on it where bodies move, and is cut off from it where they do not.)"""
+    one = ufl.TestFunction(fem.functionspace(domain.mesh, ("DG", 0)))
+    cells = fem.assemble_vector(fem.form(one * domain.weight * ufl.dx(domain=domain.mesh))).array
+    owned = domain.region_of_cell[: domain.mesh.topology.index_map(domain.dimension).size_local]
+    volume = domain.comm.allreduce(float(cells[: len(owned)][owned == domain.regions.index(region)].sum()), MPI.SUM)
+    names = tuple(n for n, law in domain.kinetics.items() if law.metal == region.name)
+    gained = fem.Function(fields.growth.function_space)
+    dofs, rate = gained.function_space.dofmap.list, model.plated_rate.x.array[:, None]
+    whole = fem.form(gained * domain.dx_gamma(names), entity_maps=domain.entity_maps)
+
+    def value(dt: float) -> float:
+        gained.x.array[:] = fields.growth.x.array
+        if dt > 0:
+            history = fields.growth.x.array[dofs], fields.growth_older.x.array[dofs]
+            gained.x.array[dofs] = growth(history, fields.faradaic(backward(model))[dofs], rate, backward(model))
+        return -domain.comm.allreduce(fem.assemble_scalar(whole), MPI.SUM) / volume - 1
 
     return value
 

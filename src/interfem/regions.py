@@ -515,6 +515,13 @@ def head(flaw: str) -> str:
     return f"{unfilled(flaw)}|{flaw}"
 
 
+def floating(case) -> list[str]:
+    """Names of features filled with what conducts electrons, but touches no electron conductor and is not wired: their potential floats."""
+    regions = {region.name: region for region in case.regions}
+    filled = [f for f in case.features if f.name in regions and regions[f.name].electrons and not regions[f.name].wired]
+    return [f.name for f in filled if not any(regions[layer].electrons for layer in touched_layers(f, case))]
+
+
 def touched_layers(feature, case) -> list[str]:
     """Names of the layers that meet the wall of a void, flaw or pores; none for a patch or roughness."""
     names = [layer.name for layer in case.layers]

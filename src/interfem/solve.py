@@ -453,9 +453,10 @@ class Solver:
             self.effort += 1
         if not np.isfinite(worst) or worst > 1e25:
             return PETSc.SNES.ConvergedReason.DIVERGED_FUNCTION_DOMAIN
-        if worst <= 1.0 and (iteration > 0 or worst == 0.0):  # never by extrapolation alone: rounding would grow from step to step
+        balanced = iteration >= BALANCED_WITHIN or self._balanced(residual)
+        if worst <= 1.0 and (iteration > 0 or worst == 0.0) and balanced:  # never by extrapolation alone: rounding would grow
             return PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS
-        if iteration >= 2 and worst > 0.5 * self._history[-2] and settled and (iteration >= BALANCED_WITHIN or self._balanced(residual)):
+        if iteration >= 2 and worst > 0.5 * self._history[-2] and settled and balanced:
             return PETSc.SNES.ConvergedReason.CONVERGED_SNORM_RELATIVE
         if iteration >= self._most and not self._gets_on(iteration):
             return PETSc.SNES.ConvergedReason.DIVERGED_MAX_IT

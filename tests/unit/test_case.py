@@ -521,6 +521,17 @@ def test_a_current_needs_an_interface_that_passes_lithium():
         parse_case(tree | {"protocol": [{"kind": "rest", "duration": "1 s"}]})
 
 
+def test_what_floats_and_holds_no_lithium_is_not_plated():
+    """Nothing sets its potential: plating it drove it up without end, into rounding."""
+    stack = [{"name": n, "material": m, "thickness": "8 um"} for n, m in (("li", "Li"), ("sse", "Li6PS5Cl"))]
+    pore = {"kind": "pore", "layer": "sse", "position": "4 um", "radius": "1 um", "fill": "Cu"}
+    tree = {"title": "island", "temperature": "298 K", "geometry": {"kind": "plane", "width": "5 um"}, "layers": stack, "features": [pore],
+            "interfaces": {"pore|sse": {"plating": True}}, "protocol": [{"kind": "current", "value": "1 A/m^2", "duration": "1 s"}]}
+    with pytest.raises(CaseError, match='"pore" touches no electron conductor and holds no lithium'):
+        parse_case(tree)
+    parse_case(tree | {"features": [pore | {"electrons": "collector"}]})
+
+
 @pytest.mark.parametrize("line, words", [
     ('film|sse.film_resistance="5 ohm*cm^2"', 'no lithium passes between "film" and "sse", which conduct alike; what resists between them is `ionic_resistance`'),
     ('film|sse.electronic_resistance="5 ohm*cm^2"', '"film" and "sse" do not both conduct electrons'),

@@ -79,7 +79,8 @@ def test_islands_float_and_pass_no_net_current(fill, tmp_path):
             "features": [{"kind": "pore", "layer": "sse", "center": "5 um", "position": "5 um", "radius": "1 um", "fill": fill}],
             "mesh": {"size": "3 um", "interface_size": "1 um"},
             "protocol": [{"kind": "current", "value": "1 mA/cm^2", "duration": "10 s", "first_step": "5 s", "max_step": "5 s"}]}  # fmt: skip
-    row = rows(parse_case(tree), tmp_path)[-1]
+    first, row = rows(parse_case(tree), tmp_path)
+    assert row["lithium_dead_mAh_per_cm2"] == pytest.approx(first["lithium_dead_mAh_per_cm2"], rel=1e-9)  # plated here, stripped there
     assert row["current_density[li|sse]_A_per_m2"] == pytest.approx(10.0, rel=1e-8)
     assert row["lithium_dead_mAh_per_cm2"] == pytest.approx(METAL * math.pi / 10 if fill == "Li" else 0.0, rel=0.03)
     if fill == "Li":
@@ -110,3 +111,40 @@ def test_a_filled_flaw_is_cut_off_by_gaps_and_not_by_metal_that_turns_over():
     assert beside(pieces, found, "flaw|sse", "flaw|film", "li|film") and not found.charge
     fields["gap"].x.array[fields["gap"].function_space.dofmap.list[wall]] = 0.06
     assert not beside(pieces, found, "flaw|sse")
+
+
+@pytest.mark.parametrize("kind", ["plane", "axisymmetric"])
+def test_a_wired_pore_gives_the_lithium_that_it_holds_and_no_more(kind, tmp_path):
+    """All current comes from it: `t = V F/(Omega I)`."""
+    volume, area = (2 * math.pi, 10.0) if kind == "plane" else (32 / 3 * math.pi, 100 * math.pi)
+    tree = {"title": "spent", "temperature": "298.15 K", "output": {"figures": False}, "geometry": {"kind": kind, "width": "10 um"},
+            "layers": [layer("li", "Li", 2.0), layer("sse", "Li6PS5Cl", 20.0)],
+            "features": [{"kind": "pore", "layer": "sse", "position": "10 um", "radius": "2 um", "fill": "Li", "electrons": "collector"}],
+            "interfaces": {"li|sse": {"kinetics": "linear", "resistance": "1e9 ohm*cm^2"}},
+            "protocol": [{"kind": "current", "value": "10 A/m^2", "duration": "4000 s"}]}  # fmt: skip
+    row = rows(parse_case(tree), tmp_path)[-1]
+    assert row["time_s"] == pytest.approx(volume / area * 1e-6 * F / OMEGA / 10, rel=1e-2)
+
+
+def test_lithium_of_an_own_mesh_is_spent(tmp_path):
+    """A layer of an own mesh has no thickness to go by: its volume counts."""
+    with session():
+        occ = gmsh.model.occ
+        parts = occ.fragment([(2, occ.addRectangle(0, 0, 0, 4, 2))], [(2, occ.addRectangle(0, 2, 0, 4, 6))])[1]
+        occ.synchronize()
+        for name, (_, tag) in zip(("li", "sse"), (parts[0][0], parts[1][0])):
+            gmsh.model.addPhysicalGroup(2, [tag], name=name)
+        for name, height in (("bottom", 0.0), ("top", 8.0)):
+            lines = [tag for _, tag in gmsh.model.getEntities(1)
+                     if all(abs(gmsh.model.getBoundingBox(1, tag)[k] - height) < 1e-4 for k in (1, 4))]
+            gmsh.model.addPhysicalGroup(1, lines, name=name)
+        gmsh.model.mesh.generate(2)
+        gmsh.write(str(tmp_path / "slab.msh"))
+    case = parse_case({
+        "title": "slab", "temperature": "298.15 K", "output": {"figures": False},
+        "geometry": {"kind": "plane", "file": str(tmp_path / "slab.msh"), "regions": {"li": "li", "sse": "sse"},
+                     "boundaries": {"bottom": "collector", "top": "counter"}},
+        "layers": [{"name": "li", "material": "Li"}, {"name": "sse", "material": "Li6PS5Cl"}],
+        "protocol": [{"kind": "current", "value": "10 A/m^2", "duration": "1 h"}]})  # fmt: skip
+    table = rows(case, tmp_path / "run")
+    assert table[-1]["time_s"] == pytest.approx(2e-6 * F / OMEGA / 10, rel=2e-3)

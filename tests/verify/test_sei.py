@@ -150,3 +150,15 @@ def test_an_island_of_lithium_keeps_its_charge_at_rest(tmp_path):
     found = rows(case, tmp_path)
     assert found[-1]["time_s"] == pytest.approx(3601)
     assert found[-1]["sei_mean_nm[p|sse]"] == pytest.approx(found[-1]["sei_mean_nm[li|sse]"], rel=2e-2)
+
+
+def test_an_island_of_lithium_is_balanced_at_rest_after_a_current(tmp_path):
+    """The measure of charge is the current before: 1e-11 of it left the island unbalanced by more than the audit allows at rest."""
+    pore = {"kind": "pore", "name": "p", "layer": "sse", "center": "0 um", "position": "10 um", "radius": "2 um", "fill": "Li"}
+    protocol = [{"kind": "current", "value": "10 A/m^2", "duration": "600 s"}, {"kind": "rest", "duration": "100 h"}]
+    case = build([layer("li", "Li", 8), layer("sse", "E", 20)], protocol, width=10, kind="axisymmetric", features=[pore], sei={},
+                 materials={"E": {"like": "Li6PS5Cl", "sei_electronic_conductivity": "2.4e-8 S/m"}})
+    found = rows(case, tmp_path)
+    assert found[-1]["sei_mean_nm[p|sse]"] == pytest.approx(found[-1]["sei_mean_nm[li|sse]"], rel=1e-3)
+    lithium = [row["lithium_dead_mAh_per_cm2"] + row["lithium_in_sei_mAh_per_cm2"] + row["lithium_reservoir_mAh_per_cm2"] for row in found]
+    assert lithium[-1] == pytest.approx(lithium[0] - 10 * (600 - found[0]["time_s"]) / 36000, rel=1e-9)

@@ -7,6 +7,8 @@ a connected piece of metal passes charge. A cell of metal is stripped away once 
 its distance from the nearest face. Where bodies move, metal that is stripped creeps after: its face is where the other body's is,
 `[u.n] = w + g`, less the gap and what a reaction has put between them. How much has been stripped or plated at a point of the face
 says nothing then: metal that turns over, dissolved here and plated a nanometre away, still fills its place.
+What faces have gained or lost counts with the cell behind them until that is gone: an island, from whose one side current takes
+what it plates on the other, keeps its lithium.
 Cells count whole, and remnants thinner than a cell not at all. Faces behind a neck that has been stripped through pass no charge
 from the next step on, so that what lies there floats.
 """
@@ -202,7 +204,8 @@ class DeadLithium:
         living = np.ones(len(g.owner), bool)
         living[faces] = ~cut[beside[faces]]
         charge: dict[str, float] = {}
-        on_faces = np.where(dead[beside], np.maximum(w, 0.0) * g.rate * g.areas, 0.0)
+        gained = np.where(kept[g.owner], w, np.maximum(w, 0.0))  # what is stripped comes off a cell until it counts as gone
+        on_faces = np.where(dead[beside], gained * g.rate * g.areas, 0.0)
         for n, name in enumerate(self.names):
             total = g.charge[dead & (g.region == n)].sum() + on_faces[g.region[g.owner] == n].sum()
             if total > 0:

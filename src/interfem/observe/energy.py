@@ -205,8 +205,16 @@ class Energy:
 
     # ---- values -------------------------------------------------------------------------------------------------------
 
-    def step(self, dt: float, weights) -> dict[str, float]:
-        """Add the step just solved; works since the start, energy, errors of the balance. `weights`: of the backward formula."""
+    def imbalance(self, weights) -> float:
+        """Work of the step just solved that is neither stored nor dissipated, over all that has been turned over so far.
+
+        Of second order in the step in finite strain, rounding in small strain.
+        """
+        _, stored, added, throughput = self._of_the_step(weights)
+        return abs(sum(added[kind] for kind in WORKS) - (stored - self.stored) - added["plastic"]) / throughput
+
+    def _of_the_step(self, weights) -> tuple[dict, float, dict[str, float], float]:
+        """(forces after it, stored energy after it, what it adds to the sums, all that has been turned over by its end)."""
         now = self._assembled()
         stored = self._value("stored")
         self._grow(weights)
@@ -214,7 +222,11 @@ class Energy:
                  "expansion": self._expansion(now) + self._value("material"), "growth": self._value("growth"),
                  "friction": self._value("friction"), "plastic": self._value("plastic")}
         turned = [added[kind] for kind in (*WORKS, "plastic")] + [stored - self.stored]
-        self.throughput += 0.5 * sum(abs(value) for value in turned) + self._faint()
+        return now, stored, added, self.throughput + 0.5 * sum(abs(value) for value in turned) + self._faint()
+
+    def step(self, dt: float, weights) -> dict[str, float]:
+        """Add the step just solved; works since the start, energy, errors of the balance. `weights`: of the backward formula."""
+        now, stored, added, self.throughput = self._of_the_step(weights)
         self._keep(now)
         self.stored = stored
         self.flow_time = dt * (self._value("strained") + self.faint) / added["plastic"] if added["plastic"] > 0 else float("inf")
