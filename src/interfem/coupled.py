@@ -26,6 +26,7 @@ from petsc4py import PETSc
 from .blocks import CHARGE, CURRENT, Block, Blocks, shell
 from .domain import GROUP
 from .fields import BODIES, DISPLACEMENT, modulus
+from .forms import compile_forms
 from .physics import KINEMATICS
 
 TOUCHING = ("p_c", "gap", "slip", "shear")  # l; several values at each vertex of the interfaces
@@ -56,7 +57,7 @@ def softened(case, domain, fields) -> dict[str, fem.Form]:
         change, test = (ufl.derivative(volume, u, argument(u.function_space)) for argument in (ufl.TrialFunction, ufl.TestFunction))
         term = 2 * left / 3 * change * test * dx
         dilation[name] = dilation[name] + term if name in dilation else term
-    return {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in (found | dilation).items()}
+    return compile_forms(found | dilation, domain.entity_maps)
 TOGETHER = {"pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}  # adds up what ranks have for each other in the order in which it comes
 EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks, in one order
 
