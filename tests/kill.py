@@ -64,7 +64,7 @@ def assert_sound(folder: Path) -> None:
         if not pvd.stem.endswith("_"):  # of a piece under way
             for entry in ElementTree.parse(pvd).getroot().iter("DataSet"):
                 for piece in ElementTree.parse(pvd.with_name(entry.get("file"))).getroot().iter("Piece"):
-                    ElementTree.parse(pvd.with_name(piece.get("Source")))
+                    assert pvd.with_name(piece.get("Source")).read_bytes().endswith(b"</VTKFile>\n")
     for name in ("checkpoint.npz", "state.npz"):
         if (folder / name).exists():
             with np.load(folder / name) as file:
