@@ -207,7 +207,7 @@ def compare(problem: Problem, unknowns: float, given: argparse.Namespace, peers:
                 found[name].append(code())
             except Failed as error:
                 if name.startswith("interfem"):
-                    raise SystemExit(str(error)) from None
+                    raise
                 del found[name]
                 print(json.dumps({"bench": problem.name, "code": name, "unknowns": unknowns, "failed": str(error)}), flush=True)
                 continue
@@ -283,4 +283,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failed as error:
+        raise SystemExit(str(error)) from None
