@@ -48,13 +48,13 @@ test: setup
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py
 
-# R1 and R2 beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own.
+# R1 and R2 beside plain DOLFINx, NGSolve and scikit-fem, which get an environment of their own; hours. For less, PEERS="R1 --unknowns 5e4".
 peers: setup bench/peers.py
 	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
 	    || { echo "Plain DOLFINx compiles forms against the headers of Python, and this one has none (Python.h): install python3-dev"; exit 1; }
 	test -x .venv-peers/bin/python || python3 -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --requirement bench/requirements-peers.txt
-	$(BIN)/python bench/peers.py --peers .venv-peers/bin/python
+	$(BIN)/python bench/peers.py --peers .venv-peers/bin/python $(PEERS)
 
 docs: setup docs/build.py
 	$(BIN)/python docs/build.py

@@ -1,11 +1,12 @@
 """Interfem beside other codes on reference problems R1 and R2 (bench/r1, bench/r2): a JSON line for each process, then medians and a table with ratios.
 
-    python bench/peers.py [R1] [R2] [--unknowns 5e4 2e5] [--repeats 3] [--peers .venv-peers/bin/python]
+    python bench/peers.py [R1] [R2] [--unknowns 5e4 2e5 5e5] [--repeats 3] [--limit 7200] [--peers .venv-peers/bin/python]
 
 Every process is run whole, on one core, in turns, so that all see the same machine; medians count. Codes read one and the same mesh, each in
 the form that it reads fastest, made beforehand. Compiled forms are cached, of interfem and of plain DOLFINx alike, and so are interfem's pieces
 of the mesh. The peers are tuned: lagged or inexact where they can be, the best of their solvers that we found. Interfem besides writes fields,
-state, balances and the record of the run, which the others leave out.
+state, balances and the record of the run, which the others leave out. A peer that fails, as for want of memory, or takes longer than the limit is
+said to, and left out from there on.
 
 R1: potentials, P1; all solve Newton's equations to 1e-10 of the first residual (interfem: to its own, sharper tolerance) and give the mean potential
 at the top to 1e-6. `interfem` takes the metal for equipotential by its own judgement, `interfem, metal as field` does not, as no peer does.
@@ -25,12 +26,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 
@@ -86,7 +89,7 @@ def read_r2(record: dict, folder: Path) -> dict:
 SIDES = ("left", "right", "front", "back")
 PROBLEMS = {
     "R1": Problem(
-        "R1", 4961, 2.53, (5e4, 2e5),
+        "R1", 4961, 2.53, (5e4, 2e5, 5e5),
         {"face": ("li|sse",), "patch": ("patch:patch",), "bottom": ("collector",), "top": ("counter",), "sides": SIDES},
         {"interfem": ("solver.preset=iterative",), "interfem, metal as field": ("solver.preset=iterative", "solver.metal=field")},
         {"plain DOLFINx": ()},
@@ -94,7 +97,7 @@ PROBLEMS = {
          "scikit-fem, pyamg": ("plain_skfem.py",)},
         read_r1, {"answer_mV": 1e-6}, lambda name: True),
     "R2": Problem(
-        "R2", 13084, 2.2, (1.3e4, 3e4),
+        "R2", 13084, 2.2, (5e4, 2e5, 5e5),
         {"top": ("collector",), "bottom": ("counter",), "x": SIDES[:2], "y": SIDES[2:], "wall": ("void|li",), "roof": ("void|sse",)},
         {"interfem": ()},
         {"plain DOLFINx, P2-P1": ("P2-P1",), "plain DOLFINx, P2": ("P2",)},
@@ -120,18 +123,27 @@ def apart(function, *given):
         return pool.apply(function, given)
 
 
-def process(command: list[str]) -> dict:
-    """Run it whole: wall and CPU seconds, peak memory in GB, and what it prints."""
+class Failed(Exception):
+    """A process that ended badly, or not in time."""
+
+
+def process(command: list[str], limit: float = np.inf) -> dict:
+    """Run it whole: wall and CPU seconds, peak memory in GB, and what it prints. Failed if it takes longer than the limit, s."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+") as out:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
+        clock = Timer(min(limit, threading.TIMEOUT_MAX), child.kill)
+        clock.start()
         _, status, usage = os.wait4(child.pid, 0)
+        clock.cancel()
         wall = time.perf_counter() - start
         out.seek(0)
         text = out.read()
+    if wall > limit:
+        raise Failed(f"takes longer than {limit:g} s")
     if status:
-        raise SystemExit(f"{' '.join(command)}: status {status}\n{text}")
+        raise Failed(f"{' '.join(command)}: status {os.waitstatus_to_exitcode(status)}\n{text[-2000:]}")
     return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_GB": usage.ru_maxrss / 1e6, "text": text}
 
 
@@ -150,8 +162,8 @@ def interfem(problem: Problem, refinement: float, folder: Path, overrides: tuple
     return found | apart(problem.read, record, folder)
 
 
-def plain(command: list[str]) -> dict:
-    found = process(command)
+def plain(command: list[str], limit: float) -> dict:
+    found = process(command, limit)
     line = next(line for line in reversed(found["text"].splitlines()) if line.startswith("{"))
     return found | json.loads(line)
 
@@ -170,7 +182,7 @@ def export(name: str, refinement: float, target: Path) -> Path:
     return path
 
 
-def codes_of(problem: Problem, refinement: float, peers: str | None, folder: Path) -> dict[str, Callable[[], dict]]:
+def codes_of(problem: Problem, refinement: float, peers: str | None, folder: Path, limit: float = np.inf) -> dict[str, Callable[[], dict]]:
     """Every code, ready to run on one mesh."""
     arrays = folder / "mesh.npz"
     msh = apart(export, problem.name, refinement, arrays)
@@ -178,18 +190,27 @@ def codes_of(problem: Problem, refinement: float, peers: str | None, folder: Pat
     commands = {name: [sys.executable, str(problem.folder / "plain_dolfinx.py"), str(msh), *words] for name, words in problem.dolfinx.items()}
     if peers:
         commands |= {name: [peers, str(problem.folder / script), str(arrays), *words] for name, (script, *words) in problem.others.items()}
-    return codes | {name: partial(plain, command) for name, command in commands.items()}
+    return codes | {name: partial(plain, command, limit) for name, command in commands.items()}
 
 
-def compare(problem: Problem, unknowns: float, repeats: int, peers: str | None, wanted: list[str] | None, folder: Path) -> list[dict]:
+def compare(problem: Problem, unknowns: float, given: argparse.Namespace, peers: str | None, folder: Path) -> list[dict]:
     """All codes on one mesh, in turns."""
-    codes = codes_of(problem, problem.refinement(unknowns), peers, folder)
-    codes = {name: code for name, code in codes.items() if name == "interfem" or wanted is None or any(word in name for word in wanted)}
+    codes = codes_of(problem, problem.refinement(unknowns), peers, folder, given.limit)
+    codes = {name: code for name, code in codes.items() if name == "interfem" or given.codes is None or any(word in name for word in given.codes)}
     codes["interfem"]()  # its pieces of the mesh
     found: dict[str, list[dict]] = {name: [] for name in codes}
-    for _ in range(repeats):
+    for _ in range(given.repeats):
         for name, code in codes.items():
-            found[name].append(code())
+            if name not in found:
+                continue
+            try:
+                found[name].append(code())
+            except Failed as error:
+                if name.startswith("interfem"):
+                    raise
+                del found[name]
+                print(json.dumps({"bench": problem.name, "code": name, "unknowns": unknowns, "failed": str(error)}), flush=True)
+                continue
             print(json.dumps(summary(problem, name, found[name][-1:])), flush=True)
     return [summary(problem, name, runs) for name, runs in found.items()]
 
@@ -242,6 +263,7 @@ def main() -> None:
     parser.add_argument("--unknowns", type=float, nargs="+", help="sizes; by default those of each problem")
     parser.add_argument("--codes", nargs="+", metavar="WORD", help="only codes whose name contains one of these, and interfem")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=7200.0, help="most seconds for one process of a peer")
     parser.add_argument("--peers", help="Python with bench/requirements-peers.txt; without it NGSolve and scikit-fem are left out")
     given = parser.parse_args()
     for name in given.problems:
@@ -253,7 +275,7 @@ def main() -> None:
         warm(problem)
         for unknowns in given.unknowns or problem.unknowns:
             with tempfile.TemporaryDirectory() as folder:
-                rows = compare(problem, unknowns, given.repeats, peers, given.codes, Path(folder))
+                rows = compare(problem, unknowns, given, peers, Path(folder))
             for row in rows:
                 print(json.dumps(row), flush=True)
             print(table(problem, rows, stream), flush=True)
@@ -261,4 +283,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failed as error:
+        raise SystemExit(str(error)) from None

@@ -519,16 +519,16 @@ def _held(case) -> Iterator[str]:
 
 
 def _preset(case) -> Iterator[str]:
-    """Multigrid is for potentials, and for bodies."""
+    """Multigrid is not for all, see `coupled.fits`."""
     if case.solver.preset != "iterative":
         return
-    others = {"[sei]": case.sei is not None, "stored lithium": any(r.stores for r in case.regions), "a salt": any(r.binary for r in case.regions),
-              "a frame": case.framed}
+    others = {"stored lithium in two phases": any(r.separates for r in case.regions)}
     if case.mechanics is not None:
-        others |= {"voids whose inside is meshed": any(hollow(feature, case) for feature in case.features)}
+        others |= {"[sei] beside [mechanics]": case.sei is not None, "a salt beside [mechanics]": any(r.binary for r in case.regions),
+                   "voids whose inside is meshed": any(hollow(feature, case) for feature in case.features)}
     found = [name for name, there in others.items() if there]
     if found:
-        yield f'solver.preset = "iterative" solves for potentials and bodies, not for {found[0]}; use "auto" or "direct"'
+        yield f'solver.preset = "iterative" is not for {found[0]}; use "auto" or "direct"'
 
 
 def _cells(case) -> Iterator[str]:

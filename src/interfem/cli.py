@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
 from .case import Case, CaseError, case_schema, load_case
+from .compiler import CompilerError
 from .materials import MaterialError
 from .mpi import LaunchError, world
 from .progress import reporting, set_up_logging
@@ -609,7 +610,7 @@ def _run(words: list[str], rank: int) -> int:
         return _tell(f"{error}; see interfem --help", rank)
     except (InputError, CaseError, MaterialError) as error:
         return _tell(str(error), rank)
-    except DiskError as error:
+    except (DiskError, CompilerError) as error:
         return _tell(str(error), rank, 3)
     except BrokenPipeError:  # `interfem materials | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,11 +1,15 @@
-"""The Jacobian of bodies that deform, flow and touch, with or without potentials, for iterative solvers.
+"""The Jacobian of bodies that deform, flow and touch, and of what diffuses and reacts, with or without potentials, for iterative solvers.
 
-With what carries charge e (see blocks.py), displacements u of all bodies, pressures p of flowing metal and, at the vertices of interfaces,
-contact pressures, gaps, slips and shear tractions l, the preconditioner solves, in this order,
+With what carries charge e (see blocks.py), stored lithium, salt and the reaction layer c, displacements u of all bodies, pressures p of
+flowing metal, the few numbers f of a frame (stack pressure, places of its plates) and, at the vertices of interfaces, contact pressures,
+gaps, slips and shear tractions l, the preconditioner solves, in this order,
 
-    E e = r_e,   S p = r_p,   (A + D_u - U D^-1 L) u = r_u - ... - U D^-1 r_l,   D l = r_l - L u - ...
+    E e = r_e,   C c = r_c - ...,   S p = r_p - ...,
+    (A + D_u - U D^-1 L) u + B f = r_u - ... - U D^-1 r_l,   G u + H f = r_f - ...,   D l = r_l - L u - ...
 
 - E: currents of interfaces eliminated, multigrid for the potentials;
+- C: factors;
+- B, G, H: the frame's border, by the Schur complement `H - G P B`, P being the cycle that stands for the inverse on u;
 - S = -(1/K + 1/(2 s G)) mass: the Schur complement of p, s being what flow leaves of the shear modulus G;
 - A + D_u: stiffness; D_u = 2/3 s G div u div v completes a deviator to a strain, whose only free motions are those of rigid bodies;
 - D: the block of l, vertex by vertex. It does not tell the traction where faces are closed or stick. There they are joined by springs,
@@ -26,24 +30,35 @@ from petsc4py import PETSc
 from .blocks import CHARGE, CURRENT, Block, Blocks, shell
 from .domain import GROUP
 from .fields import BODIES, DISPLACEMENT, modulus
+from .forms import compile_forms
 from .physics import KINEMATICS
 
 TOUCHING = ("p_c", "gap", "slip", "shear")  # l; several values at each vertex of the interfaces
+SPREADING = ("x", "c", "sei")  # c, by the first part of their names
+FRAME = ("stack", "plate")  # f, likewise; one number each
 STIFF = 0.3  # of those springs; ten times stiffer ones multigrid finds hard, and GMRES then takes twice the iterations
+EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks; factored together, what
+# ranks have for each other is added up in the order in which it comes
 
 
 def fits(names, domain) -> bool:
-    """The unknowns are displacements, pressures, what touching faces have, and of charge what blocks.py takes; no void is meshed."""
-    known = {*CHARGE, *BODIES, *TOUCHING}
-    if any(region.hollow for region in domain.regions):
-        return False
-    return any(name in BODIES for name in names) and all(name in known or name.startswith("p:") for name in names)
+    """All but meshed voids, whose medium is 1e6 times softer than what lies about it; lithium that separates into phases; and, beside bodies,
+    salt and reaction layers, with which linear solves failed where metal creeps."""
+    known = {*CHARGE, *BODIES, *TOUCHING, *SPREADING, *FRAME, "p"} - ({"c", "sei"} if BODIES.keys() & set(names) else set())
+    return not any(region.hollow for region in domain.regions) and all(kind(name) in known for name in names)
+
+
+def kind(name: str) -> str:
+    """Of an unknown, that of a group or a plate too: ``x:anode`` -> x"""
+    return name.partition(":")[0]
 
 
 def softened(case, domain, fields) -> dict[str, fem.Form]:
     """Of the preconditioner alone: S of each pressure, and D_u of each displacement that has a part which flows."""
-    motion, place = KINEMATICS[case.mechanics.kinematics], (domain.kind, domain.x[0])
     found, dilation = {}, {}
+    if case.mechanics is None:
+        return found
+    motion, place = KINEMATICS[case.mechanics.kinematics], (domain.kind, domain.x[0])
     for group in domain.groups:
         if not group.head.flows:
             continue
@@ -56,9 +71,7 @@ def softened(case, domain, fields) -> dict[str, fem.Form]:
         change, test = (ufl.derivative(volume, u, argument(u.function_space)) for argument in (ufl.TrialFunction, ufl.TestFunction))
         term = 2 * left / 3 * change * test * dx
         dilation[name] = dilation[name] + term if name in dilation else term
-    return {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in (found | dilation).items()}
-EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks; of all together MUMPS
-# adds up what ranks have for each other in the order in which it comes
+    return compile_forms(found | dilation, domain.entity_maps)
 
 
 class Coupled:
@@ -237,15 +250,48 @@ class Preconditioner:
         names = self.system.unknowns
         self.bodies, self.touching = ([name for name in names if name in which] for which in (BODIES, TOUCHING))
         self.flowing = [name for name in names if name.startswith("p:")]
+        self.spreading, self.frame = ([name for name in names if kind(name) in which] for which in (SPREADING, FRAME))
+        if self.bodies:
+            self._set_up_bodies()
+        if self.spreading:
+            self.spread = self._solver(self._keep(_one(self.system.nest(self.spreading, self.spreading))), "masses_")
+        self.masses = {name: self._solver(self.system.softened_matrix(name), "masses_") for name in self.flowing}
+        if self.system.charge is not None:
+            self.currents = self._solver(self.system.charge.system, "charge_")
+
+    def _set_up_bodies(self) -> None:
         stiffness = self._keep(_one(self.system.nest(self.bodies, self.bodies)))
         springs = self._springs(stiffness) if self.touching else None
         self._add(stiffness, self._dilation())
         if springs is not None:
             self._add(stiffness, springs)
         self.cycle = self._multigrid(stiffness)
-        self.masses = {name: self._solver(self.system.softened_matrix(name), "masses_") for name in self.flowing}
-        if self.system.charge is not None:
-            self.currents = self._solver(self.system.charge.system, "charge_")
+        if self.frame:
+            self._border()
+
+    def _border(self) -> None:
+        """Columns `P B`, and the inverse of `H - G P B`, on all ranks."""
+        beside, self.below, own = (self._keep(self._joined(*pair)) for pair in ((self.bodies, self.frame), (self.frame, self.bodies), (self.frame,) * 2))
+        unit, force = own.createVecRight(), self.cycle.getOperators()[0].createVecLeft()
+        first, last = unit.getOwnershipRange()
+        self.followed, schur = [], []
+        for n in range(unit.getSize()):
+            unit.setArray((np.arange(first, last) == n).astype(float))
+            beside.mult(unit, force)
+            self.followed.append(self._keep(force.duplicate()))
+            self.cycle.solve(force, self.followed[-1])
+            schur.append(self._everywhere(own, unit) - self._everywhere(self.below, self.followed[-1]))
+        self.schur = np.linalg.inv(np.transpose(schur))
+        unit.destroy()
+        force.destroy()
+
+    def _everywhere(self, rows: PETSc.Mat, x: PETSc.Vec) -> np.ndarray:
+        """A few rows times a vector, on all ranks."""
+        y = rows.createVecLeft()
+        rows.mult(x, y)
+        values = np.concatenate(self.system.comm.tompi4py().allgather(y.getArray(readonly=True).copy()))
+        y.destroy()
+        return values
 
     def destroy(self, pc: PETSc.PC) -> None:
         for thing in self._made:
@@ -363,14 +409,29 @@ class Preconditioner:
         if system.charge is not None:
             z |= system.charge.solve({name: r[name] for name in system.unknowns if name in system.charge.names}, self._cycle_of_charge)
             self._carry(z, r, system.unknowns)
+        if self.spreading:
+            found = self._spread(r)
+            self._carry(found, r, [*self.flowing, *self.frame, *self.bodies, *self.touching])
+            z |= found
         for name in self.flowing:
             z[name] = r[name].duplicate()
             self.masses[name].solve(r[name], z[name])
         self._carry({name: z[name] for name in self.flowing}, r, self.bodies)
-        z |= self._move(r)
+        if self.bodies:
+            z |= self._move(r)
         for name in system.unknowns:  # what is held stays where it is, however closely the rest is solved for
             z[name].getArray()[system.held[name]] = 0.0
         y.setArray(np.concatenate([z[name].getArray(readonly=True) for name in system.unknowns]))
+
+    def _spread(self, r: dict[str, PETSc.Vec]) -> dict[str, PETSc.Vec]:
+        """What is stored, dissolved and has reacted."""
+        x, b = self.spread.getOperators()[0].createVecs()
+        _fill(b, self.spreading, r)
+        self.spread.solve(b, x)
+        found = self._parted(self.spreading, x)
+        x.destroy()
+        b.destroy()
+        return found
 
     def _cycle_of_charge(self, b: PETSc.Vec, x: PETSc.Vec) -> bool:
         self.currents.solve(b, x)
@@ -394,12 +455,26 @@ class Preconditioner:
             self.across.mult(found, carried)
             b.axpy(-1.0, carried)
         self.cycle.solve(b, u)
-        z = self._parted(self.bodies, u)
+        z = self._framed(r, u) if self.frame else {}
+        z |= self._parted(self.bodies, u)
         if self.touching:
             self.back.mult(u, found)
             right.axpy(-1.0, found)
             self.local.mult(right, found)
             z |= self._parted(self.touching, found)
+        return z
+
+    def _framed(self, r: dict[str, PETSc.Vec], u: PETSc.Vec) -> dict[str, PETSc.Vec]:
+        """The numbers of the frame; `u` is what bodies do without them, and then with them."""
+        right = self.below.createVecLeft()
+        _fill(right, self.frame, r)
+        wanted = np.concatenate(self.system.comm.tompi4py().allgather(right.getArray(readonly=True).copy()))
+        found = self.schur @ (wanted - self._everywhere(self.below, u))
+        for value, column in zip(found, self.followed):
+            u.axpy(-value, column)
+        right.setArray(found[slice(*right.getOwnershipRange())])
+        z = self._parted(self.frame, right)
+        right.destroy()
         return z
 
     def _parted(self, names: list[str], vector: PETSc.Vec) -> dict[str, PETSc.Vec]:

@@ -25,6 +25,7 @@ from petsc4py import PETSc
 from .case import Case, CaseError
 from .domain import Domain, read_domain
 from .fields import Fields, make_fields
+from .forms import compile_forms
 from .interface import KINETICS
 from .model import Model, build_model, resisting_faces, transfer_overpotential, transfer_parameters
 from .mpi import world
@@ -98,8 +99,8 @@ class SmallSignal:
         for (row, column), forms in extra.items():
             line, place = jacobian[names.index(row)], names.index(column)
             line[place] = sum(forms, ufl.Form([]) if line[place] is None else line[place])
-        self.form = fem.form(jacobian, entity_maps=maps)
-        self.drive = self._drive(fem.form(residual, entity_maps=maps), [u.function_space for u in unknowns])
+        self.form, driven = compile_forms([jacobian, residual], maps)
+        self.drive = self._drive(driven, [u.function_space for u in unknowns])
         self.direct, self.across = (petsc.create_matrix(self.form, kind="mpi") for _ in range(2))
         self._assemble(self.direct, STEADY, np.zeros((3, len(gamma.dofmap.list))))
         self.steady, self.through = self.direct.copy(), self.direct.copy()

@@ -1,20 +1,17 @@
 """Compiled forms on the disk, shared by ranks and runs.
 
 The library makes each form an extension of Python, of which the C code is a third of the work (the rest is Python's headers and setuptools), and
-leaves a file behind if the compiler is killed, on which every later run would wait in vain. Here the C code alone is compiled, by one of all
-that ask for it at the same time; it is there as a whole or not at all. Where a form is integrated is told to it afterwards.
+leaves a file behind if the compiler is killed, on which every later run would wait in vain. Here the C code alone is compiled, see `compiler`;
+that of forms asked for together at once, each rank its share of them: to start the compiler takes longer than most forms. Where a form is
+integrated is told to it afterwards.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
-import fcntl
-import os
-import shlex
-import socket
-import subprocess
 import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,36 +20,102 @@ import cffi
 import ffcx.compiler
 import numpy as np
 import ufl
+from mpi4py import MPI
 
 from . import mpi  # noqa: F401  (before dolfinx)
-from dolfinx import jit
+from dolfinx import default_scalar_type, fem, jit
 from dolfinx.fem import IntegralType
 from ffcx import naming
 from ffcx.codegeneration import get_include_path
 from ffcx.codegeneration.jit import UFC_EXPRESSION_DECL, UFC_FORM_DECL, UFC_HEADER_DECL, UFC_INTEGRAL_DECL
 
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # errors of disks that know none
-COMPILER = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
+from .compiler import CompilerError, compile_once, compiler
 
 
-@jit.mpi_jit_decorator
-def compiled(ufl_object: ufl.Form | tuple, form_compiler_options: dict | None = None, jit_options: dict | None = None):
-    """A form, or an expression and its points, as the library's own `ffcx_jit` gives it: (C object, where its `ffi` is, no code)."""
+def compile_forms(tree, entity_maps: Sequence = ()):
+    """`fem.form` of a form, or of lists, tuples and dicts of them, in which None stays; compiled together. All ranks ask at once."""
+    asked = list(_leaves(tree))
+    if asked:
+        _have(next(iter(asked[0].subdomain_data())).ufl_cargo().comm, [_order(each, {"scalar_type": default_scalar_type}) for each in asked])
+    return _mapped(tree, lambda each: fem.form(each, entity_maps=entity_maps))
+
+
+def _leaves(tree):
+    if isinstance(tree, dict | list | tuple):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from _leaves(part)
+    elif isinstance(tree, ufl.Form):
+        yield tree
+
+
+def _mapped(tree, change):
+    if isinstance(tree, dict):
+        return {name: _mapped(part, change) for name, part in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_mapped(part, change) for part in tree]
+    return None if tree is None else change(tree)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A form, or an expression and its points, to be had as C: by what name, with which options, and the labels of a form's integrals."""
+
+    kind: str
+    what: ufl.Form | tuple
+    name: str
+    options: dict
+    flags: list[str]
+    library: Path
+    labels: dict[str, list[int]]
+
+    def text(self) -> str:
+        return ffcx.compiler.compile_ufl_objects([self.what], self.options, namespace=self.name)[0][1]
+
+    @property
+    def symbol(self) -> str:
+        return naming.form_name(self.what, 0, self.name) if self.kind == "form" else naming.expression_name(self.what, self.name)
+
+
+def _order(what: ufl.Form | tuple, form_compiler_options: dict | None, jit_options: dict | None = None) -> _Order:
     options, how = ffcx.get_options(form_compiler_options), jit.get_options(jit_options)
     flags = ["-std=c17", "-fPIC", "-shared", *how["cffi_extra_compile_args"]]
-    kind, labels = "expression", None
-    if isinstance(ufl_object, ufl.Form):
-        kind, (ufl_object, labels) = "form", _numbered(ufl_object)
-    name = f"interfem_{kind}_{naming.compute_signature([ufl_object], str((sorted(options.items()), COMPILER, flags, sysconfig.get_platform())))}"
-    library = Path(how["cache_dir"]) / f"{name}.so"
-    if not library.exists():
-        _compile_once(ufl_object, name, options, flags, library)
-    known = naming.form_name(ufl_object, 0, name) if kind == "form" else naming.expression_name(ufl_object, name)
-    place = ctypes.addressof(ctypes.c_char.in_dll(ctypes.CDLL(str(library)), known))
-    ffi = _declarations(np.dtype(options["scalar_type"]).name)
-    found, module = ffi.cast(f"ufcx_{kind} *", place), SimpleNamespace(ffi=ffi)
-    if labels:
-        found, module.labels = _labelled(found, labels, ffi)
+    kind, labels = "expression", {}
+    if isinstance(what, ufl.Form):
+        kind, (what, labels) = "form", _numbered(what)
+    made_by = str((sorted(options.items()), compiler(), flags, sysconfig.get_platform()))
+    name = f"interfem_{kind}_{naming.compute_signature([what], made_by)}"
+    return _Order(kind, what, name, options, flags, Path(how["cache_dir"]) / f"{name}.so", labels)
+
+
+def _have(comm: MPI.Comm, orders: list[_Order]) -> None:
+    """Let all be on the disk of each rank. What one cannot compile, all raise."""
+    orders = list({order.library: order for order in orders if not order.library.exists()}.values())
+    for share in (orders[comm.rank::comm.size], orders):  # the second is for what other ranks have on a disk of their own
+        told = ""
+        try:
+            _compile(share)
+        except CompilerError as error:
+            told = str(error)
+        told = comm.allreduce(told, MPI.MAX)
+        if told:
+            raise CompilerError(told)
+
+
+def _compile(orders: list[_Order]) -> None:
+    if orders:
+        by_library = {order.library: order for order in orders}
+        compile_once(list(by_library), lambda library: by_library[library].text(), [*orders[0].flags, f"-I{get_include_path()}"])
+
+
+def compiled(comm: MPI.Comm, what: ufl.Form | tuple, form_compiler_options: dict | None = None, jit_options: dict | None = None):
+    """A form, or an expression and its points, as the library's own `ffcx_jit` gives it: (C object, where its `ffi` is, no code)."""
+    order = _order(what, form_compiler_options, jit_options)
+    _have(comm, [order])
+    place = ctypes.addressof(ctypes.c_char.in_dll(ctypes.CDLL(str(order.library)), order.symbol))
+    ffi = _declarations(np.dtype(order.options["scalar_type"]).name)
+    found, module = ffi.cast(f"ufcx_{order.kind} *", place), SimpleNamespace(ffi=ffi)
+    if order.labels:
+        found, module.labels = _labelled(found, order.labels, ffi)
     return found[0], module, None
 
 
@@ -93,35 +156,6 @@ def _declarations(scalar: str) -> cffi.FFI:
     ffi = cffi.FFI()
     ffi.cdef(UFC_HEADER_DECL.format(scalar) + UFC_INTEGRAL_DECL + UFC_FORM_DECL + UFC_EXPRESSION_DECL)
     return ffi
-
-
-def _compile_once(ufl_object, name: str, options: dict, flags: list[str], library: Path) -> None:
-    """By one process, while the others wait for its lock, which ends with it; where the disk knows none, by each."""
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with open(library.with_suffix(".lock"), "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-        if not library.exists():
-            _compile(ffcx.compiler.compile_ufl_objects([ufl_object], options, namespace=name)[0][1], flags, library)
-
-
-def _compile(text: str, flags: list[str], library: Path) -> None:
-    """In files of this process's own, as others may be at it where the disk knows no locks."""
-    own = f"{socket.gethostname()}.{os.getpid()}"
-    code, part = library.with_suffix(f".{own}.c"), library.with_suffix(f".{own}.part")
-    code.write_text(text, encoding="utf-8")
-    command = [*COMPILER, *flags, f"-I{get_include_path()}", str(code), "-lm", "-o", str(part)]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    except OSError as error:
-        raise RuntimeError(f"{COMPILER[0]}: {error.strerror}; forms are compiled at run time: install gcc, or name a C compiler in CC") from None
-    if done.returncode:
-        raise RuntimeError(f"a form cannot be compiled: {shlex.join(command)}\n{done.stderr}")
-    part.replace(library)
-    code.unlink()
 
 
 jit.ffcx_jit = compiled

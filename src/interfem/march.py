@@ -17,6 +17,7 @@ from .case import Case
 from .domain import Domain
 from .distortion import LEAST, WORN, distortion
 from .fields import DISPLACEMENT, Fields, commit, plastic_increment, rollback
+from .forms import compile_forms
 from .interface.bond import growth
 from .interface.deposit import ATOMIC
 from .model import Model
@@ -654,7 +655,7 @@ def _approach(domain: Domain, fields: Fields, boundary: str, roofs: list[tuple[s
     nodes = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
     depth = sign * (space.tabulate_dof_coordinates()[nodes, axis] - level)
     nodes, depth = nodes[depth > 0.3 * height], depth[depth > 0.3 * height]
-    under = [fem.form(sign * fields[DISPLACEMENT[body]][axis] * domain.ds(roof), entity_maps=domain.entity_maps) for roof, body in roofs]
+    under = compile_forms([sign * fields[DISPLACEMENT[body]][axis] * domain.ds(roof) for roof, body in roofs], domain.entity_maps)
     area = domain.boundary_area(*(roof for roof, _ in roofs))
 
     def value(dt: float) -> float:

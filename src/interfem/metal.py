@@ -18,6 +18,7 @@ from mpi4py import MPI
 from .case import Case
 from .domain import Domain
 from .fields import Fields
+from .forms import compile_forms
 from .model import Model, transfer_overpotential
 from .regions import cut_layer
 
@@ -42,7 +43,7 @@ class Metal:
             dS = domain.dS(label)
             gross.append(size * dS)
             work.append(size * ufl.algebra.Abs(transfer_overpotential(domain, fields, model.controls, data, label)) * dS)
-        self._gross, self._work = (fem.form(sum(terms[1:], terms[0]), entity_maps=domain.entity_maps) for terms in (gross, work))
+        self._gross, self._work = compile_forms([sum(terms[1:], terms[0]) for terms in (gross, work)], domain.entity_maps)
 
     def drop(self) -> float:
         """Largest drop in the metal over the mean overpotential of the interfaces, weighted by current; a bound. At the present state."""

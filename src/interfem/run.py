@@ -17,6 +17,7 @@ from mpi4py import MPI
 from .batch import Batch, OutputError, together
 from .case import Case
 from .cautions import cautions
+from .compiler import CompilerError
 from .domain import read_domain
 from .fields import make_fields
 from .geometry import GeometryError, build_mesh
@@ -92,8 +93,8 @@ def run(case: Case, out: str | Path | None = None, *, name: str = "case", progre
     """Solve a case and write its run folder; the same on any number of ranks. With `begin` it goes on from a state, at time zero.
 
     With `restart` it goes on from the checkpoint in its folder, begins anew where there is none, and leaves a run that is over as it
-    is. Raises GeometryError or DomainError when the mesh cannot be made, RunError when the folder cannot be written, CaseError when
-    the case is not the one that is to go on. A run that ends early returns a Result with everything up to there kept on disk.
+    is. Raises GeometryError or DomainError when the mesh cannot be made, RunError when the folder cannot be written, CompilerError when
+    forms cannot be compiled, CaseError when the case is not the one that is to go on. A run that ends early returns a Result with everything up to there kept on disk.
     `progress(fraction, text)` is called on rank 0.
     """
     comm = world()
@@ -372,7 +373,7 @@ def _record_steps(session: _Session, steps: Iterator[Step], parts: Parts, book: 
     try:
         try:
             status, event = _through(session, steps, parts, book, batch, resume)
-        except (StepFailed, BalanceError) as error:
+        except (StepFailed, BalanceError, CompilerError) as error:
             log.error("the run ends here: %s", error)
             book.write_fields()
             book.close("failed")

@@ -21,6 +21,7 @@ from .case import Case
 from .domain import Domain
 from .factors import LEAST_ROOM, Factors
 from .fields import BODIES, Fields, solve_flow
+from .forms import compile_forms
 from .materials import Material
 from .metal import EQUIPOTENTIAL, Metal, layers_alone
 from .model import Model
@@ -142,8 +143,7 @@ class Solver:
             PETSc.Options().delValue(SENT)
         maps, unknowns = domain.entity_maps, fields.functions()
         blocks = list(ufl.extract_blocks(model.residual))
-        self.residual = fem.form(blocks, entity_maps=maps)
-        self.jacobian = fem.form(jacobian_blocks(blocks, unknowns), entity_maps=maps)
+        self.residual, self.jacobian = compile_forms([blocks, jacobian_blocks(blocks, unknowns)], maps)
         spaces = [u.function_space for u in unknowns]
         self.b, self.x, self.diagonal = (petsc.create_vector(spaces, kind="mpi") for _ in range(3))
         self._slices, self.facts = _block_slices(fields), timings.facts

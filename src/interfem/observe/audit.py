@@ -9,6 +9,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import GROUP, Domain
 from ..fields import Fields
+from ..forms import compile_forms
 from ..model import Model
 from ..solve import Solver
 from ..units import FARADAY
@@ -40,7 +41,7 @@ class LithiumAudit:
                 forms[f"x:{group.name}"] = fields[f"x:{group.name}"] * domain.dx_store(group)
         if "sei" in fields:
             forms["in_sei"] = model.interface["sei_charge"] * fields["sei"] * domain.dx_gamma()
-        self.forms = {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in forms.items()}
+        self.forms = compile_forms(forms, domain.entity_maps)
         self.metal = sum(self._value(f"metal:{g.number}") * FARADAY / g.head.material.get("molar_volume").at(case.temperature)
                          for g in domain.groups if g.head.reservoir) / model.area
         self.beyond = self.older_beyond = self.time = 0.0

@@ -24,6 +24,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import ELECTRONS, GROUP, IONS, SALT, Domain
 from ..fields import Fields
+from ..forms import compile_forms
 from ..model import Model, anode_volume, electrode_potential, equilibrium, faradaic, felt_pressure, resisting_faces, salt_data
 from ..model import stored_equilibrium, stored_shift, transfer_overpotential
 from ..regions import Kinetics, Region, kinetics
@@ -41,7 +42,7 @@ class Breakdown:
         forms = self._volume_forms() | self._face_forms()
         self.lithium = fem.Function(fields["i"].function_space)  # current of charge transfer alone
         forms |= {f"current:{name}": self.lithium * domain.dx_gamma((name,)) for name in domain.kinetics}
-        self.forms = {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in forms.items()}
+        self.forms = compile_forms(forms, domain.entity_maps)
         self.layers = case.regions[: len(case.layers)]
         self.volumes = {g.number: domain.integral(1.0 * domain.dx(GROUP + g.number)) for g in domain.groups}
         self.powers: dict[str, float] = {}

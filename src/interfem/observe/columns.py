@@ -12,6 +12,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import Domain
 from ..fields import Fields
+from ..forms import compile_forms
 from ..geometry.extrude import Slot, reach
 from ..interface.bond import growth
 from ..model import Model
@@ -36,9 +37,9 @@ class Column:
         walls = [domain.facet_tags.find(tag) for name, tag in domain.boundaries.items()
                  if name.startswith(f"{unfilled(feature.name)}|") and name != head(feature.name)]
         self.wall = Surface(domain, fields, "u_s", np.concatenate(walls))
-        self.forms = [fem.form(form, entity_maps=domain.entity_maps) for form in self._depths()]
+        self.forms = compile_forms(self._depths(), domain.entity_maps)
         self.plated_rate, self.plated = model.plated_rate, fem.Function(fields.growth.function_space) if fields.growth is not None else None
-        self.beyond = [fem.form(form, entity_maps=domain.entity_maps) for form in self._overlap(case, model)]
+        self.beyond = compile_forms(self._overlap(case, model), domain.entity_maps)
         self.sides = self._sides()
         self.rims = {way: self._rim(x, begin) for way, (x, begin, _) in self.sides.items()}
         self.look()

@@ -10,6 +10,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import Domain
 from ..fields import Fields, vacancy_after
+from ..forms import compile_forms
 from ..interface.contact import closeness
 
 
@@ -41,7 +42,7 @@ class Contact:
             if sticky:
                 left = ufl.max_value(0.0, 1 - history.widest / history.laws["softening"])
                 self.forms |= {"adhesion": left * domain.dx_gamma(sticky), "sticky": 1.0 * domain.dx_gamma(sticky)}
-        self.forms = {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in self.forms.items()}
+        self.forms = compile_forms(self.forms, domain.entity_maps)
         self.accept()
 
     def _closeness(self, which: str):

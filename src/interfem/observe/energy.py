@@ -18,6 +18,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import BONDED, BURIED, ELASTIC, GROUP, ROOFED, Domain
 from ..fields import BODIES, DISPLACEMENT, Fields, modulus
+from ..forms import compile_forms
 from ..interface.bond import growth
 from ..laws import LAWS
 from ..model import Model, medium, thermal_strain, vertex_share
@@ -41,8 +42,9 @@ class Energy:
         self.sums = dict.fromkeys(COLUMNS, 0.0)
         self.grown = None if fields.growth is None else fem.Function(fields.growth.function_space)  # thickness after the step
         self.before: dict[fem.Function, fem.Function] = {}  # moduli and thermal strain of the last accepted step
-        self.vectors = {"external": self._rows("loads"), "interface": self._rows("interfaces"), "swelling": self._swelling()}
-        self.forms = {name: self._sum(form) for name, form in self._functionals().items()}
+        rows = {"external": self._rows("loads"), "interface": self._rows("interfaces"), "swelling": self._swelling()}
+        functionals = {name: sum(terms[1:], terms[0]) if terms else None for name, terms in self._functionals().items()}
+        self.vectors, self.forms = compile_forms([rows, functionals], domain.entity_maps)
         self.last = {kind: {name: fem.Function(fields[name].function_space) for name in rows} for kind, rows in self.vectors.items()}
         self.faint = sum(domain.integral(FAINT**2 / 6 / shear * dx) for shear, dx in self._shears())
         self.throughput = self.faint  # half of all that has been turned over so far
@@ -91,13 +93,13 @@ class Energy:
         parts += [(g.head.body, GROUP + g.number) for g in self.domain.groups if f"p:{g.name}" in self.fields]
         return [(modulus(self.fields, body, "shear"), self.domain.dx(label)) for body, label in parts]
 
-    def _rows(self, kind: str) -> dict[str, fem.Form]:
+    def _rows(self, kind: str) -> dict[str, ufl.Form]:
         """Forces on the displacements: the terms of a kind, by the displacement that they do work on."""
         terms, names = self.model.mechanics[kind], list(self.fields.unknowns)
         blocks = list(ufl.extract_blocks(sum(terms[1:], terms[0]))) if terms else []
-        return {names[n]: self._compiled(form) for n, form in enumerate(blocks) if form is not None and names[n] in BODIES}
+        return {names[n]: form for n, form in enumerate(blocks) if form is not None and names[n] in BODIES}
 
-    def _swelling(self) -> dict[str, fem.Form]:
+    def _swelling(self) -> dict[str, ufl.Form]:
         """Volume strain that is not elastic, tested by the pressures: the total one less the elastic one `-p/K`."""
         found = {}
         for group in self.domain.groups:
@@ -107,7 +109,7 @@ class Energy:
                 total = self.motion.volume_strain(self.fields[DISPLACEMENT[body]], self.domain.kind, self.domain.x[0], 0.0)
                 elastic = -self.fields[name] / modulus(self.fields, body, "bulk")
                 test = ufl.TestFunction(self.fields[name].function_space)
-                found[name] = self._compiled((total - elastic) * test * self.domain.dx(GROUP + group.number))
+                found[name] = (total - elastic) * test * self.domain.dx(GROUP + group.number)
         return found
 
     def _functionals(self) -> dict[str, list]:
@@ -196,12 +198,6 @@ class Energy:
         if value not in self.before:
             self.before[value] = value.copy()
         return self.before[value]
-
-    def _compiled(self, form) -> fem.Form:
-        return fem.form(form, entity_maps=self.domain.entity_maps)
-
-    def _sum(self, terms: list) -> fem.Form | None:
-        return self._compiled(sum(terms[1:], terms[0])) if terms else None
 
     # ---- values -------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import Domain
 from ..fields import BODIES, Fields
+from ..forms import compile_forms
 from ..loads import boundary_sides
 
 
@@ -28,7 +29,7 @@ class Holes:
             own = [wall for wall in walls if wall.split("|")[0] == name]
             self.first[name] = -domain.integral(sum((domain.x[up] * normal[up]) * domain.ds(wall) for wall in own))
             closed = sum(ufl.inner(fields[u], normal) * domain.ds(wall, BODIES[u]) for wall in own for u in boundary_sides(domain, wall))
-            self.forms[name] = fem.form(closed, entity_maps=domain.entity_maps)
+            self.forms[name] = compile_forms(closed, domain.entity_maps)
 
     def scalars(self) -> dict[str, float]:
         """Volumes over those at the start."""

@@ -9,6 +9,7 @@ from mpi4py import MPI
 
 from ..domain import Domain
 from ..fields import Fields
+from ..forms import compile_forms
 from ..model import Model
 
 MAH_PER_CM2 = 1.0 / 36000.0  # of 1 C/m^2
@@ -30,7 +31,7 @@ class ReactionLayer:
             dx = domain.dx_gamma((name,))
             forms |= {f"area:{name}": open_ * dx, f"mean:{name}": open_ * fields["sei"] * dx,
                       f"film:{name}": open_ * resistivity * fields["sei"] * dx}
-        self.forms = {name: fem.form(form, entity_maps=domain.entity_maps) for name, form in forms.items()}
+        self.forms = compile_forms(forms, domain.entity_maps)
         dofs = fields["sei"].function_space.dofmap.list[:owned]
         on = {name: domain.interface_of_gamma[:owned] == domain.interfaces.index(name) for name in self.names}
         self.dofs = {name: dofs[chosen].reshape(-1) for name, chosen in on.items()}

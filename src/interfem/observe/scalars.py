@@ -12,6 +12,7 @@ from mpi4py import MPI
 from ..case import Case
 from ..domain import GROUP, SALT, Domain
 from ..fields import BODIES, Fields
+from ..forms import compile_forms
 from ..interface.deposit import ATOMIC
 from ..loads import boundary_sides, stack_state
 from ..model import Model, anode_volume, equilibrium, felt_pressure, stored_equilibrium, stored_shift
@@ -43,6 +44,7 @@ class Observer:
         self.case, self.domain, self.fields, self.model, self.solver = case, domain, fields, model, solver
         self.area = model.area
         self.forms: dict[str, fem.Form] = {}
+        self.to_come: dict[str, ufl.Form] = {}  # to be compiled together
         self.stresses = {name: Stress(domain, case, fields, name) for name in BODIES if name in fields}
         if domain.kinetics:
             self._charge_forms()
@@ -70,6 +72,7 @@ class Observer:
             self.audit = LithiumAudit(case, domain, fields, model, solver, self.dead)
             self.breakdown = Breakdown(case, domain, fields, model)
         self.flaws, self.holes = make_flaws(case, domain, fields, model), Holes(case, domain, fields)
+        self._compile()
         self.left_out: list[str] = []  # voids that are closed and no longer meshed
         self.travel: dict[str, float] = {}  # boundary -> outward displacement before its reference began anew, um
         self.charge = self.older_charge = 0.0  # passed since the start, C/m^2 of the cell's area
@@ -82,9 +85,15 @@ class Observer:
         return DeadLithium(self.case, self.domain, self.fields, self.model, touching)
 
     def _form(self, name: str, form) -> None:
-        self.forms[name] = fem.form(form, entity_maps=self.domain.entity_maps)
+        self.to_come[name] = form
+
+    def _compile(self) -> None:
+        self.forms |= compile_forms(self.to_come, self.domain.entity_maps)
+        self.to_come = {}
 
     def _value(self, name: str) -> float:
+        if name in self.to_come:
+            self._compile()
         return self.domain.comm.allreduce(fem.assemble_scalar(self.forms[name]), MPI.SUM)
 
     def _charge_forms(self) -> None:

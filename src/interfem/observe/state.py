@@ -7,6 +7,7 @@ moved a little towards the middle of their cell, so that every place is taken on
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -54,7 +55,15 @@ def state_of(domain: Domain, fields: Fields, model: Model, time: float,
 def write_state(path: Path, state: dict[str, np.ndarray]) -> None:
     """A state, atomically; for rank 0. OSError if it cannot be written."""
     with whole(path, "wb") as file:
-        np.savez_compressed(file, **state)
+        _pack(file, state)
+
+
+def _pack(file, arrays: dict[str, np.ndarray]) -> None:
+    """As `np.savez_compressed`, but lightly: more than that takes twice the time for 2 % of the size."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, values, allow_pickle=False)
 
 
 def read_state(path: Path, domain: Domain, fields: Fields, model: Model) -> float:

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from ..case import Case
 from ..domain import Domain
 from ..fields import DISPLACEMENT, Fields
+from ..forms import compile_forms
 from ..physics import KINEMATICS
 from ..regions import roof_law
 from ..roofs import marked
@@ -130,7 +131,7 @@ class Voids:
     def __init__(self, case: Case, domain: Domain, fields: Fields):
         self.domain, self.fields = domain, fields
         self.voids = [Void(case, domain, fields, n) for n, region in enumerate(domain.regions) if region.hollow]
-        self.forms = [[fem.form(form, entity_maps=domain.entity_maps) for form in self._volumes(void)] for void in self.voids]
+        self.forms = compile_forms([self._volumes(void) for void in self.voids], domain.entity_maps)
         self.first = [self._first(void) for void in self.voids]
         self.pressures = [self._pressure(void) for void in self.voids]
         self.closed = [False for _ in self.voids]
@@ -162,7 +163,7 @@ class Voids:
         if void.interface is None:
             return []
         dx = self.domain.dx_gamma((void.law,))
-        return [fem.form(form, entity_maps=self.domain.entity_maps) for form in (self.fields["p_c"] * dx, 1.0 * dx)]
+        return compile_forms([self.fields["p_c"] * dx, 1.0 * dx], self.domain.entity_maps)
 
     def _on_gamma(self, values: np.ndarray) -> fem.Function:
         function = fem.Function(fem.functionspace(self.domain.submeshes["gamma"].mesh, ("DG", 0)))
