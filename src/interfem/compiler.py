@@ -12,9 +12,11 @@ import signal
 import socket
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # errors of disks that know none
 REMEDY = "forms are compiled at run time: install gcc and the headers of C (Debian: gcc libc6-dev), or name a C compiler that works in CC"
@@ -70,8 +72,15 @@ def _compile(text: str, flags: list[str], libraries: list[Path]) -> None:
     """In a file of this process's own, as others may be at it where the disk knows no locks."""
     part = libraries[0].with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     command = [*compiler(), *flags, "-x", "c", "-", "-lm", "-o", str(part)]
+    with tempfile.TemporaryFile("w+", dir=part.parent) as source:
+        source.write(text)
+        source.seek(0)
+        _build(command, source, part, libraries)
+
+
+def _build(command: list[str], source: IO[str], part: Path, libraries: list[Path]) -> None:
     try:
-        _call(command, text)
+        _call(command, source)
         ctypes.CDLL(str(part))  # of no other machine
         for library in libraries:
             _name(part, library)
@@ -81,9 +90,10 @@ def _compile(text: str, flags: list[str], libraries: list[Path]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _call(command: list[str], text: str) -> None:
+def _call(command: list[str], source: IO[str]) -> None:
+    """From a file: of a compiler that ends before it has read a pipe, PETSc would hear by a signal, and abort."""
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True)
+        done = subprocess.run(command, stdin=source, capture_output=True, text=True)
     except OSError as error:
         raise CompilerError(f"{command[0]}: {error.strerror}; {REMEDY}") from None
     if done.returncode < 0:
