@@ -137,10 +137,6 @@ class Solver:
         start = time.perf_counter()
         for name in SUMS:
             PETSc.Options()[name] = False
-        if self._in_order:
-            PETSc.Options()[SENT] = "allatonce"
-        else:
-            PETSc.Options().delValue(SENT)
         maps, unknowns = domain.entity_maps, fields.functions()
         blocks = list(ufl.extract_blocks(model.residual))
         self.residual, self.jacobian = compile_forms([blocks, jacobian_blocks(blocks, unknowns)], maps)
@@ -154,6 +150,10 @@ class Solver:
                            if f"x:{group.name}" in fields and group.head.material.has("diffusivity")}
         self._turn = _turn(domain)
         self.facts.preset = self._preset()
+        if self.facts.preset == "iterative" and self._in_order:
+            PETSc.Options()[SENT] = "allatonce"
+        else:
+            PETSc.Options().delValue(SENT)
         self.metal = None
         if self.facts.preset == "iterative" and case.solver.metal == "auto" and layers_alone(case, domain):
             self.metal = Metal(case, domain, fields, model)
