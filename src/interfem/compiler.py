@@ -81,13 +81,18 @@ def _compile(text: str, flags: list[str], libraries: list[Path]) -> None:
 def _build(command: list[str], source: IO[str], part: Path, libraries: list[Path]) -> None:
     try:
         _call(command, source)
-        ctypes.CDLL(str(part))  # of no other machine
+        _load(command, part)  # of no other machine
         for library in libraries:
             _name(part, library)
-    except OSError as error:
-        raise CompilerError(f"{shlex.join(command)}: makes nothing that this machine can load ({error}); {REMEDY}") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _load(command: list[str], part: Path) -> None:
+    try:
+        ctypes.CDLL(str(part))
+    except OSError as error:
+        raise CompilerError(f"{shlex.join(command)}: makes nothing that this machine can load ({error}); {REMEDY}") from None
 
 
 def _call(command: list[str], source: IO[str]) -> None:
@@ -97,10 +102,17 @@ def _call(command: list[str], source: IO[str]) -> None:
     except OSError as error:
         raise CompilerError(f"{command[0]}: {error.strerror}; {REMEDY}") from None
     if done.returncode < 0:
-        raise CompilerError(f"{command[0]}: was ended by {signal.Signals(-done.returncode).name} (is there memory enough?); {REMEDY}")
+        raise CompilerError(f"{command[0]}: was ended by {_signal(-done.returncode)} (is there memory enough?); {REMEDY}")
     if done.returncode:
         told = done.stderr.splitlines() or [f"status {done.returncode}"]
         raise CompilerError(f"{shlex.join(command)}: {next((line for line in told if 'error' in line), told[-1])}; {REMEDY}")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _name(part: Path, library: Path) -> None:
@@ -111,5 +123,8 @@ def _name(part: Path, library: Path) -> None:
         pass
     except OSError:
         copy = part.with_suffix(".copy")
-        shutil.copy(part, copy)
-        copy.replace(library)
+        try:
+            shutil.copy(part, copy)
+            copy.replace(library)
+        finally:
+            copy.unlink(missing_ok=True)
