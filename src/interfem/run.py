@@ -45,7 +45,6 @@ BALANCES = {"charge_balance_error": 1e-8, "lithium_balance_error": 1e-8, "lithiu
             "work_balance_error": 1e-2, "negative_dissipation_MPa": 1e-9}
 
 SETTLING = 1e-3  # of a time step, in which displacements settle on a new mesh
-AFRESH = 4  # steps, after the first of which a solver that keeps factors over steps forgets them, so that a run may go on from there
 AT_ONCE = 1e-9  # likewise where metal is laid on further wall: so short that it does not flow
 
 
@@ -396,20 +395,21 @@ class _Resume:
         self.state: dict[str, np.ndarray] | None = None
 
     def note(self, step: Step) -> None:
-        """Forget after every few steps, and where a protocol step ends."""
-        if self.given[1].solver.keeps and (step.number % AFRESH == 1 or step.last):
+        """Forget after the first of every few steps, and where a protocol step ends."""
+        kept_for = self.given[1].solver.kept_for
+        if kept_for and (step.number % kept_for == 1 or step.last):
             self.state = _state(*self.given)
 
     def write(self) -> None:
         """A checkpoint; none before the first step."""
-        state = self.state if self.given[1].solver.keeps else _state(*self.given)
+        state = self.state if self.given[1].solver.kept_for else _state(*self.given)
         if state is not None:
             _save(self.given[0], CHECKPOINT, state)
 
 
 def _stays(parts: Parts, event: str) -> bool:
     """The checkpoint stays beside the state, for a run that is to go on."""
-    return event in GOES_ON and parts.solver.keeps
+    return event in GOES_ON and parts.solver.kept_for > 0
 
 
 def _through(session: _Session, steps: Iterator[Step], parts: Parts, book: Book, batch: Batch, resume: _Resume) -> tuple[str, str]:

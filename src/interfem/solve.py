@@ -41,6 +41,7 @@ MAX_ITERATIONS = 60  # while it gets on: the edge of a contact moves by some ver
 FALLS = 0.5  # of the residual in one iteration, by which Newton gets on: e^-1 far up on an exponential
 KEEP_CONTRACTION = 0.03  # of the residual in one iteration, better than which a factorisation is kept
 KEEP_ITERATIONS = 6
+KEPT_FOR, KEPT_FOR_BODIES = 16, 4  # steps in a box, after which factors are forgotten, so that a run may go on from there to the same digits
 
 GATHERED_BELOW = {2: 200_000, 3: 20_000}  # dimension -> unknowns, below which factors on one rank take as long as on two
 ITERATIVE_FROM = 40_000  # unknowns in 3D, from which potentials are solved for by multigrid
@@ -182,9 +183,13 @@ class Solver:
         return "is" if gathered and self.domain.comm.size > 1 else "mpi"
 
     @property
-    def keeps(self) -> bool:
-        """Factors or preconditioners are kept over steps: in a box, where making them takes as long as tens of solves."""
-        return self.domain.dimension == 3 and not self.case.solver.reproducible
+    def kept_for(self) -> int:
+        """Steps for which factors and preconditioners are kept at most; 0: within one. Kept in a box, where making them takes as long as tens
+        of solves; where bodies deform they are seldom of use for longer.
+        """
+        if self.domain.dimension < 3 or self.case.solver.reproducible:
+            return 0
+        return KEPT_FOR_BODIES if any(name in BODIES for name in self.fields.unknowns) else KEPT_FOR
 
     @property
     def _in_order(self) -> bool:
@@ -255,7 +260,7 @@ class Solver:
         Raises NotConverged; the unknowns are then of no use and the caller rolls back.
         """
         self._dt, self._history = dt, []
-        if not self.keeps:
+        if not self.kept_for:
             self.forget()
         self.model.controls.dt.value = dt
         self._scale()

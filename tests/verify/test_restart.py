@@ -94,7 +94,7 @@ def test_every_byte_is_the_same_wherever_a_run_was_interrupted(tmp_path, alone):
 @pytest.mark.parametrize("chosen", [{"mechanics": {}, "protocol": [RAMP, CYCLE]}, {"solver": {"preset": "iterative"}, "protocol": [CYCLE]}],
                          ids=["factors", "multigrid"])
 def test_a_box_goes_on_to_the_same_bytes_though_it_keeps_factors_over_steps(tmp_path, chosen):
-    """From the last step after which they were forgotten: the first, the fifth, ..., and the last of a protocol step."""
+    """From the last step after which they were forgotten: the first of every few, and the last of a protocol step."""
     box = merge(CELL, {"geometry": {"kind": "box", "width": "6 um", "depth": "6 um"}, "mesh": {"size": "4 um", "interface_size": "2 um"},
                        "features": [{"kind": "patch", "interface": "li|sse", "outer": "3 um"}]} | chosen)
     assert run(parse_case(box), tmp_path / "alone").status == "completed"
