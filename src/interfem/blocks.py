@@ -59,9 +59,15 @@ class Block:
 
     @cached_property
     def part(self) -> PETSc.Mat:
-        """What each rank has to add; assembled once, for PETSc keeps no place that nothing has been written to."""
+        """What each rank has to add; assembled once, for PETSc keeps no place that nothing has been written to. On the diagonal, zero is: a
+        rank may own what none but others' cells touch, and essential conditions write there.
+        """
         part = petsc.create_matrix(self.form, kind="is")
         petsc.assemble_matrix(part, self.form)
+        row, column = self.form.function_spaces
+        if row == column:
+            places = np.arange(row.dofmap.index_map.size_local * row.dofmap.index_map_bs, dtype=PETSc.IntType)
+            part.setValuesLocalIJV(np.append(places, len(places)).astype(PETSc.IntType), places, np.zeros(len(places)), addv=PETSc.InsertMode.ADD)
         part.assemble()
         return part
 
