@@ -444,7 +444,7 @@ def _interfaces(case) -> Iterator[str]:
         elif given.tangential == "coulomb" and case.mechanics is None:
             yield f'{place}.tangential = "coulomb": without displacement nothing slides; add a [mechanics] table'
         elif given.plating and (island := _bare_island(case, pairs[key])):
-            yield (f'{place}.plating = true: "{island}" touches no electron conductor and holds no lithium, so that none is plated on it and '
+            yield (f'{place}.plating = true: no electron conductor leads from "{island}" to a terminal and it holds no lithium, so that none is plated on it and '
                    f'nothing sets its potential; remove it, or wire it by electrons = "collector"')
         elif given.surface_energy is not None and not ordered(*pairs[key])[0].deposits:
             yield f"{place}.surface_energy: what stores lithium does not grow at its face; remove it"
@@ -524,7 +524,7 @@ def _preset(case) -> Iterator[str]:
         return
     others = {"stored lithium in two phases": any(r.separates for r in case.regions)}
     if case.mechanics is not None:
-        others |= {"[sei] beside [mechanics]": case.sei is not None, "a salt beside [mechanics]": any(r.binary for r in case.regions),
+        others |= {"a salt beside [mechanics]": any(r.binary for r in case.regions),
                    "voids whose inside is meshed": any(hollow(feature, case) for feature in case.features)}
     found = [name for name, there in others.items() if there]
     if found:

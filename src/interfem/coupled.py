@@ -8,7 +8,7 @@ gaps, slips and shear tractions l, the preconditioner solves, in this order,
     (A + D_u - U D^-1 L) u + B f = r_u - ... - U D^-1 r_l,   G u + H f = r_f - ...,   D l = r_l - L u - ...
 
 - E: currents of interfaces eliminated, multigrid for the potentials;
-- C: factors;
+- C: a few iterations of GMRES with multigrid;
 - B, G, H: the frame's border, by the Schur complement `H - G P B`, P being the cycle that stands for the inverse on u;
 - S = -(1/K + 1/(2 s G)) mass: the Schur complement of p, s being what flow leaves of the shear modulus G;
 - A + D_u: stiffness; D_u = 2/3 s G div u div v completes a deviator to a strain, whose only free motions are those of rigid bodies;
@@ -37,14 +37,15 @@ TOUCHING = ("p_c", "gap", "slip", "shear")  # l; several values at each vertex o
 SPREADING = ("x", "c", "sei")  # c, by the first part of their names
 FRAME = ("stack", "plate")  # f, likewise; one number each
 STIFF = 0.3  # of those springs; ten times stiffer ones multigrid finds hard, and GMRES then takes twice the iterations
-EACH_RANK = {"pc_type": "redundant", "redundant_pc_factor_mat_solver_type": "mumps"}  # the same factors on all ranks; factored together, what
-# ranks have for each other is added up in the order in which it comes
+MASSES = {"ksp_type": "cg", "ksp_rtol": 1e-3, "ksp_max_it": 20, "pc_type": "jacobi"}  # some 8 iterations, whatever the mesh (Wathen, IMA J.
+# Numer. Anal. 7 (1987) 449)
+SPREAD = {"ksp_type": "gmres", "ksp_rtol": 1e-3, "ksp_max_it": 30, "pc_type": "gamg", "pc_gamg_threshold": 0.02}
 
 
 def fits(names, domain) -> bool:
-    """All but meshed voids, whose medium is 1e6 times softer than what lies about it; lithium that separates into phases; and, beside bodies,
-    salt and reaction layers, with which linear solves failed where metal creeps."""
-    known = {*CHARGE, *BODIES, *TOUCHING, *SPREADING, *FRAME, "p"} - ({"c", "sei"} if BODIES.keys() & set(names) else set())
+    """All but meshed voids, whose medium is 1e6 times softer than what lies about it; lithium that separates into phases; and salt beside
+    bodies, with which factors are faster where metal creeps."""
+    known = {*CHARGE, *BODIES, *TOUCHING, *SPREADING, *FRAME, "p"} - ({"c"} if BODIES.keys() & set(names) else set())
     return not any(region.hollow for region in domain.regions) and all(kind(name) in known for name in names)
 
 
@@ -181,7 +182,7 @@ class Coupled:
         pc.setPythonContext(Preconditioner(self, prefix))
         charge = self.charge.options(options["charge"]) | options["close"] if self.charge is not None else {}
         given = {f"charge_{key}": value for key, value in charge.items()}
-        given |= {f"masses_{key}": value for key, value in EACH_RANK.items()}
+        given |= {f"{part}_{key}": value for part, options in (("masses", MASSES), ("spread", SPREAD)) for key, value in options.items()}
         return options["whole"] | given | {f"bodies_{key}": value for key, value in options["bodies"].items()}
 
     # ---- vectors: dictionaries of PETSc vectors by name ----------------------------------------------------------------
@@ -254,7 +255,7 @@ class Preconditioner:
         if self.bodies:
             self._set_up_bodies()
         if self.spreading:
-            self.spread = self._solver(self._keep(_one(self.system.nest(self.spreading, self.spreading))), "masses_")
+            self.spread = self._solver(self._keep(_one(self.system.nest(self.spreading, self.spreading))), "spread_")
         self.masses = {name: self._solver(self.system.softened_matrix(name), "masses_") for name in self.flowing}
         if self.system.charge is not None:
             self.currents = self._solver(self.system.charge.system, "charge_")
@@ -281,7 +282,7 @@ class Preconditioner:
             self.followed.append(self._keep(force.duplicate()))
             self.cycle.solve(force, self.followed[-1])
             schur.append(self._everywhere(own, unit) - self._everywhere(self.below, self.followed[-1]))
-        self.schur = np.linalg.inv(np.transpose(schur))
+        self.schur = np.linalg.pinv(np.transpose(schur))  # a poor cycle may leave one that has no inverse
         unit.destroy()
         force.destroy()
 

@@ -199,6 +199,7 @@ class Solver:
     def _linear(self) -> Linear:
         names, prefix = list(self.fields.unknowns), f"interfem_{id(self)}_"
         charge = [name for name in names if name in CHARGE]
+        assert fits(names) or coupled.fits(names, self.domain), f"no preconditioner takes {names}"  # see checks._preset
         blocks = self._charge_blocks(charge) if charge else None
         if charge == names:
             return Linear(blocks, LADDER, prefix, self.timings)
