@@ -81,7 +81,7 @@ def _floating(case: Case) -> Iterator[str]:
     """Metal inside ion conductors."""
     regions = {region.name: region for region in case.regions}
     for name in floating(case):
-        yield (f"{name}: its {regions[name].material.name} touches no electron conductor, so that its potential floats; "
+        yield (f"{name}: no electron conductor leads from its {regions[name].material.name} to a terminal, so that its potential floats; "
                f'electrons = "collector" wires it')
 
 

@@ -72,7 +72,7 @@ def _compile(text: str, flags: list[str], libraries: list[Path]) -> None:
     """In a file of this process's own, as others may be at it where the disk knows no locks."""
     part = libraries[0].with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     command = [*compiler(), *flags, "-x", "c", "-", "-lm", "-o", str(part)]
-    with tempfile.TemporaryFile("w+", dir=part.parent) as source:
+    with tempfile.TemporaryFile("w+", dir=part.parent, encoding="utf-8") as source:
         source.write(text)
         source.seek(0)
         _build(command, source, part, libraries)
@@ -98,7 +98,7 @@ def _load(command: list[str], part: Path) -> None:
 def _call(command: list[str], source: IO[str]) -> None:
     """From a file: of a compiler that ends before it has read a pipe, PETSc would hear by a signal, and abort."""
     try:
-        done = subprocess.run(command, stdin=source, capture_output=True, text=True)
+        done = subprocess.run(command, stdin=source, capture_output=True, text=True, errors="replace")
     except OSError as error:
         raise CompilerError(f"{command[0]}: {error.strerror}; {REMEDY}") from None
     if done.returncode < 0:

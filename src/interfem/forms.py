@@ -91,12 +91,14 @@ def _have(comm: MPI.Comm, orders: list[_Order]) -> None:
     """Let all be on the disk of each rank. What one cannot compile, all raise."""
     orders = list({order.library: order for order in orders if not order.library.exists()}.values())
     for share in (orders[comm.rank::comm.size], orders):  # the second is for what other ranks have on a disk of their own
-        told = ""
+        wrong = None
         try:
             _compile(share)
-        except CompilerError as error:
-            told = str(error)
-        told = comm.allreduce(told, MPI.MAX)
+        except Exception as error:  # it may be this rank's alone, and the others wait
+            wrong = error
+        told = comm.allreduce("" if wrong is None else str(wrong) or type(wrong).__name__, MPI.MAX)
+        if wrong is not None and not isinstance(wrong, CompilerError):
+            raise wrong
         if told:
             raise CompilerError(told)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import ufl
 from dolfinx import fem
 from mpi4py import MPI
 
@@ -25,7 +24,7 @@ from .observe.columns import FULL
 from .observe.scalars import Observer
 from .observe.voids import CLOSED, TIGHT
 from .protocol import flat_steps
-from .regions import direction, hollow, surroundings
+from .regions import direction, hollow, surroundings, touching
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
@@ -43,7 +42,8 @@ FIRST = 1e-3  # of a protocol step, or of the part up to its next knot, after a 
 FIRST_SPREADING = 1e-4  # the same where lithium or salt spreads from the surface, with the root of time
 CRAWL, CRAWLING = 1e-6, 50  # steps shorter than this part of the protocol step, each a full plastic increment, that tell a limit load
 LOST = 0.01  # mean contact state of an electrode's faces below which a driven current has no way left
-UNBALANCED = 5e-4  # work of one step that is missing, over all so far, above which steps do not grow; twice that is refused; a run may miss 1e-2
+UNBALANCED = 5e-4  # work of one step that is missing, over all so far, above which steps do not grow; twice that is refused
+HELPED = 0.8  # of what was missing before, at most, if a shorter step is of use: what a snap sets free does not fall with the step
 PARTING = 0.05  # mean change of the contact state in a step above which steps do not grow
 CLOSING = 0.06  # change of ln V of a void in a step above which steps do not grow; twice that is refused
 WORN_MESH = "mesh_worn"  # event
@@ -131,7 +131,8 @@ class _Cell:
     increment: float = 0.0  # plastic strain in the step just solved
     deviation: float = 0.0  # bend of stored lithium and salt in the step just solved
     relaxation: float = 0.0  # part of the metal's stress that flow has taken off in the step just solved
-    imbalance: float = 0.0  # of work in the step just solved, over all work so far
+    imbalance: float = 0.0  # of work in the step just solved, see `Energy.imbalance`
+    refused: float = math.inf  # the last one for which this step was made shorter
     parting: float = 0.0  # mean change of the contact state in the step just solved
     closing: float = 0.0  # change of ln V of a void in the step just solved
     pressing: float = 0.0  # how far a head has come in the step just solved, in edges of the wall
@@ -355,7 +356,8 @@ def _excess(cell: _Cell) -> tuple[float, str]:
     if cell.relaxation > 2 * most:
         shorter = max(SHRINK, most / cell.relaxation) ** 2
         return shorter, f"flow takes {cell.relaxation:.2g} of the metal's stress off in one step"
-    if cell.imbalance > 2 * UNBALANCED:
+    if 2 * UNBALANCED < cell.imbalance < HELPED * cell.refused:
+        cell.refused = cell.imbalance
         shorter = max(SHRINK, (UNBALANCED / cell.imbalance) ** 0.5)
         return shorter, f"the works of one step are {cell.imbalance:.2g} of all work out of balance"
     limit = cell.case.solver.plastic_increment
@@ -432,7 +434,7 @@ def _accept(cell: _Cell, dt: float, iterations: int) -> dict[str, float]:
         cell.solver.note_current(scalars["current_density_A_per_m2"])
     cell.number += 1
     cell.time += dt
-    cell.dt_old = dt
+    cell.dt_old, cell.refused = dt, math.inf
     return scalars
 
 
@@ -551,9 +553,23 @@ def _lithium_watches(case: Case, domain: Domain, fields: Fields, model: Model) -
     for region in domain.regions:
         if region.reservoir and region.thickness:
             found.append(Watch("lithium_exhausted", _stripped(domain, fields, model, region), 1e-3 * region.thickness, True))
-        elif region.reservoir and (region.layer is not None or (region.wired and case.mechanics is None)):
-            found.append(Watch("lithium_exhausted", _spent(domain, fields, model, region), 1e-3, True))
+    found += [Watch("lithium_exhausted", _spent(domain, fields, model, together), 1e-3, True) for together in _sharing(case, domain)]
     return found
+
+
+def _sharing(case: Case, domain: Domain) -> list[list]:
+    """Regions of lithium whose volume bounds what they can give, those that give to each other together: where bodies move, what touches
+    makes up for what is stripped. What has a thickness and is alone is watched by that.
+    """
+    givers = {law.metal for law in domain.kinetics.values()}
+    known = {r.name: r for r in domain.regions if r.reservoir and (r.layer is not None or r.wired or case.mechanics is not None)}
+    parts = [{name} for name in known]
+    for a, b in touching(case) if case.mechanics is not None else []:
+        if a.name in known and b.name in known:
+            joined = [part for part in parts if part & {a.name, b.name}]
+            parts = [part for part in parts if part not in joined] + [set().union(*joined)]
+    return [[known[name] for name in sorted(part)] for part in parts
+            if part & givers and (len(part) > 1 or not known[next(iter(part))].thickness)]
 
 
 def _emptied(cell: _Cell):
@@ -607,17 +623,13 @@ def _stripped(domain: Domain, fields: Fields, model: Model, region):
     return value
 
 
-def _spent(domain: Domain, fields: Fields, model: Model, region):
-    """Part of its lithium that is stripped from a region without a thickness, minus 1: of an own mesh, or a wired feature whose walls stand
-    still. (What touches a layer draws on it where bodies move, and is cut off from it where they do not.)"""
-    one = ufl.TestFunction(fem.functionspace(domain.mesh, ("DG", 0)))
-    cells = fem.assemble_vector(fem.form(one * domain.weight * ufl.dx(domain=domain.mesh))).array
-    owned = domain.region_of_cell[: domain.mesh.topology.index_map(domain.dimension).size_local]
-    volume = domain.comm.allreduce(float(cells[: len(owned)][owned == domain.regions.index(region)].sum()), MPI.SUM)
-    names = tuple(n for n, law in domain.kinetics.items() if law.metal == region.name)
+def _spent(domain: Domain, fields: Fields, model: Model, regions: list):
+    """Part of their lithium that is stripped from regions, minus 1."""
+    volume, metals = sum(domain.volumes[region.name] for region in regions), {region.name for region in regions}
+    names = tuple(n for n, law in domain.kinetics.items() if law.metal in metals)
     gained = fem.Function(fields.growth.function_space)
     dofs, rate = gained.function_space.dofmap.list, model.plated_rate.x.array[:, None]
-    whole = fem.form(gained * domain.dx_gamma(names), entity_maps=domain.entity_maps)
+    whole = compile_forms(gained * domain.dx_gamma(names), domain.entity_maps)
 
     def value(dt: float) -> float:
         gained.x.array[:] = fields.growth.x.array

@@ -516,10 +516,16 @@ def head(flaw: str) -> str:
 
 
 def floating(case) -> list[str]:
-    """Names of features filled with what conducts electrons, but touches no electron conductor and is not wired: their potential floats."""
-    regions = {region.name: region for region in case.regions}
-    filled = [f for f in case.features if f.name in regions and regions[f.name].electrons and not regions[f.name].wired]
-    return [f.name for f in filled if not any(regions[layer].electrons for layer in touched_layers(f, case))]
+    """Names of features filled with what conducts electrons, from which no electron conductor leads to a wire or an end of the stack: their
+    potential floats.
+    """
+    ends = {case.layers[0].name, case.layers[-1].name}
+    conducting = {region.name for region in case.regions if region.electrons}
+    reached = {region.name for region in case.regions if region.electrons and (region.wired or region.name in ends)}
+    pairs = [{a.name, b.name} for a, b in touching(case) if {a.name, b.name} <= conducting]
+    while grown := set().union(*(pair for pair in pairs if pair & reached)) - reached:
+        reached |= grown
+    return [feature.name for feature in case.features if feature.name in conducting - reached]
 
 
 def touched_layers(feature, case) -> list[str]:

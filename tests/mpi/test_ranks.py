@@ -11,11 +11,13 @@ from pathlib import Path
 import gmsh
 import numpy as np
 import pytest
-from interfem import pieces
+from interfem import forms, pieces
 from interfem.mpi import world
-from dolfinx import graph, mesh
+import ufl
+from dolfinx import fem, graph, mesh
 from dolfinx.io.gmsh import extract_geometry
 from interfem.case import parse_case
+from interfem.compiler import CompilerError
 from interfem.domain import BONDED, read_domain
 from interfem.eis import SmallSignal
 from interfem.fields import make_fields
@@ -395,3 +397,16 @@ def test_failing_rank_ends_all(tmp_path):
     done = subprocess.run([launcher, "-n", "2", sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "not reached" not in done.stdout
     assert "rank one is broken" in done.stderr and "rank 1 of 2 failed" in done.stderr
+
+
+def test_what_one_rank_cannot_compile_all_raise(monkeypatch):
+    """Whatever goes wrong on the last rank alone; the others do not wait for it."""
+    def compile_(orders):
+        if COMM.rank == COMM.size - 1:
+            raise MemoryError("no room")
+
+    monkeypatch.setattr(forms, "_compile", compile_)
+    monkeypatch.setattr(forms.Path, "exists", lambda self: False)
+    box = mesh.create_unit_interval(COMM, 8)
+    with pytest.raises(MemoryError if COMM.rank == COMM.size - 1 else CompilerError, match="no room"):
+        forms.compile_forms(fem.Constant(box, 1.0) * ufl.dx(domain=box))

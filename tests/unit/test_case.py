@@ -13,6 +13,7 @@ from interfem.cautions import closing_time
 from interfem.describe import describe_case, describe_material, list_materials
 from interfem.materials import library_folder, load_material, names
 from interfem.protocol import flat_steps
+from interfem.regions import floating
 
 CASES = library_folder().parent / "cases"
 SHIPPED = sorted(path.stem for path in CASES.glob("*.toml"))
@@ -488,7 +489,7 @@ def test_cautions():
     assert "10000 mA/cm^2: the layers' resistance of" in " ".join(describe_case(parse_case(changed(("protocol/1/value", "-10 A/cm^2")))).split())
     pore = {"kind": "pore", "layer": "sse", "position": "15 um", "radius": "2 um", "center": "12 um", "fill": "Li"}
     text = describe_case(parse_case(changed(("features", [*BARE["features"], pore]))))
-    assert "pore: its Li touches no electron conductor" in text
+    assert "pore: no electron conductor leads from its Li to a terminal" in text
     soft = describe_case(parse_case(changed(("materials/Li6PS5Cl/youngs_modulus", "22 MPa"))))
     assert "youngs_modulus = 22 MPa of the case file lies outside the range of the literature, 10000 MPa to 30000 MPa" in " ".join(soft.split())
     assert "outside the range" not in describe_case(parse_case(changed(("materials/Li6PS5Cl/youngs_modulus", "22 GPa"))))
@@ -527,9 +528,20 @@ def test_what_floats_and_holds_no_lithium_is_not_plated():
     pore = {"kind": "pore", "layer": "sse", "position": "4 um", "radius": "1 um", "fill": "Cu"}
     tree = {"title": "island", "temperature": "298 K", "geometry": {"kind": "plane", "width": "5 um"}, "layers": stack, "features": [pore],
             "interfaces": {"pore|sse": {"plating": True}}, "protocol": [{"kind": "current", "value": "1 A/m^2", "duration": "1 s"}]}
-    with pytest.raises(CaseError, match='"pore" touches no electron conductor and holds no lithium'):
+    with pytest.raises(CaseError, match='no electron conductor leads from "pore" to a terminal and it holds no lithium'):
         parse_case(tree)
     parse_case(tree | {"features": [pore | {"electrons": "collector"}]})
+
+
+def test_a_conductor_that_reaches_no_terminal_floats():
+    """A pore in a mixed conductor floats with it between two electrolytes, and is held beside the collector's lithium."""
+    names = {"li": "Li", "first": "Li6PS5Cl", "film": "graphite-PTFE", "second": "Li6PS5Cl"}
+    stack = [{"name": n, "material": m, "thickness": "8 um"} for n, m in names.items()]
+    pore = {"kind": "pore", "layer": "film", "position": "4 um", "radius": "1 um", "fill": "Cu"}
+    tree = {"title": "island", "temperature": "298 K", "geometry": {"kind": "plane", "width": "5 um"}, "layers": stack, "features": [pore],
+            "protocol": [{"kind": "current", "value": "1 A/m^2", "duration": "1 s"}]}
+    assert floating(parse_case(tree)) == ["pore"]
+    assert not floating(parse_case(tree | {"layers": [stack[0], stack[2], stack[3]], "features": [pore]}))
 
 
 @pytest.mark.parametrize("line, words", [

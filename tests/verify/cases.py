@@ -99,8 +99,8 @@ class Pieces:
 
     def advance(self) -> list[dict[str, float]]:
         self.solver = Solver(self.case, self.domain, self.fields, self.model, self.timings)
-        observer = Observer(self.case, self.domain, self.fields, self.model, self.solver)
-        return [step.scalars for step in march(self.case, self.domain, self.fields, self.model, self.solver, observer)]
+        self.observer = Observer(self.case, self.domain, self.fields, self.model, self.solver)
+        return [step.scalars for step in march(self.case, self.domain, self.fields, self.model, self.solver, self.observer)]
 
 
 def butler_volmer(eta: float, i0: float, alpha: float = 0.5) -> float:

@@ -1,5 +1,6 @@
 """Dead lithium: islands and metal behind a neck that has been stripped through; electronic potentials of both."""
 
+import json
 import math
 from pathlib import Path
 
@@ -113,16 +114,17 @@ def test_a_filled_flaw_is_cut_off_by_gaps_and_not_by_metal_that_turns_over():
     assert not beside(pieces, found, "flaw|sse")
 
 
-@pytest.mark.parametrize("kind", ["plane", "axisymmetric"])
-def test_a_wired_pore_gives_the_lithium_that_it_holds_and_no_more(kind, tmp_path):
-    """All current comes from it: `t = V F/(Omega I)`."""
+@pytest.mark.parametrize("kind, mechanics", [("plane", {}), ("axisymmetric", {}), ("plane", {"mechanics": {}})])
+def test_a_wired_pore_gives_the_lithium_that_it_holds_and_no_more(kind, mechanics, tmp_path):
+    """All current comes from it: `t = V F/(Omega I)`. Bodies that move do not bring it more: it touches no other lithium."""
     volume, area = (2 * math.pi, 10.0) if kind == "plane" else (32 / 3 * math.pi, 100 * math.pi)
     tree = {"title": "spent", "temperature": "298.15 K", "output": {"figures": False}, "geometry": {"kind": kind, "width": "10 um"},
             "layers": [layer("li", "Li", 2.0), layer("sse", "Li6PS5Cl", 20.0)],
             "features": [{"kind": "pore", "layer": "sse", "position": "10 um", "radius": "2 um", "fill": "Li", "electrons": "collector"}],
             "interfaces": {"li|sse": {"kinetics": "linear", "resistance": "1e9 ohm*cm^2"}},
-            "protocol": [{"kind": "current", "value": "10 A/m^2", "duration": "4000 s"}]}  # fmt: skip
+            "protocol": [{"kind": "current", "value": "10 A/m^2", "duration": "4000 s"}]} | mechanics  # fmt: skip
     row = rows(parse_case(tree), tmp_path)[-1]
+    assert json.loads((tmp_path / "run.json").read_text())["event"] == "lithium_exhausted"
     assert row["time_s"] == pytest.approx(volume / area * 1e-6 * F / OMEGA / 10, rel=1e-2)
 
 
@@ -147,4 +149,5 @@ def test_lithium_of_an_own_mesh_is_spent(tmp_path):
         "layers": [{"name": "li", "material": "Li"}, {"name": "sse", "material": "Li6PS5Cl"}],
         "protocol": [{"kind": "current", "value": "10 A/m^2", "duration": "1 h"}]})  # fmt: skip
     table = rows(case, tmp_path / "run")
+    assert json.loads((tmp_path / "run/run.json").read_text())["event"] == "lithium_exhausted"
     assert table[-1]["time_s"] == pytest.approx(2e-6 * F / OMEGA / 10, rel=2e-3)

@@ -25,6 +25,8 @@ from ..model import Model, medium, thermal_strain, vertex_share
 from ..physics import KINEMATICS, third_medium
 
 INSTANT = 1e12  # 1/s, weight of the backward formula over no time
+MAY_MISS = 1e-2  # of all work in a run, at which it fails
+LEAST_LEFT = 0.05  # of that, which a step may always draw upon
 FAINT = 1e-2  # MPa: energies and works of less are lost in the tolerance of the solver and in rounding
 WORKS = ("external", "interface", "expansion")
 COLUMNS = {kind: f"work_{kind}_pJ" for kind in (*WORKS, "growth")}
@@ -204,10 +206,17 @@ class Energy:
     def imbalance(self, weights) -> float:
         """Work of the step just solved that is neither stored nor dissipated, over all that has been turned over so far.
 
-        Of second order in the step in finite strain, rounding in small strain.
+        Of second order in the step in finite strain, rounding in small strain. It counts for more the more of what the run may miss is used up,
+        since what steps miss has one sign.
         """
         _, stored, added, throughput = self._of_the_step(weights)
-        return abs(sum(added[kind] for kind in WORKS) - (stored - self.stored) - added["plastic"]) / throughput
+        missing = sum(added[kind] for kind in WORKS) - (stored - self.stored) - added["plastic"]
+        left = 1 - abs(self._missing(self.sums, self.stored)) / self.throughput / MAY_MISS
+        return abs(missing) / throughput / max(left, LEAST_LEFT)
+
+    def _missing(self, sums: dict[str, float], stored: float) -> float:
+        """Work since the start that is neither stored nor dissipated, pJ."""
+        return sum(sums[kind] for kind in WORKS) - (stored - self.first) - sums["plastic"]
 
     def _of_the_step(self, weights) -> tuple[dict, float, dict[str, float], float]:
         """(forces after it, stored energy after it, what it adds to the sums, all that has been turned over by its end)."""
@@ -230,9 +239,8 @@ class Energy:
             self.sums[kind] += value
         for value, old in self.before.items():
             old.x.array[:] = value.x.array
-        missing = sum(self.sums[kind] for kind in WORKS) - (self.stored - self.first) - self.sums["plastic"]
         return {COLUMNS[kind]: value for kind, value in self.sums.items()} | {
-            "elastic_energy_pJ": stored, "work_balance_error": abs(missing) / self.throughput,
+            "elastic_energy_pJ": stored, "work_balance_error": abs(self._missing(self.sums, stored)) / self.throughput,
             "negative_dissipation_MPa": self._negative()}
 
     def relaxation(self) -> float:
