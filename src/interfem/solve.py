@@ -25,6 +25,7 @@ from .forms import compile_forms
 from .materials import Material
 from .metal import EQUIPOTENTIAL, Metal, layers_alone
 from .model import Model
+from .residual import Residual
 
 log = logging.getLogger("interfem")
 
@@ -160,6 +161,7 @@ class Solver:
             self.metal = Metal(case, domain, fields, model)
         timings.add("compile", start)
         self.linear = self._linear() if self.facts.preset == "iterative" else None
+        self.rows = self._rows() if self.linear is not None else None
         self.A = petsc.create_matrix(self.jacobian, kind=self._kind()) if self.linear is None else shell(self.x, self._multiply)
         self._hold_metal(self.metal is not None)
         self._current: float | None = None  # of the last accepted step, A/m^2
@@ -212,6 +214,10 @@ class Solver:
         whole = coupled.Coupled(names, self.jacobian, self._slices, weights, spaces, blocks, softened, sizes, self._in_order)
         return Linear(whole, COUPLED_LADDER, prefix, self.timings)
 
+    def _rows(self) -> Residual:
+        functions = {name: unknown.function for name, unknown in self.fields.unknowns.items()}
+        return Residual(self.residual, functions, self._slices, self.linear.blocks.blocks)
+
     def _charge_blocks(self, names: list[str]) -> Blocks:
         sub, dofmap = self.domain.submeshes["gamma"], self.fields["i"].function_space.dofmap
         places = [list(self.fields.unknowns).index(name) for name in names]
@@ -223,8 +229,9 @@ class Solver:
         self.facts.metal = "equipotential" if held else "field"
         self.bcs = [*self.model.bcs, self.metal.condition] if held else self.model.bcs
         self._bcs = fem.bcs_by_block(fem.extract_function_spaces(self.residual), self.bcs)
+        self._held = {"phi_m"} if held else set()
         if self.linear is not None:
-            self.linear.choose({"phi_m"} if held else set())
+            self.linear.choose(self._held)
 
     def _snes(self) -> PETSc.SNES:
         snes = PETSc.SNES().create(self.domain.comm)
@@ -367,12 +374,15 @@ class Solver:
 
     def unscaled_residual(self) -> dict[str, np.ndarray]:
         """Residual of each block without essential conditions, owned part: the reactions. At the present unknowns."""
-        with self.b.localForm() as local:
-            local.set(0.0)
-        petsc.assemble_vector(self.b, self.residual)
-        self.b.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+        self._assemble(self.b)
         array = self.b.getArray(readonly=True)
         return {name: array[part].copy() for name, part in self._slices.items()}
+
+    def _assemble(self, b: PETSc.Vec) -> None:
+        with b.localForm() as local:
+            local.set(0.0)
+        petsc.assemble_vector(b, self.residual)
+        b.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
 
     # ---- SNES call-backs -------------------------------------------------------------------------------------------
 
@@ -385,10 +395,10 @@ class Solver:
         start = time.perf_counter()
         self._set_unknowns(x)
         b.setAttr("_blocks", self.b.getAttr("_blocks"))  # the line search works on bare copies
-        with b.localForm() as local:
-            local.set(0.0)
-        petsc.assemble_vector(b, self.residual)
-        b.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+        if self.rows is not None:
+            self.rows.assemble(b, self._held, first=not self._history)
+        else:
+            self._assemble(b)
         petsc.set_bc(b, self._bcs, alpha=0.0)  # the unknowns satisfy them already
         b.pointwiseMult(b, self.diagonal)
         self.timings.add("assembly", start)

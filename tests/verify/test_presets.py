@@ -4,10 +4,12 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cases import KAPPA, RT_F, Pieces, build, current, layer, rest, um
 from interfem import blocks, coupled, solve
 from interfem.case import load_case
+from interfem.residual import Residual
 from interfem.run import run
 
 R1 = Path(__file__).resolve().parents[2] / "bench" / "r1" / "case.toml"
@@ -109,6 +111,28 @@ def test_only_what_changes_is_assembled(tmp_path):
     found, _ = facts(box("iterative", counter="uniform", protocol=[current(10, steps=3)]), tmp_path)
     blocks_once, kinetic = 2, 2  # phi-phi and phi-i; i-i and i-phi
     assert found["blocks_assembled"] <= blocks_once + kinetic * found["newton_iterations"]
+
+
+def test_rows_that_are_linear_are_products(monkeypatch):
+    """Conduction and the electrolyte's elasticity are assembled once a solve, and are what a sweep over all cells would give."""
+    pieces, assemble, seen = Pieces(bodies("iterative", "norton")), Residual.assemble, []
+
+    def compared(rows, b, held, first):
+        assemble(rows, b, held, first)
+        if not first:
+            found = b.getArray(readonly=True).copy()
+            pieces.solver._assemble(b)
+            wanted = b.getArray(readonly=True)
+            for name in rows.linear:
+                part = rows.slices[name]
+                off = np.abs(found[part] - wanted[part])
+                off[[dof for bc in pieces.solver.conditions(name) for dof in bc.dof_indices()[0]]] = 0.0  # reactions, which are not asked for
+                seen.append(off.max(initial=0.0))
+
+    monkeypatch.setattr(Residual, "assemble", compared)
+    pieces.advance()
+    assert {"phi", "u_s"} <= set(pieces.solver.rows.linear) and not {"phi_m", "u_m", "i"} & set(pieces.solver.rows.linear)
+    assert len(seen) > 10 and max(seen) < 1e-11
 
 
 def test_preconditioner_is_kept_until_it_is_worn(tmp_path, monkeypatch):
