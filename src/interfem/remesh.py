@@ -1,4 +1,4 @@
-"""New cells in flowing metal that is distorted, and the transfer of all that it carries. Finite strain, 2D.
+"""New cells in flowing metal that is distorted, and the transfer of all that it carries. Finite strain.
 
 The reference configuration stays, and so do all boundaries and interfaces: what lives elsewhere is taken over value by value. In
 the metal the displacement, pressure, potential and filling are interpolated from the old cells; the elastic strain
@@ -36,7 +36,8 @@ log = logging.getLogger("interfem")
 
 KEPT = 1e-3  # largest relative change of the metal's volume, of its plastic strain and of what it stores
 SETTLINGS = 3  # solutions after each other
-SAMPLED = 30  # degree of the rule at which a new cell looks at the old ones
+SAMPLED = {2: 30, 3: 8}  # dimension -> degree of the rule at which a new cell looks at the old ones
+MOST_EXACT = 30  # degree of a rule
 PADDING = 1e-6  # of the extent of the mesh: how far outside of an old cell a point may seem to lie
 
 
@@ -201,7 +202,7 @@ def interpolate(before: fem.Function, after: fem.Function, padding: float = PADD
     after.x.scatter_forward()
 
 
-def project(before: fem.Function, after: fem.Function, padding: float = PADDING, sampled: int = SAMPLED) -> None:
+def project(before: fem.Function, after: fem.Function, padding: float = PADDING, sampled: int = 0) -> None:
     """Quadrature points to quadrature points, tensors by their logarithm: in each old cell the nearest linear function, sampled
     densely in each new cell, there again the nearest linear function. Each keeps the integral, also with a radius as weight.
     """
@@ -209,7 +210,8 @@ def project(before: fem.Function, after: fem.Function, padding: float = PADDING,
     shape = tuple(source.element.value_shape)
     size = int(np.prod(shape, initial=1))
     linear = fem.Function(fem.functionspace(source.mesh, ("DG", 1, shape) if shape else ("DG", 1)))
-    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=sampled)
+    degree = sampled or SAMPLED[target.mesh.topology.dim]
+    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=degree)
     dense = fem.Function(fem.functionspace(target.mesh, element))
     values = _of_eigenvalues(before.x.array, np.log) if shape else before.x.array
     _make_linear(values, before, linear, size)
@@ -228,7 +230,8 @@ def _make_linear(values: np.ndarray, source: fem.Function, target: fem.Function,
 
 def _nearest_linear(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Matrix from values at a rule's points to those of the linear function nearest to them, by the weights of the rule."""
-    weights = next(w for degree in range(SAMPLED + 1) for x, w in [basix.make_quadrature(basix.CellType.triangle, degree)]
+    cell = {2: basix.CellType.triangle, 3: basix.CellType.tetrahedron}[points.shape[1]]
+    weights = next(w for degree in range(MOST_EXACT + 1) for x, w in [basix.make_quadrature(cell, degree)]
                    if x.shape == points.shape and np.allclose(x, points))
     basis = _affine(points)
     moments = basis.T * weights
