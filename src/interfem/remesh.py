@@ -15,25 +15,31 @@ from pathlib import Path
 
 import basix.ufl
 import numpy as np
+import ufl
 from dolfinx import fem
+from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
 from .case import Case
-from .domain import GROUP, Domain
-from .fields import Fields, commit_flow
+from .domain import ELASTIC, GROUP, Domain, Group, Weighted
+from .fields import Fields, commit_flow, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
 from .geometry.own import write_mesh
 from .geometry.renew import NotRenewed, renew
-from .model import Model
+from .model import Model, free_volume
 from .observe.scalars import Observer
 from .observe.state import NEAR, places_of, state_functions
+from .observe.surfaces import Surface
 from .physics import finite
+from .roofs import marked
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
 
+VOLUME_STEPS = 3  # of Newton's method
+SLACK = 1e-6  # of a body that can only keep the volume that it has between what surrounds it
 KEPT = 1e-3  # largest relative change of the metal's volume, of its plastic strain and of what it stores
 SETTLINGS = 3  # solutions after each other
 SAMPLED = {2: 30, 3: 8}  # dimension -> degree of the rule at which a new cell looks at the old ones
@@ -65,6 +71,9 @@ def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) ->
     if problem:
         return None, {"refused": problem}
     new = assemble(old.case, path, lambda domain, fields, model: _restore(old, domain, fields, model))
+    if old.domain.dimension == 3:
+        bodies = [(group, group.regions) for group, _ in new.fields.flows["u_m"].groups]
+        keep_volume(new, bodies, _around(new, bodies), SLACK)
     return settled(old, new, dt, elastic(old, new, project))
 
 
@@ -272,6 +281,63 @@ def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: boo
         bear(new.domain.comm, fields, strains)
     new.observer.energy.begin()
     return ""
+
+
+def keep_volume(new: Parts, bodies: list[tuple[Group, list]], held: np.ndarray, slack: float = 0.0) -> None:
+    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the regions of each group given.
+
+    Each body of these has a multiplier q of its own; the blocks `held` stay. slack: `ln J + p/K = slack q`.
+    """
+    domain, fields = new.domain, new.fields
+    u, within = fields["u_m"], [GROUP + group.number for group, _ in bodies]
+    parts = u.function_space, *(fields[f"p:{group.name}"].function_space.clone() for group, _ in bodies)
+    spaces, place, loose = ufl.MixedFunctionSpace(*parts), (domain.kind, domain.x[0]), fem.Constant(domain.mesh, slack)
+    (d, *multipliers), (v, *tests) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
+    slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
+    stretch = ufl.inner(finite.gradient(d, *place), slope)
+    a = sum(stretch * domain.dx(cells) for cells in (*dict.fromkeys(within), ELASTIC["metal"])) + stretch * domain.dx_hollow()
+    load = fem.Constant(domain.mesh, 0.0) * v[0] * domain.dx(within[0])
+    for q, s, (group, regions) in zip(multipliers, tests, bodies):
+        inside = over(domain, regions)
+        excess = finite.volume_strain(u, *place, free_volume(new.case, fields, group)) + fields[f"p:{group.name}"] / modulus(fields, "metal", "bulk")
+        a += (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * inside - loose * q * s * domain.dx(GROUP + group.number)
+        load += -excess * s * inside
+    elsewhere = [np.flatnonzero(~regions_of(domain, space, tuple(r.name for r in regions))).astype(np.int32)
+                 for space, (_, regions) in zip(parts[1:], bodies)]
+    still = [fem.dirichletbc(np.zeros(domain.dimension), held, u.function_space), *new.solver.conditions("u_m")]
+    still += [fem.dirichletbc(0.0, dofs, space) for dofs, space in zip(elsewhere, parts[1:])]
+    problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
+                            bcs=still, entity_maps=domain.entity_maps,
+                            petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
+    for _ in range(VOLUME_STEPS):
+        change, *_ = problem.solve()
+        u.x.array[:] += change.x.array
+
+
+def _around(new: Parts, bodies: list[tuple[Group, list]]) -> np.ndarray:
+    """Blocks of the metal's displacement at its faces towards all else: other bodies, and voids."""
+    domain, inside = new.domain, [region.name for _, regions in bodies for region in regions]
+    within = [n for n, region in enumerate(domain.regions) if region.name in inside]
+    beyond = [n for n, region in enumerate(domain.regions) if region.name not in inside]
+    faces = np.concatenate([domain.facets_between(n, beyond) for n in within])
+    space = new.fields["u_m"].function_space
+    others = regions_of(domain, space, tuple(domain.regions[n].name for n in beyond))
+    return np.flatnonzero(others | marked(space, Surface(domain, new.fields, "u_m", faces).dofs)).astype(np.int32)
+
+
+def over(domain: Domain, regions: list) -> Weighted:
+    """Measure over the cells of these regions."""
+    parts, rule = [(1, domain.cells_of(regions))], {"quadrature_degree": domain.degree}
+    return Weighted(ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1), domain.weight)
+
+
+def regions_of(domain: Domain, space: fem.FunctionSpace, names: tuple[str, ...]) -> np.ndarray:
+    """True for the blocks of degrees of freedom in cells of these regions; of a space on the mesh or on a submesh of its cells."""
+    numbers = [n for n, region in enumerate(domain.regions) if region.name in names]
+    sub = next(sub for sub in domain.submeshes.values() if sub.mesh is space.mesh)
+    found = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, bool)
+    found[space.dofmap.list[np.isin(domain.region_of_cell[sub.parents], numbers)].ravel()] = True
+    return found
 
 
 def elastic(old: Parts, new: Parts, carry: Callable[[fem.Function, fem.Function], None]) -> dict[str, np.ndarray]:
