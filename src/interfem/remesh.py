@@ -42,7 +42,7 @@ VOLUME_STEPS = 3  # of Newton's method
 SLACK = 1e-6  # of a body that can only keep the volume that it has between what surrounds it
 KEPT = 1e-3  # largest relative change of the metal's volume, of its plastic strain and of what it stores
 SETTLINGS = 3  # solutions after each other
-SAMPLED = {2: 30, 3: 8}  # dimension -> degree of the rule at which a new cell looks at the old ones
+SAMPLED = {2: 30, 3: 12}  # dimension -> degree of the rule at which a new cell looks at the old ones
 MOST_EXACT = 30  # degree of a rule
 PADDING = 1e-6  # of the extent of the mesh: how far outside of an old cell a point may seem to lie
 
@@ -73,6 +73,7 @@ def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) ->
     new = assemble(old.case, path, lambda domain, fields, model: _restore(old, domain, fields, model))
     if old.domain.dimension == 3:
         bodies = [(group, group.regions) for group, _ in new.fields.flows["u_m"].groups]
+        _straighten(old, new)
         keep_volume(new, bodies, _around(new, bodies), SLACK)
     return settled(old, new, dt, elastic(old, new, project))
 
@@ -286,7 +287,8 @@ def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: boo
 def keep_volume(new: Parts, bodies: list[tuple[Group, list]], held: np.ndarray, slack: float = 0.0) -> None:
     """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the regions of each group given.
 
-    Each body of these has a multiplier q of its own; the blocks `held` stay. slack: `ln J + p/K = slack q`.
+    Each body of these has a multiplier q of its own; the blocks `held` stay. slack: `J/J_c e^(p/K) - 1 = slack q` instead, which is
+    defined where a cell is turned over, too.
     """
     domain, fields = new.domain, new.fields
     u, within = fields["u_m"], [GROUP + group.number for group, _ in bodies]
@@ -299,8 +301,14 @@ def keep_volume(new: Parts, bodies: list[tuple[Group, list]], held: np.ndarray, 
     load = fem.Constant(domain.mesh, 0.0) * v[0] * domain.dx(within[0])
     for q, s, (group, regions) in zip(multipliers, tests, bodies):
         inside = over(domain, regions)
-        excess = finite.volume_strain(u, *place, free_volume(new.case, fields, group)) + fields[f"p:{group.name}"] / modulus(fields, "metal", "bulk")
-        a += (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * inside - loose * q * s * domain.dx(GROUP + group.number)
+        pressed, free = fields[f"p:{group.name}"] / modulus(fields, "metal", "bulk"), free_volume(new.case, fields, group)
+        if slack:
+            weight = finite.volume_ratio(u, *place) / (1 + free) * ufl.exp(pressed)
+            excess = weight - 1
+        else:
+            weight, excess = 1.0, finite.volume_strain(u, *place, free) + pressed
+        a += weight * (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * inside
+        a += -loose * q * s * domain.dx(GROUP + group.number)
         load += -excess * s * inside
     elsewhere = [np.flatnonzero(~regions_of(domain, space, tuple(r.name for r in regions))).astype(np.int32)
                  for space, (_, regions) in zip(parts[1:], bodies)]
@@ -312,6 +320,20 @@ def keep_volume(new: Parts, bodies: list[tuple[Group, list]], held: np.ndarray, 
     for _ in range(VOLUME_STEPS):
         change, *_ = problem.solve()
         u.x.array[:] += change.x.array
+
+
+def _straighten(old: Parts, new: Parts) -> None:
+    """Where interpolated displacements would turn a cell over, its new edges become straight where they are now, as they were drawn."""
+    u, flow = new.fields["u_m"], new.fields.flows["u_m"]
+    space, known = u.function_space, _matched(new.domain.comm, old.fields["u_m"].function_space, u.function_space)[1]
+    dofs, motion = space.dofmap.list, _evaluated(new.fields.flows["u_m"].motion, flow.plastic)
+    turned = ~(np.linalg.det(motion) > 0)[flow.plastic.function_space.dofmap.list].all(axis=1)
+    rows, layout = u.x.array.reshape(-1, 3), space.dofmap.dof_layout
+    for edge, ends in enumerate(basix.topology(basix.CellType.tetrahedron)[1]):
+        middles, (a, b) = dofs[turned, layout.entity_dofs(1, edge)[0]], dofs[turned][:, ends].T
+        free = ~known[middles]
+        rows[middles[free]] = 0.5 * (rows[a] + rows[b])[free]
+    u.x.scatter_forward()
 
 
 def _around(new: Parts, bodies: list[tuple[Group, list]]) -> np.ndarray:
