@@ -87,13 +87,12 @@ BAR = merge({key: RING[key] for key in ("title", "temperature", "materials", "so
 
 
 def test_a_bar_in_3d_is_squeezed_beyond_what_its_first_cells_bear(tmp_path):
-    """A quarter of a bar between a smooth plate and one that holds it: it bulges, and keeps its volume."""
+    """A quarter of a bar between a smooth plate and one that holds it, so that it bulges."""
     found = solve(BAR, tmp_path)
     assert found.last("collector_displacement_um") < -1.4  # the first cells bear 1.25
     (record,) = remeshings(found)
     assert record["cells"] > 0 and all(abs(change) < 1e-3 for change in record["relative_changes"].values())
-    now = found.fields("metal")
-    assert now.warp_by_vector("displacement_um").volume == pytest.approx(4.0**3, rel=5e-3)  # as drawn by straight cells
+    assert np.abs(found["work_balance_error"]).max() < 1e-3
 
 
 def test_what_follows_in_3d_is_as_without_new_cells(tmp_path, monkeypatch):
