@@ -54,7 +54,8 @@ def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
         after.append(quality(moved[new]).min())
         cells[name] = new
     if min(after) < BETTER * min(before):
-        raise NotRenewed(f"new cells would be no better than {min(after):.2g} (now {min(before):.2g})")
+        kept = "" if d == 2 else _worst_face(np.concatenate([cells[name] for name in regions]), moved)
+        raise NotRenewed(f"new cells would be no better than {min(after):.2g} (now {min(before):.2g}){kept}")
     space = np.hstack([points, np.zeros((len(points), 3 - d))])
     return compact(replace(mesh, points=space, cells=cells, facets=facets))
 
@@ -64,6 +65,16 @@ def quality(corners: np.ndarray) -> np.ndarray:
     d = corners.shape[2]
     edges = np.mean([((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in combinations(range(d + 1), 2)], axis=0)
     return REGULAR[d] * math.factorial(d) * _sizes(corners) / edges ** (d / 2)
+
+
+def _worst_face(cells: np.ndarray, moved: np.ndarray) -> str:
+    """Of the outline of tetrahedra, in words."""
+    corners = moved[once(sides(cells))]
+    edges = np.mean([((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in combinations(range(3), 2)], axis=0)
+    area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    shape = 2 * REGULAR[2] * area / edges
+    place = ", ".join(f"{x:.3g}" for x in corners[shape.argmin()].mean(axis=0))
+    return f"; the faces around them stay, of which the worst, at ({place}) um, has {shape.min():.2g}"
 
 
 def _sizes(corners: np.ndarray) -> np.ndarray:
