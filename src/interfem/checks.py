@@ -563,8 +563,6 @@ def _remeshing(case) -> Iterator[str]:
     place = 'solver.on_distortion = "remesh"'
     if case.mechanics is None or case.mechanics.kinematics != "finite":
         yield f'{place}: cells are distorted in finite strain alone; set mechanics.kinematics = "finite", or remove the key'
-    elif case.geometry.kind == "box":
-        yield f'{place}: a box is not remeshed; use geometry.kind = "plane" or "axisymmetric", or remove the key'
 
 
 # ---- protocol ---------------------------------------------------------------------------------------------------------

@@ -564,6 +564,20 @@ def thermal_strain(case, fields, body):
     return fields.parameters.law(body, "thermal", value)
 
 
+def free_volume(case, fields, group):
+    """Volume strain of what flows under no stress: of heat, and of what it stores."""
+    volume = 3 * thermal_strain(case, fields, group.head.body) if case.heated else 0.0
+    if f"x:{group.name}" in fields and case.mechanics.swelling:
+        material, values = group.head.material, fields.parameters
+        omega, c_max = (values.of_group(group, k) for k in ("partial_molar_volume", "maximum_concentration"))
+        x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
+        volume = volume + KINEMATICS[case.mechanics.kinematics].swelling(omega, c_max, fields[f"x:{group.name}"], x0)
+    if group.head.binary and group.head.material.has("partial_molar_volume") and case.mechanics.swelling:
+        omega, c0 = (fields.parameters.constant(group.head.material.get(k).at) for k in ("partial_molar_volume", "initial_concentration"))
+        volume = volume + omega * (fields["c"] - c0)
+    return volume
+
+
 def _flowing_terms(case, domain, fields, controls, group) -> list:
     body = group.head.body
     name, law, dx = DISPLACEMENT[body], LAWS[group.head.law], domain.dx(GROUP + group.number)
@@ -578,19 +592,10 @@ def _flowing_terms(case, domain, fields, controls, group) -> list:
     else:
         e, _ = motion.measures(motion.trial(u, ufl.as_tensor(motion.NO_FLOW.tolist()), *place), shear)
         ratio = 1.0
-    volume = 3 * thermal_strain(case, fields, body) if case.heated else 0.0
-    if f"x:{group.name}" in fields and case.mechanics.swelling:
-        material, values = group.head.material, fields.parameters
-        omega, c_max = (values.of_group(group, k) for k in ("partial_molar_volume", "maximum_concentration"))
-        x0 = values.constant(lambda t: material.get("initial_concentration").at(t) / material.get("maximum_concentration").at(t))
-        volume = volume + motion.swelling(omega, c_max, fields[f"x:{group.name}"], x0)
-    if group.head.binary and group.head.material.has("partial_molar_volume") and case.mechanics.swelling:
-        omega, c0 = (fields.parameters.constant(group.head.material.get(k).at) for k in ("partial_molar_volume", "initial_concentration"))
-        volume = volume + omega * (fields["c"] - c0)
     pressed = any(feature.kind == "flaw" and feature.filled is not None for feature in case.features)  # its volume is told to 1e-3
     constraint = motion.volume_kept if pressed else motion.volume_constraint
     return [motion.flowing_work(u, v, *place, e, ratio, shear, p) * dx,
-            constraint(motion.volume_strain(u, *place, volume), p, bulk, p_test, dx)]
+            constraint(motion.volume_strain(u, *place, free_volume(case, fields, group)), p, bulk, p_test, dx)]
 
 
 def _bond_terms(case, domain, fields, controls, interface, bodies, label) -> list:

@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import ufl
 from dolfinx import fem, la
-from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from .domain import BONDED, ELASTIC, GROUP, Domain, Weighted
+from .domain import BONDED, Domain
 from .fields import BODIES, Fields, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
@@ -36,13 +35,12 @@ from .observe.surfaces import Surface
 from .observe.voids import RESIDUAL
 from .physics import finite
 from .regions import direction, head, reservoir, surroundings
-from .remesh import Parts, contents, control, elastic, gathered, interpolate, project, settled
+from .remesh import Parts, contents, control, elastic, gathered, interpolate, keep_volume, over, project, regions_of, settled
 from .roofs import marked
 
 MADE_ANEW = ("contact of roofs", "walls")  # of the state: follow from the rest
 CARRIED = ("phi_m", "p", "x", "mu")  # of the unknowns: live inside metal
 CARRIED_WITHIN = 0.02  # relative change of the plastic strain before it is brought to its sum
-VOLUME_STEPS = 3  # of Newton's method
 SAMPLED = 12  # degree of the rule at which a new cell looks at the old ones
 OUTSIDE = 0.02  # of the extent of the mesh: how far from the old cells a point of the new ones may lie
 
@@ -82,14 +80,8 @@ def _volumes(old: Parts, layer: Layer) -> dict[str, float]:
     for region in (r for r in domain.regions if r.name in (layer.name, *layer.voids)):
         p = fields[f"p:{next(g for g in domain.groups if region in g.regions).name}"]
         volume = ufl.exp(finite.volume_strain(u, domain.kind, domain.x[0], 0.0) + p / bulk)
-        found[region.name] = domain.integral(volume * _over(domain, [region]))
+        found[region.name] = domain.integral(volume * over(domain, [region]))
     return found
-
-
-def _over(domain: Domain, regions: list) -> Weighted:
-    """Measure over the cells of these regions."""
-    parts, rule = [(1, domain.cells_of(regions))], {"quadrature_degree": domain.degree}
-    return Weighted(ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1), domain.weight)
 
 
 def _between(old: Parts) -> np.ndarray:
@@ -172,38 +164,15 @@ def _strained_at_most(old: Parts, plated: float) -> float:
 
 
 def _keep_volume(new: Parts, layer: Layer) -> None:
-    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the layer; none on faces of metal.
+    """Volumes of the layer hold again, none being changed at faces of metal.
 
-    None either at the mouths of slots, so that nothing is pushed out of a column, or drawn into it. Layer and columns keep their volume each
-    for itself, by multipliers q of their own: p goes on from one to the other, and would let the one hold what the other lacks.
+    Nor at the mouths of slots, so that nothing is pushed out of a column, or drawn into it. Layer and columns keep their volume each
+    for itself, by multipliers of their own: p goes on from one to the other, and would let the one hold what the other lacks.
     """
-    domain, fields = new.domain, new.fields
-    group = next(g for g in domain.groups if any(r.name == layer.name for r in g.regions))
-    u, p, label = fields["u_m"], fields[f"p:{group.name}"], GROUP + group.number
-    columns = [r for r in group.regions if r.name in layer.voids and head(r.name) in domain.boundaries]
+    group = next(g for g in new.domain.groups if any(r.name == layer.name for r in g.regions))
+    columns = [r for r in group.regions if r.name in layer.voids and head(r.name) in new.domain.boundaries]
     bodies = [r for r in group.regions if r not in columns], columns
-    parts = u.function_space, p.function_space.clone(), p.function_space.clone()
-    spaces, place, none = ufl.MixedFunctionSpace(*parts), (domain.kind, domain.x[0]), fem.Constant(domain.mesh, 0.0)
-    (d, *multipliers), (v, *tests) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
-    slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
-    stretch = ufl.inner(finite.gradient(d, *place), slope)
-    excess = finite.volume_strain(u, *place, 0.0) + p / modulus(fields, "metal", "bulk")
-    a = sum(stretch * domain.dx(cells) for cells in (label, ELASTIC["metal"])) + stretch * domain.dx_hollow()
-    load = none * v[0] * domain.dx(label)
-    for q, s, regions in zip(multipliers, tests, bodies):
-        inside = _over(domain, regions)
-        a += (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * inside + none * q * s * domain.dx(label)
-        load += -excess * s * inside
-    elsewhere = [np.flatnonzero(~_regions_of(domain, space, tuple(r.name for r in regions))).astype(np.int32)
-                 for space, regions in zip(parts[1:], bodies)]
-    still = [fem.dirichletbc(np.zeros(2), _at_faces(new, layer), u.function_space), *new.solver.conditions("u_m")]
-    still += [fem.dirichletbc(0.0, dofs, space) for dofs, space in zip(elsewhere, parts[1:])]
-    problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
-                            bcs=still, entity_maps=domain.entity_maps,
-                            petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
-    for _ in range(VOLUME_STEPS):
-        change, *_ = problem.solve()
-        u.x.array[:] += change.x.array
+    keep_volume(new, [(group, regions) for regions in bodies], _at_faces(new, layer))
 
 
 def _at_faces(new: Parts, layer: Layer) -> np.ndarray:
@@ -343,21 +312,12 @@ def _copy(domain: Domain, before: fem.Function, after: fem.Function) -> None:
     after.x.array.reshape(values.shape)[known] = values[known]
 
 
-def _regions_of(domain: Domain, space: fem.FunctionSpace, names: tuple[str, ...]) -> np.ndarray:
-    """True for the blocks of degrees of freedom in cells of these regions; of a space on the mesh or on a submesh of its cells."""
-    numbers = [n for n, region in enumerate(domain.regions) if region.name in names]
-    sub = next(sub for sub in domain.submeshes.values() if sub.mesh is space.mesh)
-    found = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, bool)
-    found[space.dofmap.list[np.isin(domain.region_of_cell[sub.parents], numbers)].ravel()] = True
-    return found
-
-
 def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float, layer: Layer) -> None:
     """What lives in metal outside of the layer, place by place."""
     space = after.function_space
-    behind = _regions_of(domain, space, layer.behind)
+    behind = regions_of(domain, space, layer.behind)
     values, known = _rows(domain, before, after, behind[:, None] * np.array([0.0, lost, 0.0]))
-    known &= ~_regions_of(domain, space, (layer.name, *layer.voids))
+    known &= ~regions_of(domain, space, (layer.name, *layer.voids))
     size = int(np.prod(values.shape[1:]))  # of a value; -1 is unknown where a rank has none
     after.x.array.reshape(-1, size)[known] = values.reshape(-1, size)[known]
 
@@ -365,7 +325,7 @@ def _keep(domain: Domain, before: fem.Function, after: fem.Function, lost: float
 def _displace(old: Parts, domain: Domain, before: fem.Function, after: fem.Function, layer: Layer, shift: Laid, lost: float) -> None:
     """D in the layer, and the displacement less what has been lost elsewhere."""
     space, d = after.function_space, domain.dimension
-    behind, inside = (_regions_of(domain, space, names) for names in (layer.behind, (layer.name, *layer.voids)))
+    behind, inside = (regions_of(domain, space, names) for names in (layer.behind, (layer.name, *layer.voids)))
     values, _ = _rows(domain, before, after, behind[:, None] * np.array([0.0, lost, 0.0]))
     rows = after.x.array.reshape(-1, d)
     rows[:] = values - behind[:, None] * np.array([0.0, lost])

@@ -1,4 +1,4 @@
-"""New cells in flowing metal that is distorted, and the transfer of all that it carries. Finite strain, 2D.
+"""New cells in flowing metal that is distorted, and the transfer of all that it carries. Finite strain.
 
 The reference configuration stays, and so do all boundaries and interfaces: what lives elsewhere is taken over value by value. In
 the metal the displacement, pressure, potential and filling are interpolated from the old cells; the elastic strain
@@ -15,28 +15,35 @@ from pathlib import Path
 
 import basix.ufl
 import numpy as np
+import ufl
 from dolfinx import fem
+from dolfinx.fem.petsc import LinearProblem
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
 from .case import Case
-from .domain import GROUP, Domain
-from .fields import Fields, commit_flow
+from .domain import ELASTIC, GROUP, Domain, Group, Weighted
+from .fields import Fields, commit_flow, modulus
 from .geometry import GeometryError
 from .geometry.arrays import read_msh
 from .geometry.own import write_mesh
 from .geometry.renew import NotRenewed, renew
-from .model import Model
+from .model import Model, free_volume
 from .observe.scalars import Observer
 from .observe.state import NEAR, places_of, state_functions
+from .observe.surfaces import Surface
 from .physics import finite
+from .roofs import marked
 from .solve import NotConverged, Solver
 
 log = logging.getLogger("interfem")
 
+VOLUME_STEPS = 3  # of Newton's method
+SLACK = 1e-6  # of a body that can only keep the volume that it has between what surrounds it
 KEPT = 1e-3  # largest relative change of the metal's volume, of its plastic strain and of what it stores
 SETTLINGS = 3  # solutions after each other
-SAMPLED = 30  # degree of the rule at which a new cell looks at the old ones
+SAMPLED = {2: 30, 3: 12}  # dimension -> degree of the rule at which a new cell looks at the old ones
+MOST_EXACT = 30  # degree of a rule
 PADDING = 1e-6  # of the extent of the mesh: how far outside of an old cell a point may seem to lie
 
 
@@ -64,7 +71,16 @@ def remesh(old: Parts, path: Path, dt: float, assemble: Callable[..., Parts]) ->
     if problem:
         return None, {"refused": problem}
     new = assemble(old.case, path, lambda domain, fields, model: _restore(old, domain, fields, model))
-    return settled(old, new, dt, elastic(old, new, project))
+    if old.domain.dimension == 3:
+        bodies = [(group, group.regions) for group, _ in new.fields.flows["u_m"].groups]
+        _straighten(old, new)
+        keep_volume(new, bodies, _around(new, bodies), SLACK)
+    return settled(old, new, dt, elastic(old, new, project), old.domain.dimension == 3 and _yields(new.fields))
+
+
+def _yields(fields: Fields) -> bool:
+    """Some of the metal flows at once under the least change of its forces: what it would do so in the next step belongs to the new mesh."""
+    return any(group.head.law == "j2" for group, _ in fields.flows["u_m"].groups)
 
 
 def settled(old: Parts, new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: bool = False,
@@ -201,7 +217,7 @@ def interpolate(before: fem.Function, after: fem.Function, padding: float = PADD
     after.x.scatter_forward()
 
 
-def project(before: fem.Function, after: fem.Function, padding: float = PADDING, sampled: int = SAMPLED) -> None:
+def project(before: fem.Function, after: fem.Function, padding: float = PADDING, sampled: int = 0) -> None:
     """Quadrature points to quadrature points, tensors by their logarithm: in each old cell the nearest linear function, sampled
     densely in each new cell, there again the nearest linear function. Each keeps the integral, also with a radius as weight.
     """
@@ -209,7 +225,8 @@ def project(before: fem.Function, after: fem.Function, padding: float = PADDING,
     shape = tuple(source.element.value_shape)
     size = int(np.prod(shape, initial=1))
     linear = fem.Function(fem.functionspace(source.mesh, ("DG", 1, shape) if shape else ("DG", 1)))
-    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=sampled)
+    degree = sampled or SAMPLED[target.mesh.topology.dim]
+    element = basix.ufl.quadrature_element(target.mesh.basix_cell(), shape, scheme="default", degree=degree)
     dense = fem.Function(fem.functionspace(target.mesh, element))
     values = _of_eigenvalues(before.x.array, np.log) if shape else before.x.array
     _make_linear(values, before, linear, size)
@@ -228,7 +245,8 @@ def _make_linear(values: np.ndarray, source: fem.Function, target: fem.Function,
 
 def _nearest_linear(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Matrix from values at a rule's points to those of the linear function nearest to them, by the weights of the rule."""
-    weights = next(w for degree in range(SAMPLED + 1) for x, w in [basix.make_quadrature(basix.CellType.triangle, degree)]
+    cell = {2: basix.CellType.triangle, 3: basix.CellType.tetrahedron}[points.shape[1]]
+    weights = next(w for degree in range(MOST_EXACT + 1) for x, w in [basix.make_quadrature(cell, degree)]
                    if x.shape == points.shape and np.allclose(x, points))
     basis = _affine(points)
     moments = basis.T * weights
@@ -269,6 +287,84 @@ def _settle(new: Parts, dt: float, strains: dict[str, np.ndarray], balanced: boo
         bear(new.domain.comm, fields, strains)
     new.observer.energy.begin()
     return ""
+
+
+def keep_volume(new: Parts, bodies: list[tuple[Group, list]], held: np.ndarray, slack: float = 0.0) -> None:
+    """The least change d of displacement, `int |grad d|^2`, by which `ln J = -p/K` holds again in the regions of each group given.
+
+    Each body of these has a multiplier q of its own; the blocks `held` stay. slack: `J/J_c e^(p/K) - 1 = slack q` instead, which is
+    defined where a cell is turned over, too.
+    """
+    domain, fields = new.domain, new.fields
+    u, within = fields["u_m"], [GROUP + group.number for group, _ in bodies]
+    parts = u.function_space, *(fields[f"p:{group.name}"].function_space.clone() for group, _ in bodies)
+    spaces, place, loose = ufl.MixedFunctionSpace(*parts), (domain.kind, domain.x[0]), fem.Constant(domain.mesh, slack)
+    (d, *multipliers), (v, *tests) = ufl.TrialFunctions(spaces), ufl.TestFunctions(spaces)
+    slope, away = finite.gradient(v, *place), ufl.inv(finite.deformation(u, *place)).T
+    stretch = ufl.inner(finite.gradient(d, *place), slope)
+    a = sum(stretch * domain.dx(cells) for cells in (*dict.fromkeys(within), ELASTIC["metal"])) + stretch * domain.dx_hollow()
+    load = fem.Constant(domain.mesh, 0.0) * v[0] * domain.dx(within[0])
+    for q, s, (group, regions) in zip(multipliers, tests, bodies):
+        inside = over(domain, regions)
+        pressed, free = fields[f"p:{group.name}"] / modulus(fields, "metal", "bulk"), free_volume(new.case, fields, group)
+        if slack:
+            weight = finite.volume_ratio(u, *place) / (1 + free) * ufl.exp(pressed)
+            excess = weight - 1
+        else:
+            weight, excess = 1.0, finite.volume_strain(u, *place, free) + pressed
+        a += weight * (q * ufl.inner(away, slope) + s * ufl.inner(away, finite.gradient(d, *place))) * inside
+        a += -loose * q * s * domain.dx(GROUP + group.number)
+        load += -excess * s * inside
+    elsewhere = [np.flatnonzero(~regions_of(domain, space, tuple(r.name for r in regions))).astype(np.int32)
+                 for space, (_, regions) in zip(parts[1:], bodies)]
+    still = [fem.dirichletbc(np.zeros(domain.dimension), held, u.function_space), *new.solver.conditions("u_m")]
+    still += [fem.dirichletbc(0.0, dofs, space) for dofs, space in zip(elsewhere, parts[1:])]
+    problem = LinearProblem(ufl.extract_blocks(a), ufl.extract_blocks(load), petsc_options_prefix="interfem_volume_", kind="mpi",
+                            bcs=still, entity_maps=domain.entity_maps,
+                            petsc_options={"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"})
+    for _ in range(VOLUME_STEPS):
+        change, *_ = problem.solve()
+        u.x.array[:] += change.x.array
+
+
+def _straighten(old: Parts, new: Parts) -> None:
+    """Where interpolated displacements would turn a cell over, its new edges become straight where they are now, as they were drawn."""
+    u, flow = new.fields["u_m"], new.fields.flows["u_m"]
+    space, known = u.function_space, _matched(new.domain.comm, old.fields["u_m"].function_space, u.function_space)[1]
+    dofs, motion = space.dofmap.list, _evaluated(new.fields.flows["u_m"].motion, flow.plastic)
+    turned = ~(np.linalg.det(motion) > 0)[flow.plastic.function_space.dofmap.list].all(axis=1)
+    rows, layout = u.x.array.reshape(-1, 3), space.dofmap.dof_layout
+    for edge, ends in enumerate(basix.topology(basix.CellType.tetrahedron)[1]):
+        middles, (a, b) = dofs[turned, layout.entity_dofs(1, edge)[0]], dofs[turned][:, ends].T
+        free = ~known[middles]
+        rows[middles[free]] = 0.5 * (rows[a] + rows[b])[free]
+    u.x.scatter_forward()
+
+
+def _around(new: Parts, bodies: list[tuple[Group, list]]) -> np.ndarray:
+    """Blocks of the metal's displacement at its faces towards all else: other bodies, and voids."""
+    domain, inside = new.domain, [region.name for _, regions in bodies for region in regions]
+    within = [n for n, region in enumerate(domain.regions) if region.name in inside]
+    beyond = [n for n, region in enumerate(domain.regions) if region.name not in inside]
+    faces = np.concatenate([domain.facets_between(n, beyond) for n in within])
+    space = new.fields["u_m"].function_space
+    others = regions_of(domain, space, tuple(domain.regions[n].name for n in beyond))
+    return np.flatnonzero(others | marked(space, Surface(domain, new.fields, "u_m", faces).dofs)).astype(np.int32)
+
+
+def over(domain: Domain, regions: list) -> Weighted:
+    """Measure over the cells of these regions."""
+    parts, rule = [(1, domain.cells_of(regions))], {"quadrature_degree": domain.degree}
+    return Weighted(ufl.Measure("dx", domain=domain.mesh, subdomain_data=parts, metadata=rule)(1), domain.weight)
+
+
+def regions_of(domain: Domain, space: fem.FunctionSpace, names: tuple[str, ...]) -> np.ndarray:
+    """True for the blocks of degrees of freedom in cells of these regions; of a space on the mesh or on a submesh of its cells."""
+    numbers = [n for n, region in enumerate(domain.regions) if region.name in names]
+    sub = next(sub for sub in domain.submeshes.values() if sub.mesh is space.mesh)
+    found = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, bool)
+    found[space.dofmap.list[np.isin(domain.region_of_cell[sub.parents], numbers)].ravel()] = True
+    return found
 
 
 def elastic(old: Parts, new: Parts, carry: Callable[[fem.Function, fem.Function], None]) -> dict[str, np.ndarray]:

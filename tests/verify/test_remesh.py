@@ -7,7 +7,9 @@ import pytest
 from path import Run, merge, solve
 from test_finite import LI
 
+from interfem import march
 from interfem.case import CaseError, parse_case
+from interfem.geometry import renew
 from interfem.run import run
 
 INNER, OUTER, HEIGHT = 5.0, 10.0, 10.0
@@ -76,9 +78,39 @@ def test_metal_that_cannot_be_remeshed_ends_as_without_the_key(tmp_path):
     assert (result.status, result.event) == ("stopped", "mesh_distorted")
 
 
-@pytest.mark.parametrize("change, told", [
-    ({"mechanics": {"kinematics": "small"}}, "finite strain alone"),
-    ({"geometry": {"kind": "box", "depth": "10 um", "inner_radius": "0 um"}}, "a box is not remeshed")])  # fmt: skip
+BAR = merge({key: RING[key] for key in ("title", "temperature", "materials", "solver", "output")}, {
+    "geometry": {"kind": "box", "width": "4 um", "depth": "4 um"},
+    "layers": [{"name": "li", "material": "Li", "thickness": "4 um"}], "mesh": {"size": "1.2 um"},
+    "mechanics": {"kinematics": "finite", "boundaries": {"left": "roller", "front": "roller", "right": "free", "back": "free",
+                                                         "counter": "clamped", "collector": "platen"}},
+    "protocol": [RING["protocol"][0], {"kind": "rest", "duration": "0.58 s"}]})  # fmt: skip
+
+
+def test_a_bar_in_3d_is_squeezed_beyond_what_its_first_cells_bear(tmp_path):
+    """A quarter of a bar between a smooth plate and one that holds it, so that it bulges."""
+    found = solve(BAR, tmp_path)
+    assert found.last("collector_displacement_um") < -1.4  # the first cells bear 1.25
+    (record,) = remeshings(found)
+    assert record["cells"] > 0 and all(abs(change) < 1e-3 for change in record["relative_changes"].values())
+    assert np.abs(found["work_balance_error"]).max() < 1e-3
+
+
+def test_what_follows_in_3d_is_as_without_new_cells(tmp_path, monkeypatch):
+    """Taken long before the first ones are worn: the bar goes on as it would have, but for the error of its mesh."""
+    short = merge(BAR, {"protocol": [BAR["protocol"][0], {"kind": "rest", "duration": "0.2 s"}], "mesh": {"size": "1 um"}})
+    wanted = solve(short, tmp_path / "one")
+    monkeypatch.setattr(march, "WORN", 0.85)
+    monkeypatch.setattr(renew, "BETTER", 0.0)
+    found = solve(short, tmp_path / "two")
+    (record,) = remeshings(found)
+    assert record["relative_changes"] == pytest.approx({"volume": 0.0, "plastic_strain": 0.0}, abs=2e-4)
+    assert found.last("collector_displacement_um") == pytest.approx(wanted.last("collector_displacement_um"), rel=0.04)
+    assert found.last("plastic_dissipation_pJ") == pytest.approx(wanted.last("plastic_dissipation_pJ"), rel=0.04)
+    rate = [np.gradient(run["collector_displacement_um"], run["time_s"]) for run in (found, wanted)]
+    assert rate[0][-1] == pytest.approx(rate[1][-1], rel=0.12)  # goes with the stress to the power 6.6
+
+
+@pytest.mark.parametrize("change, told", [({"mechanics": {"kinematics": "small"}}, "finite strain alone")])
 def test_refused(change, told):
     with pytest.raises(CaseError, match=told):
-        parse_case(merge(RING, change, {"mechanics": {"boundaries": {}}} if "geometry" in change else {}))
+        parse_case(merge(RING, change))

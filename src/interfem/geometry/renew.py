@@ -1,25 +1,30 @@
 """New cells inside bodies that have been distorted: drawn where the bodies are now, laid back to where they were at first.
 
-The outline of each region keeps its points, so that all other cells stay as they are; where nothing lies beyond it, long edges
+The outline of each region keeps its points, so that all other cells stay as they are; in 2D, where nothing lies beyond it, long edges
 are split. A point X of the reference is given to each new point by the old cells, as straight ones: `X = sum lambda_k X_k`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations, permutations
 
 import gmsh
 import numpy as np
 from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-from .arrays import Mesh
+from .arrays import Mesh, faces
 from .session import session
 
-CHUNK = 200  # points that are sought at a time
-LEAST_AREA = 1e-6  # of a new cell in the reference, of the mean one there
+SOUGHT = 4_000_000  # pairs of a point and a cell that are looked at at a time
+LEAST_SIZE = 1e-6  # of a new cell in the reference, of the mean one there
 ROUNDS = 50  # of untangling
 BETTER = 1.5  # times the quality of the worst cell before
+SIDES = {3: ((0, 1), (1, 2), (2, 0)), 4: ((0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2))}  # of right-handed cells by their corners, outwards
+REGULAR = {2: 2 / np.sqrt(3), 3: np.sqrt(2)}  # edge^d/(d! V) of the equilateral cell
 
 
 class NotRenewed(Exception):
@@ -27,15 +32,18 @@ class NotRenewed(Exception):
 
 
 def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
-    """The mesh (2D, reference points) with new cells in the regions; displacement (point, 2). NotRenewed if none are better."""
-    points, moved = mesh.points[:, :2], mesh.points[:, :2] + displacement
+    """The mesh (reference points) with new cells in the regions; displacement (point, d). NotRenewed if none are better."""
+    d = mesh.dimension
+    points, moved = mesh.points[:, :d], mesh.points[:, :d] + displacement
     cells, facets, before, after = dict(mesh.cells), dict(mesh.facets), [], []
-    outer = _outer_edges(mesh)
+    outer = _outer_edges(mesh) if d == 2 else set()
     for name in regions:
         old = right_handed(mesh.cells[name], points)
-        outline = outline_of(old)
-        outline, points, moved = split(outline, outer, facets, points, moved, edge(moved, old))
-        new, places_now = drawn(outline, moved)
+        if d == 2:
+            outline, points, moved = split(outline_of(old), outer, facets, points, moved, edge(moved, old))
+            new, places_now = drawn(outline, moved)
+        else:
+            new, places_now = filled(old, moved)
         first = len(points)
         new = np.where(new >= 0, new, first - new - 1)
         places = np.vstack([points, _carried(places_now, moved, points, old)])
@@ -46,36 +54,52 @@ def renew(mesh: Mesh, regions: list[str], displacement: np.ndarray) -> Mesh:
         after.append(quality(moved[new]).min())
         cells[name] = new
     if min(after) < BETTER * min(before):
-        raise NotRenewed(f"new cells would be no better than {min(after):.2g} (now {min(before):.2g})")
-    return compact(replace(mesh, points=np.hstack([points, np.zeros((len(points), 1))]), cells=cells, facets=facets))
+        kept = "" if d == 2 else _worst_face(np.concatenate([cells[name] for name in regions]), moved)
+        raise NotRenewed(f"new cells would be no better than {min(after):.2g} (now {min(before):.2g}){kept}")
+    space = np.hstack([points, np.zeros((len(points), 3 - d))])
+    return compact(replace(mesh, points=space, cells=cells, facets=facets))
 
 
 def quality(corners: np.ndarray) -> np.ndarray:
-    """Scaled Jacobian of triangles (cell, corner, 2), 1 if equilateral: `(4/sqrt(3)) A/(mean squared edge)`."""
-    edges = sum(((corners[:, k] - corners[:, k - 1]) ** 2).sum(axis=1) for k in range(3)) / 3
-    return 4 / np.sqrt(3) * _areas(corners) / edges
+    """Scaled Jacobian of cells (cell, corner, d), 1 if equilateral: `d! V/(mean squared edge)^(d/2)` up to a factor."""
+    d = corners.shape[2]
+    edges = np.mean([((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in combinations(range(d + 1), 2)], axis=0)
+    return REGULAR[d] * math.factorial(d) * _sizes(corners) / edges ** (d / 2)
 
 
-def _areas(corners: np.ndarray) -> np.ndarray:
-    return 0.5 * np.linalg.det(corners[:, 1:, :2] - corners[:, :1, :2])
+def _worst_face(cells: np.ndarray, moved: np.ndarray) -> str:
+    """Of the outline of tetrahedra, in words."""
+    corners = moved[once(sides(cells))]
+    edges = np.mean([((corners[:, a] - corners[:, b]) ** 2).sum(axis=1) for a, b in combinations(range(3), 2)], axis=0)
+    area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    shape = 2 * REGULAR[2] * area / edges
+    place = ", ".join(f"{x:.3g}" for x in corners[shape.argmin()].mean(axis=0))
+    return f"; the faces around them stay, of which the worst, at ({place}) um, has {shape.min():.2g}"
+
+
+def _sizes(corners: np.ndarray) -> np.ndarray:
+    """Signed areas, or volumes."""
+    d = corners.shape[1] - 1
+    return np.linalg.det(corners[:, 1:, :d] - corners[:, :1, :d]) / math.factorial(d)
 
 
 def right_handed(cells: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return np.where(_areas(points[cells])[:, None] < 0, cells[:, [1, 0, 2]], cells)
+    turned = [1, 0, *range(2, cells.shape[1])]
+    return np.where(_sizes(points[cells])[:, None] < 0, cells[:, turned], cells)
 
 
 def edge(moved: np.ndarray, cells: np.ndarray) -> float:
     """Edge of an equilateral triangle of the mean area."""
-    return float(np.sqrt(4 / np.sqrt(3) * np.abs(_areas(moved[cells])).mean()))
+    return float(np.sqrt(4 / np.sqrt(3) * np.abs(_sizes(moved[cells])).mean()))
 
 
 def sides(cells: np.ndarray) -> np.ndarray:
-    """Directed edges of right-handed triangles, the cell to the left."""
-    return np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]])
+    """Directed edges of right-handed triangles, the cell to the left; or faces of tetrahedra, as seen from outside."""
+    return np.concatenate([cells[:, side] for side in map(list, SIDES[cells.shape[1]])])
 
 
 def once(edges: np.ndarray) -> np.ndarray:
-    """Those that occur once, in whichever direction."""
+    """Those edges, or faces, that occur once, in whichever direction."""
     _, where, count = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
     return edges[count[where.ravel()] == 1]
 
@@ -176,6 +200,56 @@ def drawn(outline: list[tuple[int, int]], moved: np.ndarray, growth: float = mat
     return triangles, np.array(new).reshape(-1, 2)
 
 
+def filled(cells: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tetrahedra between the outer faces of these, which stay; and new points, numbered as by `drawn`. Edges inside as on the faces."""
+    with session():
+        for option, value in (("MeshSizeExtendFromBoundary", 1), ("Renumber", 0)):
+            gmsh.option.setNumber(f"Mesh.{option}", value)
+        geo, known = gmsh.model.geo, np.zeros(len(moved), dtype=bool)
+        for shells in _shells(cells):
+            loops = []
+            for shell in shells:
+                surface = gmsh.model.addDiscreteEntity(2)
+                nodes = np.unique(shell)
+                nodes = nodes[~known[nodes]]
+                known[nodes] = True
+                gmsh.model.mesh.addNodes(2, surface, nodes + 1, moved[nodes].ravel())
+                gmsh.model.mesh.addElementsByType(surface, 2, [], (shell + 1).ravel())
+                loops.append(geo.addSurfaceLoop([surface]))
+            geo.addVolume(loops)
+        geo.synchronize()
+        gmsh.model.mesh.generate(3)
+        gmsh.model.mesh.optimize("Netgen")
+        tags, places, _ = gmsh.model.mesh.getNodes()
+        nodes = gmsh.model.mesh.getElementsByType(4)[1].astype(np.int64)
+    if not len(nodes):
+        raise NotRenewed("an outline holds nothing")
+    new = np.setdiff1d(nodes, np.flatnonzero(known) + 1)
+    number = np.arange(int(nodes.max()) + 1) - 1
+    number[new] = -1 - np.arange(len(new))
+    at = dict(zip(tags.tolist(), places.reshape(-1, 3)))
+    return number[nodes].reshape(-1, 4), np.array([at[tag] for tag in new.tolist()]).reshape(-1, 3)
+
+
+def _shells(cells: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """For each connected body of tetrahedra its closed surfaces of triangles, around it and around holes in it."""
+    for body in _joined(cells, faces(cells)):
+        outline = once(sides(body))
+        edges = np.sort(sides(outline), axis=1)
+        if (np.unique(edges, axis=0, return_counts=True)[1] > 2).any():
+            raise NotRenewed("a region touches itself along an edge")
+        yield list(_joined(outline, edges.reshape(3, -1, 2).swapaxes(0, 1).reshape(-1, 2)))
+
+
+def _joined(cells: np.ndarray, borders: np.ndarray) -> Iterator[np.ndarray]:
+    """Cells, or triangles, that hang together by what they share; the borders of each follow each other."""
+    _, where = np.unique(borders, axis=0, return_inverse=True)
+    own = np.repeat(np.arange(len(cells)), len(borders) // len(cells))
+    links = coo_matrix((np.ones(len(own)), (own, len(cells) + where.ravel())), shape=2 * (len(cells) + int(where.max()) + 1,))
+    part = connected_components(links, directed=False)[1][: len(cells)]
+    return (cells[part == k] for k in np.unique(part))
+
+
 def _lengths(outline: list[tuple[int, int]], moved: np.ndarray) -> dict[int, float]:
     """Mean length of the two edges at each point."""
     found: dict[int, float] = {}
@@ -187,13 +261,13 @@ def _lengths(outline: list[tuple[int, int]], moved: np.ndarray) -> dict[int, flo
 
 def _untangle(points: np.ndarray, cells: np.ndarray, first: int) -> None:
     """Move points from number `first` on to the middle of their neighbours until no cell is turned over."""
-    count, pairs = len(points), np.concatenate([sides(cells), sides(cells)[:, ::-1]])
+    count, pairs = len(points), np.concatenate([cells[:, [a, b]] for a, b in permutations(range(cells.shape[1]), 2)])
     links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count)).tocsr()
     links.data[:] = 1.0
     degree = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1.0)[:, None]
     for _ in range(ROUNDS):
-        areas = _areas(points[cells])
-        bad = cells[areas < LEAST_AREA * np.abs(areas).mean()]
+        areas = _sizes(points[cells])
+        bad = cells[areas < LEAST_SIZE * np.abs(areas).mean()]
         if not len(bad):
             return
         some = np.unique(bad[bad >= first])
@@ -206,12 +280,13 @@ def _carried(places: np.ndarray, source: np.ndarray, target: np.ndarray, cells: 
     corner = source[cells[:, 0]]
     inverse = np.linalg.inv(np.swapaxes(source[cells[:, 1:]] - corner[:, None], 1, 2))
     found = np.empty_like(places)
-    for begin in range(0, len(places), CHUNK):
-        some = slice(begin, begin + CHUNK)
-        two = np.einsum("cij,pcj->pci", inverse, places[some, None] - corner)
-        all_three = np.concatenate([1 - two.sum(axis=2, keepdims=True), two], axis=2)
-        best = all_three.min(axis=2).argmax(axis=1)
-        share = all_three[np.arange(len(best)), best]
+    chunk = max(SOUGHT // len(cells), 1)
+    for begin in range(0, len(places), chunk):
+        some = slice(begin, begin + chunk)
+        others = np.einsum("cij,pcj->pci", inverse, places[some, None] - corner)
+        shares = np.concatenate([1 - others.sum(axis=2, keepdims=True), others], axis=2)
+        best = shares.min(axis=2).argmax(axis=1)
+        share = shares[np.arange(len(best)), best]
         found[some] = np.einsum("pk,pkd->pd", share, target[cells[best]])
     return found
 
