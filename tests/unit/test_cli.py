@@ -8,6 +8,7 @@ import pytest
 
 from interfem import cli
 from interfem.materials import library_folder
+from interfem.mpi import LaunchError, check_size
 
 BARE = library_folder().parent / "cases" / "bare.toml"
 
@@ -64,6 +65,15 @@ def test_programs_started_after_a_run_hear_the_signals_it_did_not_heed(tmp_path)
         cli.main(["run", "--quiet", str(tmp_path / "missing.toml")])
     code = "import signal; print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "True"
+
+
+def test_another_number_of_ranks_than_asked_for_is_refused():
+    """As where the launcher's MPI is not ours: N copies of a serial run, in one folder."""
+    for variable in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        check_size(4, {variable: "4"})
+        with pytest.raises(LaunchError, match=f"{variable} = 4: .* but MPI sees 1"):
+            check_size(1, {variable: "4"})
+    check_size(1, {"SLURM_NTASKS": "4"})
 
 
 def test_check_prints_the_case_with_sources_and_needs_no_solver():
