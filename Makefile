@@ -43,7 +43,7 @@ demo: setup
 test: setup
 	timeout --foreground -k 10 2400 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile </dev/null
 	timeout --foreground -k 10 1200 $(MPIRUN) -n 2 $(BIN)/python -m pytest tests/mpi </dev/null
-	timeout --foreground -k 10 1200 $(MPIRUN) -n 3 $(BIN)/python -m pytest tests/mpi -k "not state and not (goes_on and loaded) and not disk" </dev/null
+	timeout --foreground -k 10 1200 $(MPIRUN) -n 3 $(BIN)/python -m pytest tests/mpi -k "not state and not (goes_on and loaded) and not disk and not remesh" </dev/null
 
 bench: setup bench/run.py
 	$(BIN)/python bench/run.py

@@ -10,7 +10,7 @@ import interfem
 ROOT = Path(interfem.__file__).parent
 PLAIN = ("units", "quantities", "materials", "protocol", "profile", "regions", "case", "checks", "gradings", "populations", "effective",
          "overrides", "explain", "describe", "compare", "geometry", "figures", "report")  # fmt: skip
-SOLVERS = {"solve", "blocks", "coupled", "factors", "eis"}  # the only modules with PETSc objects and options
+SOLVERS = {"solve", "blocks", "coupled", "factors", "residual", "eis"}  # the only modules with PETSc objects and options
 
 
 def module_name(path: Path) -> str:
